@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/times.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static struct tm parts(int64_t ns, int64_t *fraction)
+{
+	int64_t seconds = ns / TIME_S;
+	*fraction = ns % TIME_S;
+	if (*fraction < 0) {
+		*fraction += TIME_S;
+		seconds--;
+	}
+	struct tm tm;
+	time_t t = (time_t)seconds;
+	gmtime_r(&t, &tm);
+	return tm;
+}
+
+static struct str format(struct arena *a, int64_t ns, int digits)
+{
+	int64_t fraction;
+	struct tm tm = parts(ns, &fraction);
+	char point[16] = "";
+	if (digits)
+		snprintf(point, sizeof point, ".%0*lld", digits, (long long)(digits == 6 ? fraction / 1000 : fraction));
+	return arena_fmt(a, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+			 tm.tm_min, tm.tm_sec, point);
+}
+
+struct str time_format(struct arena *a, int64_t ns)
+{
+	return format(a, ns, 0);
+}
+
+struct str time_format_micro(struct arena *a, int64_t ns)
+{
+	return format(a, ns, 6);
+}
+
+struct str time_format_nano(struct arena *a, int64_t ns)
+{
+	return format(a, ns, 9);
+}
+
+static bool two_digits(const char *p, int *out)
+{
+	if (p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9')
+		return false;
+	*out = (p[0] - '0') * 10 + p[1] - '0';
+	return true;
+}
+
+// "Z", "+09:00": seconds to subtract.
+static int offset(struct str s, int64_t *out)
+{
+	int hours, minutes;
+	if (str_is(s, "Z") || str_is(s, "z")) {
+		*out = 0;
+		return 0;
+	}
+	if (s.n != 6 || (s.p[0] != '+' && s.p[0] != '-') || s.p[3] != ':' || !two_digits(s.p + 1, &hours) ||
+	    !two_digits(s.p + 4, &minutes) || hours > 23 || minutes > 59)
+		return -1;
+	*out = (hours * 3600 + minutes * 60) * (s.p[0] == '-' ? -1 : 1);
+	return 0;
+}
+
+int time_parse(struct str s, int64_t *ns)
+{
+	static const int month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int century, year, month, day, hour, minute, second;
+	if (s.n < 20 || s.p[4] != '-' || s.p[7] != '-' || (s.p[10] != 'T' && s.p[10] != 't') || s.p[13] != ':' ||
+	    s.p[16] != ':' || !two_digits(s.p, &century) || !two_digits(s.p + 2, &year) || !two_digits(s.p + 5, &month) ||
+	    !two_digits(s.p + 8, &day) || !two_digits(s.p + 11, &hour) || !two_digits(s.p + 14, &minute) ||
+	    !two_digits(s.p + 17, &second))
+		return -1;
+	year += century * 100;
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	if (month < 1 || month > 12 || day < 1 || day > month_days[month - 1] || (month == 2 && day == 29 && !leap) ||
+	    hour > 23 || minute > 59 || second > 59)
+		return -1;
+	struct str rest = str_from(s, 19);
+	int64_t fraction = 0, unit = TIME_S, east;
+	if (rest.n && rest.p[0] == '.') {
+		size_t i = 1;
+		for (; i < rest.n && rest.p[i] >= '0' && rest.p[i] <= '9'; i++)
+			if (unit > 1)
+				fraction += (rest.p[i] - '0') * (unit /= 10);
+		if (i == 1)
+			return -1;
+		rest = str_from(rest, i);
+	}
+	if (offset(rest, &east) < 0)
+		return -1;
+	struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute, .tm_sec = second};
+	int64_t seconds = (int64_t)timegm(&tm) - east;
+	if (seconds > INT64_MAX / TIME_S - 1 || seconds < INT64_MIN / TIME_S + 1)
+		return -1;
+	*ns = seconds * TIME_S + fraction;
+	return 0;
+}
+
+struct str time_age(struct arena *a, int64_t elapsed_ns)
+{
+	long long s = elapsed_ns / TIME_S, m = s / 60, h = m / 60, d = h / 24, y = d / 365;
+	if (s < -1)
+		return STR("<invalid>");
+	if (s < 0)
+		return STR("0s");
+	if (s < 120)
+		return arena_fmt(a, "%llds", s);
+	if (m < 10)
+		return s % 60 ? arena_fmt(a, "%lldm%llds", m, s % 60) : arena_fmt(a, "%lldm", m);
+	if (m < 180)
+		return arena_fmt(a, "%lldm", m);
+	if (h < 8)
+		return m % 60 ? arena_fmt(a, "%lldh%lldm", h, m % 60) : arena_fmt(a, "%lldh", h);
+	if (h < 48)
+		return arena_fmt(a, "%lldh", h);
+	if (d < 8)
+		return h % 24 ? arena_fmt(a, "%lldd%lldh", d, h % 24) : arena_fmt(a, "%lldd", d);
+	if (d < 730)
+		return arena_fmt(a, "%lldd", d);
+	if (y < 8)
+		return d % 365 ? arena_fmt(a, "%lldy%lldd", y, d % 365) : arena_fmt(a, "%lldy", y);
+	return arena_fmt(a, "%lldy", y);
+}
