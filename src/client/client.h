@@ -37,6 +37,8 @@ struct transport {
 	struct loop *loop;
 };
 
+// Every request gets its `done` exactly once, later than the call that sent it; those still open when the transport is
+// destroyed get it from there, with code 0 and ERR_UNAVAILABLE. A stream's callbacks come later than client_watch, too.
 struct transport_ops {
 	void (*send)(struct transport *, const struct client_request *, client_done *, void *arg);
 	struct client_stream *(*watch)(struct transport *, struct str path, const struct client_stream_events *, void *arg);

@@ -17,15 +17,16 @@ struct informer_object { // immutable; informer_object_ref to keep
 };
 
 struct informer_events {
-	// before NULL: added; now NULL: deleted. Called after the cache has changed.
+	// before NULL: added; now NULL: deleted. Called after the cache has changed. An object that was deleted and
+	// created again is told as two changes. Both are borrowed during the call.
 	void (*on_change)(void *arg, const struct informer_object *before, const struct informer_object *now);
 	void (*on_synced)(void *arg); // the first list is complete; once
 };
 
 // path: the collection, with a query for selectors where wanted. Starts at once.
 struct informer *informer_create(struct transport *t, struct str path);
-void informer_destroy(struct informer *i);
-void informer_listen(struct informer *i, const struct informer_events *ev, void *arg); // at most 16; hears of what is there too
+void informer_destroy(struct informer *i); // not from one of its own notices
+void informer_listen(struct informer *i, const struct informer_events *ev, void *arg); // at most 16; hears of what is there too, during the call
 bool informer_synced(const struct informer *i);
 size_t informer_count(const struct informer *i);
 const struct informer_object *informer_get(const struct informer *i, struct str key); // borrowed until the next turn
@@ -33,6 +34,7 @@ const struct informer_object *informer_get(const struct informer *i, struct str 
 void informer_each(const struct informer *i, bool (*each)(void *arg, const struct informer_object *), void *arg);
 struct informer_object *informer_object_ref(const struct informer_object *o);
 void informer_object_unref(struct informer_object *o);
-struct json *informer_parse(struct arena *a, const struct informer_object *o); // never fails: the server checked it
+// The tree points into o, which must stay (ref it) as long. Never fails: the server checked it.
+struct json *informer_parse(struct arena *a, const struct informer_object *o);
 
 #endif
