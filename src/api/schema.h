@@ -24,7 +24,8 @@ enum api_value {
 	API_OBJECT,	   // of api_field.type
 };
 
-enum api_shape { API_ONE, API_LIST, API_MAP }; // one value, a list of them, a map from strings to them
+// One value, a list of them, a map from strings to them, a map from strings to lists of them.
+enum api_shape { API_ONE, API_LIST, API_MAP, API_MAP_OF_LISTS };
 
 enum api_list_type { API_LIST_NONE, API_LIST_ATOMIC, API_LIST_SET, API_LIST_MAP };
 
@@ -35,11 +36,14 @@ struct api_field {
 	enum api_value value;
 	enum api_shape shape;
 	const struct api_type *type; // of API_OBJECT
-	uint32_t number;	     // protobuf
+	uint32_t number;	     // protobuf; 0: not in the message (apiVersion and kind travel beside it)
+	uint32_t within;	     // protobuf: number of the embedded message that holds this field; 0: none
 	bool required;		     // as OpenAPI says it
-	bool omit_empty;	     // an empty value is left out when encoding (Go's omitempty)
-	bool pointer;		     // null and absent differ from zero: false, 0 and "" are kept when given
-	enum api_list_type list_type;
+	bool omit_empty;	     // an empty value is left out when encoding (Go's omitempty); else it is written
+				     // even where it is absent: "", 0, null
+	bool pointer;		     // null and absent differ from zero: false, 0, "" and {} are kept when given.
+				     // Without it an object is always there, at least as {}
+	enum api_list_type list_type; // API_LIST_ATOMIC also on maps
 	const struct str *list_keys; // of API_LIST_MAP, ends with an empty str
 	struct str merge_key;	     // strategic merge; empty: replace the list
 	bool patch_merge;	     // strategic strategy has "merge"
@@ -53,12 +57,16 @@ struct api_field {
 };
 
 struct api_type {
-	struct str name;	// "v1.PodSpec"
+	struct str name;	// "v1.PodSpec", "v1.ObjectMeta"; of other groups "apps/v1.DeploymentSpec"
 	struct str definition;	// OpenAPI: "io.k8s.api.core.v1.PodSpec"
+	struct str group, version; // group is "" for core and for shared types
+	struct str kind;	// of a type with apiVersion and kind of its own, else empty
 	struct str doc;
 	const struct api_field *fields;
 	size_t field_count;
 	bool atomic_map;	// x-kubernetes-map-type: atomic
+	const uint8_t *slots;	// perfect hash of the names: index + 1 into fields, 0 for none
+	uint32_t slot_mask, seed;
 };
 
 enum api_verb { // bits
@@ -69,7 +77,8 @@ enum api_verb { // bits
 struct api_subresource {
 	struct str name;	     // "status", "scale", "log", "exec"...
 	const struct api_type *type; // body; NULL: no object (log, exec)
-	struct str group, version, kind; // of the body where it differs from the resource
+	struct str kind;	     // of the body; of a connection its options ("PodExecOptions")
+	struct str group, version;   // of the body where they differ from the resource's, else empty
 	unsigned verbs;
 };
 
@@ -85,6 +94,7 @@ struct api_resource {
 	bool namespaced;
 	unsigned verbs;
 	const struct api_type *type;
+	const struct api_type *list_type; // "v1.PodList"; NULL where it cannot be listed
 	const struct api_subresource *subresources;
 	size_t subresource_count;
 	const struct str *selectable; // field selector paths beyond metadata.name and metadata.namespace
@@ -106,6 +116,8 @@ const struct api_resource *api_resource_by_kind(struct str group, struct str ver
 const struct api_subresource *api_subresource_find(const struct api_resource *r, struct str name);
 const struct api_field *api_field_find(const struct api_type *t, struct str name);
 const struct api_field *api_field_by_number(const struct api_type *t, uint32_t number);
+// The same of a field that lies in the embedded message number `within`.
+const struct api_field *api_field_within(const struct api_type *t, uint32_t within, uint32_t number);
 const struct api_type *api_type_find(struct str name); // "v1.PodSpec"
 // "v1", "apps/v1"
 struct str api_version_text(struct arena *a, const struct api_resource *r);
