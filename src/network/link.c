@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/link.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct link_socket {
+	struct mnl_socket *nl;
+	unsigned port, sequence;
+	char room[4096];
+};
+
+struct link_socket *link_open(struct err *e)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+		err_errno(e, errno, "open a netlink socket");
+		if (nl)
+			mnl_socket_close(nl);
+		return NULL;
+	}
+	struct link_socket *s = MEM_NEW(struct link_socket);
+	s->nl = nl;
+	s->port = mnl_socket_get_portid(nl);
+	return s;
+}
+
+void link_close(struct link_socket *s)
+{
+	if (!s)
+		return;
+	mnl_socket_close(s->nl);
+	free(s);
+}
+
+static struct nlmsghdr *request(struct link_socket *s, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(s->room);
+	h->nlmsg_type = type;
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	h->nlmsg_seq = ++s->sequence;
+	return h;
+}
+
+// Sends and reads up to the acknowledgement; `each` sees what else comes. 0, or -1 with errno.
+static int ask(struct link_socket *s, struct nlmsghdr *h, mnl_cb_t each, void *arg)
+{
+	char answer[8192];
+	if (mnl_socket_sendto(s->nl, h, h->nlmsg_len) < 0)
+		return -1;
+	for (;;) {
+		ssize_t n = mnl_socket_recvfrom(s->nl, answer, sizeof answer);
+		if (n < 0)
+			return -1;
+		int done = mnl_cb_run(answer, (size_t)n, s->sequence, s->port, each, arg);
+		if (done <= MNL_CB_STOP)
+			return done < 0 ? -1 : 0;
+	}
+}
+
+static int talk(struct link_socket *s, struct nlmsghdr *h)
+{
+	return ask(s, h, NULL, NULL);
+}
+
+static struct ifinfomsg *link_message(struct nlmsghdr *h, unsigned index)
+{
+	struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
+	i->ifi_family = AF_UNSPEC;
+	i->ifi_index = (int)index;
+	return i;
+}
+
+static int take_index(const struct nlmsghdr *h, void *index)
+{
+	*(unsigned *)index = (unsigned)((struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
+	return MNL_CB_OK;
+}
+
+unsigned link_index(struct link_socket *s, const char *name)
+{
+	struct nlmsghdr *h = request(s, RTM_GETLINK, 0);
+	unsigned index = 0;
+	link_message(h, 0);
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	return ask(s, h, take_index, &index) < 0 ? 0 : index;
+}
+
+int link_up(struct link_socket *s, unsigned index, struct err *e)
+{
+	struct nlmsghdr *h = request(s, RTM_NEWLINK, 0);
+	struct ifinfomsg *i = link_message(h, index);
+	i->ifi_flags = i->ifi_change = IFF_UP;
+	if (talk(s, h) < 0)
+		return err_errno(e, errno, "set link %u up", index);
+	return 0;
+}
+
+int link_address(struct link_socket *s, unsigned index, uint32_t address, int prefix, struct err *e)
+{
+	struct nlmsghdr *h = request(s, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+	m->ifa_family = AF_INET;
+	m->ifa_prefixlen = (uint8_t)prefix;
+	m->ifa_index = index;
+	mnl_attr_put_u32(h, IFA_LOCAL, address);
+	mnl_attr_put_u32(h, IFA_ADDRESS, address);
+	if (talk(s, h) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "add an address");
+	return 0;
+}
+
+int link_route(struct link_socket *s, unsigned index, uint32_t to, int prefix, uint32_t gateway, struct err *e)
+{
+	struct nlmsghdr *h = request(s, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+	m->rtm_family = AF_INET;
+	m->rtm_dst_len = (uint8_t)prefix;
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	m->rtm_type = RTN_UNICAST;
+	if (prefix)
+		mnl_attr_put_u32(h, RTA_DST, to);
+	if (gateway)
+		mnl_attr_put_u32(h, RTA_GATEWAY, gateway);
+	mnl_attr_put_u32(h, RTA_OIF, index);
+	if (talk(s, h) < 0)
+		return err_errno(e, errno, "add a route");
+	return 0;
+}
+
+int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e)
+{
+	struct nlmsghdr *h = request(s, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	link_message(h, 0);
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
+	mnl_attr_nest_end(h, info);
+	if (talk(s, h) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "make the bridge %s", name);
+	unsigned index = link_index(s, name);
+	if (link_address(s, index, address, prefix, e) < 0 || link_up(s, index, e) < 0)
+		return err_wrap(e, "bridge %s", name);
+	return 0;
+}
+
+// Lets a port of a bridge send a frame back to where it came from: a pod that reaches itself through a Service, on hosts
+// whose bridges translate addresses (br_netfilter).
+static int allow_hairpin(struct link_socket *s, const char *port, struct err *e)
+{
+	struct nlmsghdr *h = request(s, RTM_NEWLINK, 0);
+	link_message(h, 0);
+	mnl_attr_put_strz(h, IFLA_IFNAME, port);
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, "bridge");
+	struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_SLAVE_DATA);
+	mnl_attr_put_u8(h, IFLA_BRPORT_MODE, 1);
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+	return talk(s, h) < 0 ? err_errno(e, errno, "set up the bridge port %s", port) : 0;
+}
+
+int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns, struct err *e)
+{
+	struct nlmsghdr *h = request(s, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct ifinfomsg *i = link_message(h, 0);
+	i->ifi_flags = i->ifi_change = IFF_UP;
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	mnl_attr_put_u32(h, IFLA_MASTER, bridge);
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
+	struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+	struct nlattr *other = mnl_attr_nest_start(h, VETH_INFO_PEER);
+	struct ifinfomsg *o = mnl_nlmsg_put_extra_header(h, sizeof *o);
+	o->ifi_family = AF_UNSPEC;
+	mnl_attr_put_strz(h, IFLA_IFNAME, peer);
+	mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t)peer_ns);
+	mnl_attr_nest_end(h, other);
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+	if (talk(s, h) < 0)
+		return err_errno(e, errno, "make the link %s", name);
+	return allow_hairpin(s, name, e);
+}
+
+int link_delete(struct link_socket *s, const char *name, struct err *e)
+{
+	struct nlmsghdr *h = request(s, RTM_DELLINK, 0);
+	link_message(h, 0);
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	if (talk(s, h) < 0 && errno != ENODEV)
+		return err_errno(e, errno, "delete the link %s", name);
+	return 0;
+}
+
+int link_sysctl(const char *name, const char *value, struct err *e)
+{
+	char path[256];
+	snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", name);
+	int file = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = file < 0 ? -1 : write(file, value, strlen(value));
+	int why = errno;
+	if (file >= 0)
+		close(file);
+	return n < 0 ? err_errno(e, why, "set %s to %s", path, value) : 0;
+}
+
+// In the fresh namespace: hold it at path, open the socket. The caller goes back.
+static int hold_namespace(const char *path, struct link_socket **inside, struct err *e)
+{
+	int file = open(path, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
+	if (file < 0)
+		return err_errno(e, errno, "%s", path);
+	close(file);
+	if (mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL) < 0)
+		return err_errno(e, errno, "hold a network namespace at %s", path);
+	*inside = link_open(e);
+	return *inside ? 0 : -1;
+}
+
+int link_namespace_create(const char *path, struct link_socket **inside, struct err *e)
+{
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0)
+		return err_errno(e, errno, "open this network namespace");
+	*inside = NULL;
+	int result = unshare(CLONE_NEWNET) < 0 ? err_errno(e, errno, "make a network namespace") : hold_namespace(path, inside, e);
+	MUST(setns(home, CLONE_NEWNET) == 0); // a thread in the wrong namespace would harm others
+	close(home);
+	if (result < 0)
+		link_namespace_drop(path, NULL);
+	return result;
+}
+
+bool link_namespace_alive(const char *path)
+{
+	struct statfs fs;
+	return statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+}
+
+int link_namespace_drop(const char *path, struct err *e)
+{
+	if (umount2(path, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
+		return err_errno(e, errno, "let go of %s", path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_errno(e, errno, "remove %s", path);
+	return 0;
+}

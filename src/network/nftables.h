@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's packet tables: one table "ip onggi" whose rules never change while we run, and whose sets are changed
+// in place over netlink (see plan.h for what they mean). The rules are loaded by the nft program at start; a table that
+// an earlier agent left, of the same version, is taken over as it is, so that traffic goes on.
+#ifndef NETWORK_NFTABLES_H
+#define NETWORK_NFTABLES_H
+
+#include "network/plan.h"
+
+struct nftables_config {
+	const char *table;  // "onggi"
+	const char *bridge; // the pods' bridge
+	const char *range;  // of pods: "10.244.0.0/24"
+};
+
+struct nftables;
+
+int nftables_open(const struct nftables_config *config, struct nftables **out, struct err *e);
+void nftables_close(struct nftables *t); // leaves the table in the kernel
+int nftables_remove(const char *table, struct err *e); // absent: fine
+
+// The elements in the kernel now, in plan_element_cmp's order.
+int nftables_read(struct nftables *t, struct arena *a, struct plan_element **elements, size_t *count, struct err *e);
+// Goes from one sorted list to the other in one transaction.
+int nftables_change(struct nftables *t, const struct plan_element *from, size_t from_count, const struct plan_element *to,
+		    size_t to_count, struct err *e);
+
+#endif

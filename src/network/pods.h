@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A place on the network for each pod of this node: a network namespace whose eth0 has an address of the node's range
+// and goes through one bridge.
+//
+// A pod's address is a /32 and all that it sends goes to the gateway (the bridge's own address), also to its
+// neighbours: so every packet passes the node's routing, and answers from a Service's endpoint find their way back
+// through the translation, whether or not the kernel filters bridged frames.
+//
+// What is attached stands on disk as a file DIR/<address>@<uid>, onto which the namespace is mounted: a restarted
+// agent finds everything there, and after a reboot (the files are there, the mounts are not) sweeps it away.
+#ifndef NETWORK_PODS_H
+#define NETWORK_PODS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct pods_config {
+	const char *dir;    // made where absent
+	const char *bridge; // name of the link, at most 15 bytes
+	const char *range;  // "10.244.0.0/24": its first address is the gateway; at most 65,533 pods
+	const char *services; // "10.96.0.0/16": cluster addresses, given a route so that they are reached (and refused)
+			      // on nodes without a default route too
+};
+
+struct pods;
+
+int pods_create(const struct pods_config *config, struct pods **out, struct err *e);
+void pods_destroy(struct pods *p);  // leaves all links as they are
+struct str pods_gateway(const struct pods *p); // "10.244.0.1"
+
+// See node/pod_network.h, whose table these fill. From any thread.
+int pods_attach(struct pods *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e);
+int pods_detach(struct pods *p, struct str uid, struct err *e);
+int pods_list(struct pods *p, struct arena *a, struct str **uids, size_t *count, struct err *e);
+
+// Removes every place, and the bridge.
+int pods_remove_all(const struct pods_config *config, struct err *e);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/plan.h"
+#include "unit.h"
+
+static struct json *parse(struct arena *a, const char *text)
+{
+	struct json *v = NULL;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	if (json_parse(a, str_of(text), NULL, &v, &e) < 0)
+		printf("    %s\n", err_text(&e));
+	return v;
+}
+
+static const char web[] =
+	"{\"spec\":{\"clusterIPs\":[\"10.96.0.20\"],\"ports\":[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\",\"nodePort\":30080}]}}";
+static const char slice[] =
+	"{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"port\":8080,\"protocol\":\"TCP\"}],\"endpoints\":["
+	"{\"addresses\":[\"10.244.0.5\"],\"conditions\":{\"ready\":true},\"nodeName\":\"here\"},"
+	"{\"addresses\":[\"10.244.0.6\"],\"conditions\":{\"ready\":false},\"nodeName\":\"here\"},"
+	"{\"addresses\":[\"10.244.1.7\"],\"conditions\":{},\"nodeName\":\"there\"}]}";
+
+static size_t count_of(const struct plan_element *x, size_t n, enum plan_set set)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < n; i++)
+		count += x[i].set == set;
+	return count;
+}
+
+TEST(plan_sends_only_to_ready_endpoints)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const struct json *slices[] = {parse(&a, slice)};
+	struct plan_element *x;
+	size_t n;
+	plan_service(&a, parse(&a, web), slices, 1, STR("here"), &x, &n);
+	CHECK_INT(count_of(x, n, PLAN_SERVICES), 1);
+	CHECK_INT(x[0].numbers, 2);
+	CHECK_INT(count_of(x, n, PLAN_ENDPOINTS), 2);
+	CHECK_INT(count_of(x, n, PLAN_NODEPORTS), 1);
+	CHECK_INT(count_of(x, n, PLAN_NODE_ENDPOINTS), 2);
+	CHECK_INT(count_of(x, n, PLAN_HAIRPIN), 2);
+	CHECK_INT(count_of(x, n, PLAN_REFUSED), 0);
+	static const unsigned char key[16] = {10, 96, 0, 20, 6, 0, 0, 0, 0, 80};
+	CHECK(memcmp(x[0].key, key, 16) == 0 && x[0].key_len == 12);
+}
+
+TEST(plan_refuses_without_endpoints)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct plan_element *x;
+	size_t n;
+	plan_service(&a, parse(&a, web), NULL, 0, STR("here"), &x, &n);
+	CHECK_INT(n, 2);
+	CHECK_INT(count_of(x, n, PLAN_REFUSED), 1);
+	CHECK_INT(count_of(x, n, PLAN_REFUSED_NODEPORTS), 1);
+}
+
+TEST(plan_keeps_traffic_local_where_told)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct json *service = parse(&a, web);
+	const struct json *slices[] = {parse(&a, slice)};
+	json_put_str(&a, json_get(service, STR("spec")), "externalTrafficPolicy", STR("Local"));
+	struct plan_element *x;
+	size_t n;
+	plan_service(&a, service, slices, 1, STR("here"), &x, &n);
+	CHECK_INT(count_of(x, n, PLAN_ENDPOINTS), 2);
+	CHECK_INT(count_of(x, n, PLAN_NODE_ENDPOINTS), 1);
+}
