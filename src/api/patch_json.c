@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON patch (RFC 6902): operations in order, each on what the one before left.
+#include "api/patch.h"
+
+enum { OPERATIONS_MAX = 10000, COPIED_MAX = 100000 }; // COPIED_MAX: values that "copy" may make in all
+
+struct patching {
+	struct arena *arena;
+	struct json *root;
+	size_t index;  // of the operation
+	size_t copied; // values made by "copy" so far
+	struct err *e;
+};
+
+static int impossible(struct patching *p, const char *why, struct str path)
+{
+	return err_set(p->e, ERR_INVALID, "operation %zu of the JSON patch can't be done: %s: \"%.*s\"", p->index, why,
+		       STR_FMT(path));
+}
+
+// "a~1b~0c" is "a/b~c".
+static struct str unescape(struct arena *a, struct str s)
+{
+	if (str_find(s, '~') < 0)
+		return s;
+	char *out = arena_alloc(a, s.n + 1);
+	size_t n = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		bool escape = s.p[i] == '~' && i + 1 < s.n && (s.p[i + 1] == '0' || s.p[i + 1] == '1');
+		out[n++] = escape ? (s.p[i + 1] == '1' ? '/' : '~') : s.p[i];
+		i += escape;
+	}
+	return (struct str){out, n};
+}
+
+// An index that exists in the array, or one past its end where `past`; negative ones count from the end. -1: none.
+static int64_t array_index(const struct json *array, struct str step, bool past)
+{
+	int64_t i, count = array->count;
+	if (past && str_is(step, "-"))
+		return count;
+	if (step.n > 1 && step.p[0] == '0')
+		return -1;
+	if (str_to_i64(step, &i))
+		return -1;
+	if (i < 0)
+		i += count;
+	return i >= 0 && i < count + past ? i : -1;
+}
+
+static struct json *step_into(struct json *at, struct str step)
+{
+	if (at->type == JSON_OBJECT)
+		return json_get(at, step);
+	if (at->type != JSON_ARRAY)
+		return NULL;
+	int64_t i = array_index(at, step, false);
+	return i < 0 ? NULL : json_index(at, (size_t)i);
+}
+
+// The value that holds the pointer's last step, and that step. NULL where the way there is broken.
+static struct json *parent_of(struct patching *p, struct str pointer, struct str *last)
+{
+	if (pointer.n == 0 || pointer.p[0] != '/')
+		return NULL;
+	struct json *at = p->root;
+	struct str step, rest = str_from(pointer, 1);
+	while (at && str_cut(rest, '/', &step, &rest))
+		at = step_into(at, unescape(p->arena, step));
+	*last = unescape(p->arena, step);
+	return at;
+}
+
+static struct json *find(struct patching *p, struct str pointer)
+{
+	if (pointer.n == 0)
+		return p->root;
+	struct str last;
+	struct json *parent = parent_of(p, pointer, &last);
+	return parent ? step_into(parent, last) : NULL;
+}
+
+static int add(struct patching *p, struct str path, struct json *value)
+{
+	if (path.n == 0) {
+		p->root = value;
+		return 0;
+	}
+	struct str last;
+	struct json *parent = parent_of(p, path, &last);
+	if (parent && parent->type == JSON_OBJECT) {
+		json_set(parent, last, value);
+		return 0;
+	}
+	int64_t i = parent && parent->type == JSON_ARRAY ? array_index(parent, last, true) : -1;
+	if (i < 0)
+		return impossible(p, "there is no such place to add at", path);
+	json_insert(parent, (size_t)i, value);
+	return 0;
+}
+
+static int take_out(struct patching *p, struct str path, struct json **out)
+{
+	struct str last;
+	struct json *parent = parent_of(p, path, &last);
+	struct json *child = parent ? step_into(parent, last) : NULL;
+	if (!child)
+		return impossible(p, "there is no such value", path);
+	json_unlink(parent, child);
+	*out = child;
+	return 0;
+}
+
+static int replace(struct patching *p, struct str path, struct json *value)
+{
+	if (path.n == 0) {
+		p->root = value;
+		return 0;
+	}
+	struct str last;
+	struct json *parent = parent_of(p, path, &last);
+	struct json *old = parent ? step_into(parent, last) : NULL;
+	if (!old)
+		return impossible(p, "there is no value to replace", path);
+	if (parent->type == JSON_OBJECT) {
+		json_set(parent, old->key, value);
+		return 0;
+	}
+	int64_t i = array_index(parent, last, false);
+	json_remove_index(parent, (size_t)i);
+	json_insert(parent, (size_t)i, value);
+	return 0;
+}
+
+static size_t size_of(const struct json *value)
+{
+	size_t n = 1;
+	json_each(child, value)
+		n += size_of(child);
+	return n;
+}
+
+static int copy(struct patching *p, struct str from, struct str path)
+{
+	struct json *value = find(p, from);
+	if (!value)
+		return impossible(p, "there is no value to copy", from);
+	p->copied += size_of(value);
+	if (p->copied > COPIED_MAX)
+		return err_set(p->e, ERR_TOO_LARGE, "the JSON patch copies more than %d values", COPIED_MAX);
+	return add(p, path, json_clone(p->arena, value));
+}
+
+static int move(struct patching *p, struct str from, struct str path)
+{
+	struct json *value;
+	if (str_eq(from, path) && find(p, from))
+		return 0;
+	if (str_starts(path, from) && path.n > from.n && path.p[from.n] == '/')
+		return impossible(p, "a value can't be moved into itself", path);
+	if (take_out(p, from, &value))
+		return -1;
+	return add(p, path, value);
+}
+
+static int test(struct patching *p, struct str path, const struct json *value)
+{
+	const struct json *found = find(p, path);
+	bool same = found ? json_equal(found, value) : value->type == JSON_NULL;
+	return same ? 0 : impossible(p, "the value is not what the test expects", path);
+}
+
+static int perform(struct patching *p, const struct json *operation)
+{
+	const struct json *path_given = json_get(operation, STR("path")), *from_given = json_get(operation, STR("from"));
+	const struct json *given = json_get(operation, STR("value"));
+	struct str op = json_str(operation, "op"), path = json_str(operation, "path"), from = json_str(operation, "from");
+	if (!path_given || path_given->type != JSON_STRING)
+		return impossible(p, "it has no path", op);
+	if (str_is(op, "remove")) {
+		struct json *out;
+		return take_out(p, path, &out);
+	}
+	if (str_is(op, "copy") || str_is(op, "move")) {
+		if (!from_given || from_given->type != JSON_STRING)
+			return impossible(p, "it has no \"from\"", op);
+		return str_is(op, "copy") ? copy(p, from, path) : move(p, from, path);
+	}
+	bool is_add = str_is(op, "add"), is_replace = str_is(op, "replace"), is_test = str_is(op, "test");
+	if (!is_add && !is_replace && !is_test)
+		return impossible(p, "the operation is not known", op);
+	if (!given)
+		return impossible(p, "it has no value", op);
+	if (is_test)
+		return test(p, path, given);
+	struct json *value = json_clone(p->arena, given);
+	return is_add ? add(p, path, value) : replace(p, path, value);
+}
+
+int api_patch_json(struct arena *a, struct json **object, const struct json *operations, struct err *e)
+{
+	if (!operations || operations->type != JSON_ARRAY)
+		return err_set(e, ERR_BAD_REQUEST, "a JSON patch is an array of operations");
+	if (operations->count > OPERATIONS_MAX)
+		return err_set(e, ERR_TOO_LARGE, "the JSON patch has %u operations; at most %d are allowed",
+			       operations->count, OPERATIONS_MAX);
+	struct patching p = {.arena = a, .root = *object, .e = e};
+	json_each(operation, operations) {
+		if (operation->type != JSON_OBJECT)
+			return err_set(e, ERR_BAD_REQUEST, "operation %zu of the JSON patch is no object", p.index);
+		if (perform(&p, operation))
+			return -1;
+		p.index++;
+	}
+	*object = p.root;
+	return 0;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/quantity.h"
+#include "unit.h"
+
+TEST(quantity_canonical_text)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{"0", "0"},		{"1", "1"},		  {"100m", "100m"},	 {"1000m", "1"},
+		{"1500m", "1500m"},	{"0.5", "500m"},	  {".5", "500m"},	 {"1.", "1"},
+		{"1024", "1024"},	{"1024Ki", "1Mi"},	  {"1.5Gi", "1536Mi"},	 {"0.5Ki", "512"},
+		{"1Ki", "1Ki"},		{"64Mi", "64Mi"},	  {"2000000", "2M"},	 {"1e3", "1e3"},
+		{"1E3", "1e3"},		{"9E", "9E"},		  {"-1", "-1"},		 {"+5", "5"},
+		{"1n", "1n"},		{"0.1n", "1n"},		  {"-0.1n", "-1n"},	 {"9223372036854775807", "9223372036854775807"},
+		{"99E", "9223372036854775807"}, {"1.1Ki", "1126400m"}, {"100Ei", "9223372036854775807"}, {"1e-3", "1e-3"},
+		{"0.001", "1m"},	{"1u", "1u"},		  {"000001", "1"},	 {"1000000000000000000000", "9223372036854775807"},
+		{"123456789.123456789", "123456789123456789n"},
+	};
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct quantity q;
+		if (quantity_parse(str_of(cases[i].in), &q)) {
+			unit_fail(__FILE__, __LINE__, "%s is refused", cases[i].in);
+			continue;
+		}
+		struct str text = quantity_text(&a, q);
+		if (!str_is(text, cases[i].out))
+			unit_fail(__FILE__, __LINE__, "%s became %.*s, not %s", cases[i].in, STR_FMT(text), cases[i].out);
+	}
+}
+
+TEST(quantity_refuses)
+{
+	static const char *const bad[] = {"", "x", "1x", "Mi", "1 Mi", "1mi", "1ki", "--1", "1e", "1e+", "1.2.3", "1Kii", ".", "+", "1K"};
+	struct quantity q;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (!quantity_parse(str_of(bad[i]), &q))
+			unit_fail(__FILE__, __LINE__, "%s is taken", bad[i]);
+}
+
+TEST(quantity_arithmetic)
+{
+	struct quantity a, b;
+	REQUIRE(!quantity_parse(STR("100m"), &a) && !quantity_parse(STR("1"), &b));
+	CHECK(quantity_cmp(a, b) < 0);
+	CHECK_INT(quantity_milli(quantity_add(a, b)), 1100);
+	CHECK_INT(quantity_value(a), 1);
+	CHECK_INT(quantity_milli(quantity_sub(a, b)), -900);
+	REQUIRE(!quantity_parse(STR("1n"), &a));
+	CHECK_INT(quantity_milli(a), 1);
+	REQUIRE(!quantity_parse(STR("-1500m"), &a));
+	CHECK_INT(quantity_value(a), -1);
+}
+
+TEST(quantity_int_or_percent)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	int64_t out;
+	CHECK(!int_or_percent(json_int(&a, 3), 10, true, &out) && out == 3);
+	CHECK(!int_or_percent(json_string(&a, STR("25%")), 10, true, &out) && out == 3);
+	CHECK(!int_or_percent(json_string(&a, STR("25%")), 10, false, &out) && out == 2);
+	CHECK(int_or_percent(json_string(&a, STR("x%")), 10, false, &out) < 0);
+	CHECK(int_or_percent(NULL, 10, false, &out) < 0);
+}
