@@ -6,7 +6,9 @@
 #include "sys/sys.h"
 
 struct loop *loop_real_create(void);
-void loop_real_destroy(struct loop *l); // not running
+// Not running, and on the thread that ran it. Runs the tasks posted so far, waits for work in the pool, closes
+// streams and listeners without a word.
+void loop_real_destroy(struct loop *l);
 void loop_real_run(struct loop *l);	// until loop_real_stop
 void loop_real_stop(struct loop *l);	// from any thread or signal-safe context
 // A loop on a thread of its own; name shows in ps. Destroying stops and joins.

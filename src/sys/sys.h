@@ -4,7 +4,7 @@
 // nothing else. sys/real implements it with libuv; sys/sim with virtual time under a seed, all loops in one thread.
 //
 // Callbacks run on the loop they belong to, never from inside the call that asked for them. All functions but
-// loop_post and loop_stop may only be called on the loop's own thread.
+// loop_post may only be called on the loop's own thread.
 #ifndef SYS_SYS_H
 #define SYS_SYS_H
 
@@ -66,8 +66,9 @@ struct loop_ops {
 		      struct listener **out, struct err *e);
 	void (*listener_close)(struct listener *);
 	int (*listener_port)(struct listener *);
-	void (*connect)(struct loop *, const char *address,
-			void (*on_connect)(void *arg, struct stream *, const struct err *e), void *arg);
+	struct stream *(*connect)(struct loop *, const char *address,
+				  void (*on_connect)(void *arg, struct stream *, const struct err *e), void *arg);
+	void (*stream_move)(struct stream *, struct loop *to, void (*on_moved)(void *arg, struct stream *), void *arg);
 	void (*stream_start)(struct stream *, const struct stream_events *, void *arg);
 	void (*stream_read)(struct stream *, bool on);
 	void (*stream_write)(struct stream *, struct blob *);
@@ -104,11 +105,12 @@ static inline int net_listen(struct loop *l, const char *address, void (*on_acce
 {
 	return l->ops->listen(l, address, on_accept, arg, out, e);
 }
-// on_connect gets a stream that it owns, or NULL and the error.
-static inline void net_connect(struct loop *l, const char *address,
-			       void (*on_connect)(void *, struct stream *, const struct err *), void *arg)
+// on_connect gets the stream, which it owns, or NULL and the error. What is returned is that same stream, still to be
+// connected: its only use is stream_close, which gives up (on_connect does not come then). Most callers ignore it.
+static inline struct stream *net_connect(struct loop *l, const char *address,
+					 void (*on_connect)(void *, struct stream *, const struct err *), void *arg)
 {
-	l->ops->connect(l, address, on_connect, arg);
+	return l->ops->connect(l, address, on_connect, arg);
 }
 
 struct stream {
@@ -119,6 +121,13 @@ struct listener {
 };
 static inline void listener_close(struct listener *x) { if (x) x->loop->ops->listener_close(x); }
 static inline int listener_port(struct listener *x) { return x->loop->ops->listener_port(x); }
+// Several loops serve one address: one of them listens and hands what it accepts to the others in turn. `s` must be
+// fresh from on_accept, not started; it is gone for the caller. on_moved comes on loop `to` with the stream there, or
+// NULL where the process has no descriptor left for it.
+static inline void stream_move(struct stream *s, struct loop *to, void (*on_moved)(void *arg, struct stream *), void *arg)
+{
+	s->loop->ops->stream_move(s, to, on_moved, arg);
+}
 // Says who hears of the stream, and begins to read.
 static inline void stream_start(struct stream *s, const struct stream_events *ev, void *arg) { s->loop->ops->stream_start(s, ev, arg); }
 static inline void stream_read(struct stream *s, bool on) { s->loop->ops->stream_read(s, on); } // back-pressure
@@ -131,7 +140,7 @@ static inline void stream_close(struct stream *s) { if (s) s->loop->ops->stream_
 static inline struct str stream_peer(struct stream *s, struct arena *a) { return s->loop->ops->stream_peer(s, a); } // "127.0.0.1:4711"
 
 // Small files (keys, certificates, configuration), synchronously. file_write is atomic: a temporary file, fsync,
-// rename, fsync of the directory.
+// rename, fsync of the directory. dir_make makes parents too (0755) and is content with a directory that is there.
 static inline int file_read(struct loop *l, struct arena *a, const char *path, size_t max, struct str *out, struct err *e)
 {
 	return l->ops->file_read(l, a, path, max, out, e);
