@@ -5,6 +5,7 @@
 
 #include "base/times.h"
 #include "sys/real.h"
+#include "sys/sim.h"
 
 static const int64_t patience = 5 * TIME_S;
 
@@ -43,4 +44,25 @@ void world_run_real(void (*test)(struct world *w))
 	loop_real_thread_destroy(w.other);
 	loop_real_destroy(w.loop);
 }
-void world_run_sim(void (*test)(struct world *w)) { unit_skip("no sim yet"); }
+
+// ---- simulated
+
+static void run_sim(struct world *w, const bool *done)
+{
+	int64_t until = sim_now(w->sim) + patience;
+	while (!*done && sim_now(w->sim) < until && sim_step(w->sim))
+		;
+	if (!*done)
+		unit_fail(__FILE__, __LINE__, "did not come to its end");
+}
+
+void world_run_sim(void (*test)(struct world *w))
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct sim *s = sim_create(seed);
+		struct world w = {.loop = sim_loop(s, "one"), .other = sim_loop(s, "two"), .run = run_sim, .sim = s};
+		test(&w);
+		sim_run(s, TIME_S);
+		sim_destroy(s);
+	}
+}

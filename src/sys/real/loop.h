@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "sys/real.h"
-#include "sys/real/timers.h"
+#include "sys/timers.h"
 
 enum { READ_BUFFER_SIZE = 64 * 1024, RANDOM_SIZE = 256 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sys/real/timers.h"
+#include "sys/timers.h"
 
 static bool before(const struct timer_entry *a, const struct timer_entry *b)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timers of a loop, earliest first: a binary heap that finds a timer's place by its `impl`, so that starting and
-// stopping need no memory of their own and cost O(log n).
-#ifndef SYS_REAL_TIMERS_H
-#define SYS_REAL_TIMERS_H
+// Timers in order, earliest first: a binary heap that finds a timer's place by its `impl`, so that starting and
+// stopping need no memory of their own and cost O(log n). Each real loop has one; in the simulation one holds all
+// that is to happen.
+#ifndef SYS_TIMERS_H
+#define SYS_TIMERS_H
 
 #include "sys/sys.h"
 
