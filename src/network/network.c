@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/network.h"
+
+#include "network/dns/server.h"
+#include "network/services.h"
+
+enum { DNS_PORT = 53, RESOLV_CONF_MAX = 64 << 10 };
+
+struct network {
+	struct pods *pods;
+	struct nftables *tables;
+	struct informer *service_cache, *slice_cache;
+	struct services *services;
+	struct dns_zone *zone;
+	struct dns_forward *forward;
+	struct dns_server *dns;
+};
+
+static struct pods_config pods_config_of(const struct network_config *c)
+{
+	return (struct pods_config){.dir = c->dir, .bridge = c->bridge, .range = c->pod_range, .services = c->service_range};
+}
+
+static int start_dns(struct network *n, struct loop *l, const struct network_config *config, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct str resolv_conf = STR_NONE, self = pods_gateway(n->pods);
+	file_read(l, &a, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv_conf, NULL); // a node may have none: then only the cluster's names
+	n->zone = dns_zone_create(config->zone, n->service_cache, n->slice_cache);
+	n->forward = dns_forward_create(l, resolv_conf, self);
+	return dns_server_create(l, self.p, DNS_PORT, n->zone, n->forward, &n->dns, e);
+}
+
+int network_create(struct loop *l, struct transport *t, const struct network_config *config, struct network **out, struct err *e)
+{
+	struct network *n = MEM_NEW(struct network);
+	struct pods_config pods = pods_config_of(config);
+	struct nftables_config tables = {.table = config->table, .bridge = config->bridge, .range = config->pod_range};
+	if (pods_create(&pods, &n->pods, e) < 0 || nftables_open(&tables, &n->tables, e) < 0) {
+		network_destroy(n);
+		return err_wrap(e, "network");
+	}
+	n->service_cache = informer_create(t, STR("/api/v1/services"));
+	n->slice_cache = informer_create(t, STR("/apis/discovery.k8s.io/v1/endpointslices"));
+	n->services = services_create(l, n->service_cache, n->slice_cache, n->tables, config->node);
+	if (start_dns(n, l, config, e) < 0) {
+		network_destroy(n);
+		return err_wrap(e, "network");
+	}
+	*out = n;
+	return 0;
+}
+
+void network_destroy(struct network *n)
+{
+	if (!n)
+		return;
+	dns_server_destroy(n->dns);
+	dns_forward_destroy(n->forward);
+	informer_destroy(n->slice_cache); // first, so that no change is told to those that go now
+	informer_destroy(n->service_cache);
+	services_destroy(n->services);
+	dns_zone_destroy(n->zone);
+	nftables_close(n->tables);
+	pods_destroy(n->pods);
+	free(n);
+}
+
+struct pods *network_pods(struct network *n)
+{
+	return n->pods;
+}
+
+struct str network_dns_address(const struct network *n)
+{
+	return pods_gateway(n->pods);
+}
+
+int network_remove(const struct network_config *config, struct err *e)
+{
+	struct pods_config pods = pods_config_of(config);
+	struct err rules CLEAN_ERR = ERR_EMPTY;
+	int kept = nftables_remove(config->table, &rules);
+	if (pods_remove_all(&pods, e) < 0)
+		return -1;
+	if (kept < 0)
+		err_move(e, &rules);
+	return kept;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/services.h"
+
+#include "base/log.h"
+#include "base/times.h"
+#include "network/ledger.h"
+#include "network/slices.h"
+
+enum { GATHER_MS = 2, RETRY_MS = 1000 };
+
+struct planned { // what the ledger holds for one Service
+	struct plan_element *elements;
+	size_t count;
+};
+
+struct services {
+	struct loop *loop;
+	struct informer *service_cache, *slice_cache;
+	struct slices *slices;
+	struct nftables *tables;
+	struct str node;
+	struct map planned; // "namespace/name" -> struct planned
+	struct map dirty;   // the same keys
+	struct ledger ledger;
+	struct timer flush;
+	bool known; // the kernel's own elements have been read
+};
+
+static void mark(void *arg, struct str service)
+{
+	struct services *s = arg;
+	map_set(&s->dirty, service, s);
+	if (!timer_running(&s->flush))
+		timer_start(s->loop, &s->flush, GATHER_MS * TIME_MS);
+}
+
+static void forget(struct services *s, struct str key)
+{
+	struct planned *old = map_remove(&s->planned, key);
+	if (!old)
+		return;
+	ledger_unwant(&s->ledger, old->elements, old->count);
+	free(old->elements);
+	free(old);
+}
+
+static void plan(struct services *s, struct str key)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const struct informer_object *object = informer_get(s->service_cache, key);
+	const struct json *slices[SLICES_MAX];
+	struct plan_element *elements;
+	forget(s, key);
+	if (!object)
+		return;
+	struct planned *fresh = MEM_NEW(struct planned);
+	size_t n = slices_of(s->slices, &a, key, slices);
+	plan_service(&a, informer_parse(&a, object), slices, n, s->node, &elements, &fresh->count);
+	fresh->elements = mem_alloc(fresh->count * sizeof *elements);
+	if (fresh->count)
+		memcpy(fresh->elements, elements, fresh->count * sizeof *elements);
+	ledger_want(&s->ledger, fresh->elements, fresh->count);
+	map_set(&s->planned, key, fresh);
+}
+
+// Once: what an earlier agent left in the kernel.
+static int learn(struct services *s, struct arena *a, struct err *e)
+{
+	struct plan_element *elements;
+	size_t count;
+	if (s->known)
+		return 0;
+	if (nftables_read(s->tables, a, &elements, &count, e) < 0)
+		return -1;
+	ledger_found(&s->ledger, elements, count);
+	s->known = true;
+	return 0;
+}
+
+static int apply(struct services *s, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	struct plan_element *from, *to;
+	size_t from_count, to_count;
+	arena_init(&a);
+	if (learn(s, &a, e) < 0)
+		return -1;
+	map_each(entry, &s->dirty)
+		plan(s, entry->key);
+	map_clear(&s->dirty);
+	ledger_changes(&s->ledger, &a, &from, &from_count, &to, &to_count);
+	if (nftables_change(s->tables, from, from_count, to, to_count, e) < 0)
+		return -1;
+	ledger_settle(&s->ledger);
+	return 0;
+}
+
+static void on_flush(struct timer *t)
+{
+	struct services *s = CONTAINER_OF(t, struct services, flush);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	if (!informer_synced(s->service_cache) || !informer_synced(s->slice_cache))
+		return; // on_synced comes back
+	if (apply(s, &e) < 0) {
+		log_warn("services: %s; trying again", err_text(&e));
+		timer_start(s->loop, &s->flush, RETRY_MS * TIME_MS);
+	}
+}
+
+static void on_service(void *arg, const struct informer_object *before, const struct informer_object *now)
+{
+	mark(arg, now ? now->key : before->key);
+}
+
+static void on_synced(void *arg)
+{
+	struct services *s = arg;
+	timer_start(s->loop, &s->flush, 0);
+}
+
+struct services *services_create(struct loop *loop, struct informer *service_cache, struct informer *slice_cache,
+				 struct nftables *tables, const char *node)
+{
+	static const struct informer_events services = {on_service, on_synced}, synced = {.on_synced = on_synced};
+	struct services *s = MEM_NEW(struct services);
+	s->loop = loop;
+	s->service_cache = service_cache;
+	s->slice_cache = slice_cache;
+	s->tables = tables;
+	s->node = str_of(mem_strdup(node));
+	s->flush = (struct timer){.fire = on_flush, .loop = loop};
+	map_init(&s->planned);
+	map_init(&s->dirty);
+	ledger_init(&s->ledger);
+	s->slices = slices_create(slice_cache, mark, s);
+	informer_listen(slice_cache, &synced, s);
+	informer_listen(service_cache, &services, s);
+	return s;
+}
+
+void services_destroy(struct services *s)
+{
+	if (!s)
+		return;
+	timer_stop(&s->flush);
+	while (s->planned.count)
+		forget(s, s->planned.entries[0].key);
+	slices_destroy(s->slices);
+	map_finish(&s->planned);
+	map_finish(&s->dirty);
+	ledger_finish(&s->ledger);
+	free((char *)s->node.p);
+	free(s);
+}
+
+bool services_settled(const struct services *s)
+{
+	return s->known && s->dirty.count == 0 && s->ledger.touched.count == 0;
+}

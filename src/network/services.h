@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the kernel's packet tables as the cluster's Services and EndpointSlices say: plans each Service that changed
+// (plan.h) and changes the sets in place (nftables.h). Changes that come together go out together.
+// Until both caches are complete nothing is changed, so that a restart does not cut connections.
+#ifndef NETWORK_SERVICES_H
+#define NETWORK_SERVICES_H
+
+#include "client/informer.h"
+#include "network/nftables.h"
+
+struct services;
+
+// The caches are shared with others (DNS); they and the tables must outlive it. `node`: this node's name.
+struct services *services_create(struct loop *loop, struct informer *service_cache, struct informer *slice_cache,
+				 struct nftables *tables, const char *node);
+void services_destroy(struct services *s);
+bool services_settled(const struct services *s); // the kernel has all that is known
+
+#endif
