@@ -40,8 +40,9 @@ class Group:
 
 
 class Type:
-    def __init__(self, group, name, kind, atomic, doc):
-        self.group, self.name, self.kind, self.atomic, self.doc = group, name, kind, atomic, doc
+    def __init__(self, group, name, kind, doc):
+        self.group, self.name, self.kind, self.doc = group, name, kind, doc
+        self.atomic, self.defaults = False, None
         self.fields = []
         self.c_name = "type_%s_%s" % (group.alias, name)
 
@@ -114,10 +115,18 @@ class Reader:
             raise Mistake("unknown word %r" % word)
 
     def begin_type(self, kind, rest, doc):
-        if not rest or set(rest[1:]) - {"atomic"}:
-            raise Mistake("expected: type NAME [atomic] -- DOC")
+        if not rest:
+            raise Mistake("expected: type NAME [WORDS] -- DOC")
         self.resource = None
-        self.type = Type(self.group, rest[0], kind, "atomic" in rest, doc)
+        self.type = Type(self.group, rest[0], kind, doc)
+        for word in rest[1:]:
+            key, _, value = word.partition("=")
+            if key == "atomic":
+                self.type.atomic = True
+            elif key == "defaults":
+                self.type.defaults = value
+            else:
+                raise Mistake("unknown word %r" % word)
         self.add_type(self.type)
 
     def add_type(self, new):
@@ -228,7 +237,7 @@ class Reader:
                         raise Mistake("%s: key %s is no field of %s" % (f.where, key, f.base))
 
     def add_list(self, r):
-        t = Type(r.group, r.kind + "List", True, False, "%s objects, and the revision they were read at." % r.kind)
+        t = Type(r.group, r.kind + "List", True, "%s objects, and the revision they were read at." % r.kind)
         self.add_type(t)
         t.fields.append(Field("", "1", "metadata", "", "", "meta.ListMeta", "", "Revision of the list, and how to go on."))
         items = Field("", "2", "items", "", "[]", r.kind, "", "The objects.")
@@ -325,6 +334,11 @@ class Writer:
         parts.append(".doc = %s" % self.text(f.doc))
         return "\t{%s}," % ", ".join(parts)
 
+    @staticmethod
+    def is_filled(f):
+        """Whether a default fills it in: one of its own, or {} for an object that is no pointer."""
+        return f.default is not None or bool(f.type and not f.shape and not f.pointer)
+
     def type(self, t):
         rows = [self.field(f) for f in t.fields]
         if rows:
@@ -340,6 +354,10 @@ class Writer:
         if rows:
             self.put("\t.fields = fields_%s_%s, .field_count = %d," % (t.group.alias, t.name, len(rows)))
         self.put("\t.slots = slots_%s_%s, .slot_mask = %d, .seed = %d," % (t.group.alias, t.name, len(slots) - 1, seed))
+        filled = [i + 1 for i, f in enumerate(t.fields) if self.is_filled(f)]
+        self.put("\t.filled = (const uint8_t[]){%s}," % ", ".join(map(str, filled + [0])))
+        if t.defaults:
+            self.put("\t.defaults = api_defaults_%s," % t.defaults)
         if t.atomic:
             self.put("\t.atomic_map = true,")
         self.put("\t.doc = %s,\n};" % self.text(t.doc))
@@ -386,7 +404,8 @@ class Writer:
 
     def all(self):
         types = sorted(self.r.types, key=lambda t: t.group.type_name(t.name))
-        self.put("// Made by tools/schema_gen.py from schema/*.schema.\n#include \"api/schema.h\"\n")
+        self.put("// Made by tools/schema_gen.py from schema/*.schema.")
+        self.put("#include \"api/defaults/defaults.h\"\n#include \"api/schema.h\"\n")
         for t in types:
             self.put("static const struct api_type %s;" % t.c_name)
         for t in types:

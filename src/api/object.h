@@ -11,7 +11,8 @@ enum api_media { API_JSON, API_YAML, API_PROTOBUF };
 
 enum api_strictness { API_IGNORE, API_WARN, API_STRICT }; // ?fieldValidation=
 
-// Decodes one object of `type`. With `resource`, apiVersion and kind must be its own (absent ones are filled in).
+// Decodes one object of `type`, which is the resource's or its subresource's. Unless `resource` is NULL (DeleteOptions),
+// apiVersion and kind must be the type's own (absent ones are filled in).
 // Wrong JSON types fail with ERR_BAD_REQUEST naming the field. Unknown and duplicate fields: dropped; under API_WARN
 // each adds a text to *warnings (a JSON array of strings, may be NULL), under API_STRICT they fail with
 // ERR_BAD_REQUEST "strict decoding error: unknown field "spec.x", ...".
@@ -21,12 +22,19 @@ int api_decode(struct arena *a, struct str bytes, enum api_media media, const st
 // The same for a tree that is already parsed (the result of a patch): checks types, drops nulls and unknown fields.
 int api_conform(struct arena *a, struct json *tree, const struct api_type *type, const struct api_resource *resource,
 		enum api_strictness strictness, struct json *warnings, struct err *e);
+// A stored object as a tree to compare new ones with: the same shape as api_decode gives (no nulls, no empty values
+// that mean absence). Patches take the plain json_parse of the stored bytes instead, where nothing is left out.
+int api_load(struct arena *a, struct str stored, const struct api_resource *r, struct json **out, struct err *e);
+// The first document of a stream, as a tree of JSON's types: YAML 1.1 scalars (y, yes and on are true), keys become
+// strings, merge keys (<<) are resolved. Depth and what aliases may multiply are bounded. ERR_BAD_REQUEST.
 int api_yaml_parse(struct arena *a, struct str text, struct json *duplicates, struct json **out, struct err *e);
 // The media type's name up to ';', without regard to case; -1 with ERR_UNSUPPORTED_MEDIA for others.
 int api_media_of(struct str content_type, enum api_media *out, struct err *e);
 
-// Fills in what the schema and the kind's rules say of absent fields. Runs again without effect.
+// Fills in what the schema and the kind's rules say of absent fields; objects that are no pointers become {}. Runs
+// again without effect.
 void api_default(struct arena *a, const struct api_resource *r, struct json *object);
+void api_default_type(struct arena *a, const struct api_type *type, struct json *object);
 
 struct api_context {
 	struct arena *arena;
@@ -57,6 +65,9 @@ int api_validate_update(struct api_context *c, const struct api_resource *r, con
 // Equal objects give equal bytes. *revision_at gets the offset at which the digits of metadata.resourceVersion
 // belong (between its quotes; the encoded text has "resourceVersion":"" there, whatever the tree holds), for the
 // store to fill in; pass NULL to encode the tree's own resourceVersion instead.
+// The first two members are always "apiVersion" and "kind": items of a list leave them out by skipping a fixed prefix.
 void api_encode(struct buf *out, const struct api_resource *r, const struct json *object, size_t *revision_at);
+// The same of any type: a Scale, a review, a Status.
+void api_encode_type(struct buf *out, const struct api_type *type, const struct json *object);
 
 #endif

@@ -67,6 +67,8 @@ struct api_type {
 	bool atomic_map;	// x-kubernetes-map-type: atomic
 	const uint8_t *slots;	// perfect hash of the names: index + 1 into fields, 0 for none
 	uint32_t slot_mask, seed;
+	const uint8_t *filled;	// index + 1 of the fields that defaults fill in, ends with 0
+	void (*defaults)(struct arena *a, struct json *object); // what defaults need more than that, or NULL
 };
 
 enum api_verb { // bits

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fills in absent fields: first what the schema says (`default=`, and {} for objects that are no pointers), deepest last;
+// then the type's own function (`defaults=` in the schema, src/api/defaults/), which sees what lies below filled in.
+#include "api/object.h"
+
+static void fill_object(struct arena *a, const struct api_type *t, struct json *object);
+
+static void fill_children(struct arena *a, const struct api_field *f, struct json *v)
+{
+	if (f->shape == API_ONE) {
+		if (v->type == JSON_OBJECT)
+			fill_object(a, f->type, v);
+		return;
+	}
+	json_each(child, v)
+		if (child->type == JSON_OBJECT)
+			fill_object(a, f->type, child);
+}
+
+static struct json *standard_of(struct arena *a, const struct api_field *f)
+{
+	struct json *value;
+	if (f->standard.n == 0)
+		return json_object(a);
+	MUST(json_parse(a, f->standard, NULL, &value, NULL) == 0);
+	return value;
+}
+
+static void fill_object(struct arena *a, const struct api_type *t, struct json *object)
+{
+	for (const uint8_t *i = t->filled; *i; i++) {
+		const struct api_field *f = &t->fields[*i - 1];
+		struct json *v = json_get(object, f->name);
+		if (!v || v->type == JSON_NULL)
+			json_set(object, f->name, standard_of(a, f));
+	}
+	json_each(v, object) {
+		const struct api_field *f = api_field_find(t, v->key);
+		if (f && f->value == API_OBJECT)
+			fill_children(a, f, v);
+	}
+	if (t->defaults)
+		t->defaults(a, object);
+}
+
+void api_default_type(struct arena *a, const struct api_type *type, struct json *object)
+{
+	fill_object(a, type, object);
+}
+
+void api_default(struct arena *a, const struct api_resource *r, struct json *object)
+{
+	fill_object(a, r->type, object);
+}
