@@ -52,7 +52,7 @@ void images_set_limits(struct images *s, const struct images_limits *l);
 
 struct images_import {
 	struct str name; // call the image this instead of what the archive says; empty: as the archive says
-	// Called now and then with bytes read of the file and its size (0: a directory); NULL: nobody asks.
+	// Called now and then with the bytes of layers read so far and in all; NULL: nobody asks.
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
 };
@@ -76,7 +76,7 @@ int images_tag(struct images *s, struct str name, struct str new_name, struct er
 // ---- root file systems of containers
 
 // Mounts the image's layers with a fresh writable layer at DATA/containers/ID/rootfs and gives that path. The image is
-// in use until rootfs_remove. Again for the same ID: mounts what was there (after a reboot).
+// in use until rootfs_remove. An ID is used once.
 int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct image *image, struct str *path, struct err *e);
 // Unmounts and deletes DATA/containers/ID. Idempotent.
 int rootfs_remove(struct images *s, struct str id, struct err *e);

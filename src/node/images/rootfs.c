@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Root file systems of containers: an overlay of the image's layers and a directory of the container's own.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "node/images/store.h"
+#include "node/images/tree.h"
+
+enum { OPTIONS_MAX = 4000 }; // the kernel takes a page
+
+// The lower layers, topmost first, by their paths; where those do not fit a page, by descriptors kept in fds.
+static int lower_option(struct images *s, struct arena *a, const struct image *m, struct buf *out, int *fds, size_t *fd_count,
+			struct err *e)
+{
+	*fd_count = 0;
+	for (size_t n = m->layers.count; n-- > 0;)
+		buf_fmt(out, "%s%s/layers/%.*s/diff", out->n ? ":" : "", s->root, STR_FMT(m->layers.items[n]));
+	if (out->n < OPTIONS_MAX)
+		return 0;
+	buf_clear(out);
+	for (size_t n = m->layers.count; n-- > 0;) {
+		const char *path = store_path(s, a, "layers/%.*s/diff", STR_FMT(m->layers.items[n]));
+		int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return err_errno(e, errno, "%s", path);
+		fds[(*fd_count)++] = fd;
+		buf_fmt(out, "%s/proc/self/fd/%d", out->n ? ":" : "", fd);
+	}
+	return 0;
+}
+
+// `volatile`: what a container writes need not outlive a crash of the machine, so unmounting syncs nothing.
+static int mount_overlay(const char *dir, const char *at, struct str lower)
+{
+	struct buf options CLEAN_BUF;
+	buf_init(&options);
+	buf_fmt(&options, "lowerdir=%.*s,upperdir=%s/upper,workdir=%s/work,volatile", STR_FMT(lower), dir, dir);
+	buf_add_byte(&options, 0);
+	if (mount("overlay", at, "overlay", 0, options.p) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -1;
+	options.n -= sizeof(",volatile"); // kernels before 5.10
+	buf_add_byte(&options, 0);
+	return mount("overlay", at, "overlay", 0, options.p);
+}
+
+// An image without layers has an empty root.
+static int empty_lower(struct images *s, struct arena *a, struct buf *lower, struct err *e)
+{
+	const char *path = store_path(s, a, "images/empty");
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s", path);
+	buf_add_c(lower, path);
+	return 0;
+}
+
+static int make_upper(struct images *s, struct arena *a, const struct image *m, const char *dir, struct err *e)
+{
+	const char *upper = arena_fmt(a, "%s/upper", dir).p, *work = arena_fmt(a, "%s/work", dir).p;
+	struct stat st = {.st_mode = 0755};
+	if (m->layers.count)
+		stat(store_path(s, a, "layers/%.*s/diff", STR_FMT(m->layers.items[m->layers.count - 1])), &st);
+	if (mkdir(upper, 0755) < 0 || chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0)
+		return err_errno(e, errno, "%s", upper);
+	return mkdir(work, 0700) < 0 ? err_errno(e, errno, "%s", work) : 0;
+}
+
+// The mark by which images_remove knows that the image is in use. No fsync: after a crash no container is left.
+static int mark_image(struct arena *a, const char *dir, struct str image_id, struct err *e)
+{
+	const char *path = arena_fmt(a, "%s/image", dir).p;
+	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, image_id.p, image_id.n) != (ssize_t)image_id.n)
+		return err_errno(e, errno, "%s", path);
+	return 0;
+}
+
+static int mount_at(struct images *s, struct arena *a, const struct image *m, const char *dir, const char *at, struct err *e)
+{
+	struct buf lower CLEAN_BUF;
+	int fds[512], result = -1;
+	size_t fd_count = 0;
+	buf_init(&lower);
+	if (m->layers.count == 0 ? empty_lower(s, a, &lower, e) == 0
+				 : lower_option(s, a, m, &lower, fds, &fd_count, e) == 0)
+		result = mount_overlay(dir, at, buf_str(&lower)) < 0 ? err_errno(e, errno, "overlay at %s", at) : 0;
+	while (fd_count--)
+		close(fds[fd_count]);
+	return result;
+}
+
+int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct image *image, struct str *path, struct err *e)
+{
+	const char *dir = store_path(s, a, "containers/%.*s", STR_FMT(id));
+	const char *at = arena_fmt(a, "%s/rootfs", dir).p;
+	struct image now;
+	int lock CLEAN_FD = store_lock(s, false, e);
+	if (lock < 0 || images_find(s, a, image->id, &now, e) < 0) // it may have been removed since it was looked up
+		return -1;
+	if (mkdir(dir, 0711) < 0 || mkdir(at, 0755) < 0)
+		return err_errno(e, errno, "%s", dir);
+	if (mark_image(a, dir, now.id, e) < 0 || make_upper(s, a, &now, dir, e) < 0 || mount_at(s, a, &now, dir, at, e) < 0) {
+		rootfs_remove(s, id, NULL);
+		return -1;
+	}
+	*path = str_of(at);
+	return 0;
+}
+
+int rootfs_remove(struct images *s, struct str id, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const char *dir = store_path(s, &a, "containers/%.*s", STR_FMT(id));
+	const char *at = arena_fmt(&a, "%s/rootfs", dir).p;
+	if (umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return err_errno(e, errno, "unmount %s", at);
+	return tree_remove(AT_FDCWD, dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
+}
+
+int rootfs_usage(struct images *s, struct str id, uint64_t *bytes, uint64_t *inodes)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	return tree_usage(store_path(s, &a, "containers/%.*s/upper", STR_FMT(id)), bytes, inodes);
+}

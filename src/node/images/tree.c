@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/images/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/mem.h"
+
+enum { DEPTH_MAX = 64, NAME_TRIES = 1000 };
+
+static int open_beneath(int root, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve,
+	};
+	int fd;
+	do
+		fd = (int)syscall(SYS_openat2, root, path[0] ? path : ".", &how, sizeof(how));
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	return fd;
+}
+
+int tree_open(int root, const char *path, int flags)
+{
+	return open_beneath(root, path, flags, 0);
+}
+
+int tree_open_plain(int root, const char *path, int flags)
+{
+	return open_beneath(root, path, flags, RESOLVE_NO_SYMLINKS);
+}
+
+bool tree_is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static DIR *open_dir(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+// What lies deeper than DEPTH_MAX is moved up to `top`, to be deleted from there: depth costs no stack or descriptors.
+static int move_up(int dir, const char *name, int top)
+{
+	static _Atomic unsigned serial;
+	for (int i = 0; i < NAME_TRIES; i++) {
+		char up[32];
+		snprintf(up, sizeof(up), ".deep-%u", serial++);
+		if (renameat2(dir, name, top, up, 1 /* RENAME_NOREPLACE */) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -1;
+	}
+	return -1;
+}
+
+static int empty_dir(int dir, const char *name, int top, int depth);
+
+static int remove_entry(int dir, const char *name, int top, int depth)
+{
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -1;
+	if (depth >= DEPTH_MAX)
+		return move_up(dir, name, top);
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -1;
+	if (empty_dir(dir, name, top, depth) < 0)
+		return -1;
+	return unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+static int empty_dir(int dir, const char *name, int top, int depth)
+{
+	DIR *d = open_dir(dir, name);
+	if (!d)
+		return -1;
+	int self = dirfd(d), result = 0;
+	for (bool again = true; again && result == 0;) {
+		again = false; // entries moved up to the top while it was read make another round
+		for (struct dirent *at; result == 0 && (at = readdir(d));) {
+			if (is_dot(at->d_name))
+				continue;
+			again = depth == 0;
+			result = remove_entry(self, at->d_name, depth == 0 ? self : top, depth + 1);
+		}
+		rewinddir(d);
+	}
+	closedir(d);
+	return result;
+}
+
+int tree_remove(int dir, const char *name)
+{
+	return remove_entry(dir, name, dir, 0);
+}
+
+static int usage(int dir, const char *name, uint64_t *bytes, uint64_t *inodes, int depth)
+{
+	DIR *d = depth < DEPTH_MAX ? open_dir(dir, name) : NULL;
+	if (!d)
+		return -1;
+	for (struct dirent *at; (at = readdir(d));) {
+		struct stat st;
+		if (is_dot(at->d_name) || fstatat(dirfd(d), at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		*bytes += (uint64_t)st.st_blocks * 512 / (S_ISDIR(st.st_mode) ? 1 : (uint64_t)st.st_nlink);
+		++*inodes;
+		if (S_ISDIR(st.st_mode))
+			usage(dirfd(d), at->d_name, bytes, inodes, depth + 1);
+	}
+	closedir(d);
+	return 0;
+}
+
+int tree_usage(const char *path, uint64_t *bytes, uint64_t *inodes)
+{
+	*bytes = *inodes = 0;
+	return usage(AT_FDCWD, path, bytes, inodes, 0);
+}
+
+int tree_sync_dir(const char *path)
+{
+	int fd CLEAN_FD = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+int tree_make_dirs(const char *path, unsigned mode)
+{
+	if (mkdir(path, mode) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	char *parent CLEAN_FREE = mem_strdup(path);
+	char *slash = strrchr(parent, '/');
+	if (!slash || slash == parent)
+		return -1;
+	*slash = 0;
+	if (tree_make_dirs(parent, mode) < 0)
+		return -1;
+	return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -1;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directories whose contents are not to be trusted: opening below them without leaving, deleting, counting.
+// Functions return 0 (or a descriptor) or -1 with errno set, as the calls they stand for.
+#ifndef NODE_TREE_H
+#define NODE_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// openat2 that cannot leave `root`: absolute names, "..", symlinks and /proc links that would are EXDEV or ELOOP.
+int tree_open(int root, const char *path, int flags);
+// The same, and no symlink at all on the way or at the end.
+int tree_open_plain(int root, const char *path, int flags);
+// Deletes name and all below it, however deep; never follows a symlink. 0 when it is not there.
+int tree_remove(int dir, const char *name);
+// Bytes (as blocks on disk) and inodes below the directory.
+int tree_usage(const char *path, uint64_t *bytes, uint64_t *inodes);
+int tree_sync_dir(const char *path); // fsync of a directory
+bool tree_is_whiteout(const struct stat *st); // overlayfs: a character device 0:0
+int tree_make_dirs(const char *path, unsigned mode); // mkdir -p
+
+// `int fd CLEAN_FD = open(...);`
+#define CLEAN_FD __attribute__((cleanup(tree_close_fd)))
+static inline void tree_close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+#endif
