@@ -21,7 +21,7 @@ struct http_exchange {
 	struct http_headers headers;
 	struct str host;	     // Host or :authority
 	struct str body;	     // whole, from on_request on (HTTP_TAKE_WHOLE)
-	size_t body_max;	     // on_head may change it; more is answered with 413
+	size_t body_max;	     // of HTTP_TAKE_WHOLE: more is answered with 413. on_head may change it
 	const struct tls_peer *peer; // the client's certificate; NULL: none given, or no TLS
 	struct str remote;	     // "127.0.0.1:4711"
 	bool secure;		     // over TLS
@@ -37,15 +37,16 @@ enum http_take {
 
 struct http_handler {
 	// The headers are here. Optional (NULL: whole, body_max of the config). May end the exchange already; the body is
-	// then thrown away.
+	// then thrown away. An exchange whose body never comes whole vanishes without a word: until on_request nothing may
+	// be kept for it outside its arena.
 	enum http_take (*on_head)(void *arg, struct http_exchange *x);
 	void (*on_request)(void *arg, struct http_exchange *x);
 	// A piece of the body, valid during the call; `last` (perhaps with an empty piece) ends it. http_body_read pauses.
 	void (*on_body)(void *arg, struct http_exchange *x, struct str piece, bool last);
 	// After http_reply_pending was above DUPLEX_HIGH: write on. Optional.
 	void (*on_drain)(void *arg, struct http_exchange *x);
-	// The peer is gone (or reset the exchange, or the server closes) before the reply was complete. Comes at most
-	// once; the exchange must still be ended. Optional.
+	// The peer is gone, or has ended its direction, or reset the exchange, or the server closes, before the reply was
+	// complete. Comes at most once, after on_request; the exchange must still be ended. Optional.
 	void (*on_cancel)(void *arg, struct http_exchange *x);
 };
 

@@ -58,17 +58,20 @@ enum tls_result tls_read(struct tls *t, struct str *in, char *out, size_t room, 
 // Encrypts; after the handshake only. At most 16 KiB make one record.
 enum tls_result tls_write(struct tls *t, struct str plain, struct err *e);
 void tls_shutdown(struct tls *t); // close_notify into the output
+void tls_reserve(struct tls *t, size_t n); // room for the ciphertext of n bytes: spares regrowing
 // The ciphertext produced since the last call, or NULL; the caller's reference.
 struct blob *tls_output(struct tls *t);
 bool tls_http2(const struct tls *t);		    // ALPN chose h2
 const struct tls_peer *tls_peer(const struct tls *t); // NULL: no certificate; lives as long as t
 
+struct tls_peer *tls_peer_copy(struct arena *a, const struct tls_peer *p); // NULL stays NULL
+
 // ---- As a duplex over a stream
 
-// Owns the stream, which has not been started. Handshakes once started; on_ready (from inside a callback, never from the
-// call) comes when that is done or has failed: then nothing follows, and duplex_close is owed.
+// Owns the stream, which has not been started. Handshakes at once; on_ready (never from inside the call) comes when that is
+// done or has failed: then nothing follows, and duplex_close is owed. What comes before duplex_start is kept.
 struct duplex *tls_duplex(struct stream *s, struct tls_context *c, const char *server_name,
 			  void (*on_ready)(void *arg, struct duplex *d, const struct err *e), void *arg);
-struct tls *tls_of_duplex(struct duplex *d); // d made by tls_duplex
+struct tls *tls_of_duplex(struct duplex *d); // d made by tls_duplex or duplex_of_stream; NULL for the latter
 
 #endif
