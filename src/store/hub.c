@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/hub.h"
+
+#include "base/times.h"
+
+enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1 << 20 };
+static const int64_t progress_interval = 5 * TIME_S;
+static const uint64_t nowhere = UINT64_MAX;
+
+struct segment {
+	struct watch_list watches;
+};
+
+// The core owns a watch except for what stands under "the watcher's": that is the watcher's loop's while a batch is
+// on its way, and `closed` always.
+struct store_watch {
+	const struct store_ops *ops; // first, see store.h
+	struct hub *hub;
+	struct loop *loop;
+	struct store_watch_events events;
+	void *arg;
+	struct str prefix;
+	int64_t after; // where it was to start
+
+	LIST_ENTRY(store_watch) siblings, ready;
+	bool linked, is_ready;
+	uint64_t place;	  // in the history: the first change it has to be told of and that is not on its way
+	int64_t told;	  // everything up to here is on its way or was told
+	bool on_way, closing;
+	bool lost;	  // changes have passed that it can no longer be told of
+
+	// the watcher's
+	bool closed;
+	struct task start, deliver, back, close;
+	struct change *changes; // on their way, with references
+	size_t count, room;
+	int64_t revision;
+	struct err end;
+};
+
+// ---- finding watches
+
+// "pods/default/x" -> "pods/"; empty where there is no slash.
+static struct str segment_of(struct str key)
+{
+	return str_sub(key, 0, (size_t)(str_find(key, '/') + 1));
+}
+
+static struct watch_list *list_for(struct hub *h, struct str prefix)
+{
+	struct str name = segment_of(prefix);
+	if (name.n == 0)
+		return &h->general;
+	struct segment *s = map_get(&h->segments, name);
+	if (!s) {
+		s = MEM_NEW(struct segment);
+		map_set(&h->segments, name, s);
+	}
+	return &s->watches;
+}
+
+static void unlink_watch(struct store_watch *w)
+{
+	if (w->is_ready)
+		LIST_REMOVE(w, ready);
+	if (w->linked)
+		LIST_REMOVE(w, siblings);
+	w->is_ready = w->linked = w->lost = false;
+	w->place = nowhere;
+}
+
+// ---- one batch
+
+static void forget_changes(struct store_watch *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		record_unref(w->changes[i].before);
+		record_unref(w->changes[i].now);
+	}
+	w->count = 0;
+}
+
+static void take_change(struct store_watch *w, const struct change *c)
+{
+	if (w->count == w->room) {
+		w->room = w->room ? 2 * w->room : 4;
+		w->changes = mem_realloc(w->changes, w->room * sizeof *w->changes);
+	}
+	w->changes[w->count++] = (struct change){record_ref(c->before), record_ref(c->now), c->revision};
+}
+
+// The changes from w->place on, as many as go at once; never a part of a transaction.
+static void gather(struct store_watch *w)
+{
+	const struct history *h = w->hub->history;
+	size_t bytes = 0;
+	uint64_t place = w->place;
+	for (; place < h->end; place++) {
+		const struct change *c = history_at(h, place);
+		bool full = w->count >= BATCH_MAX || bytes >= BATCH_BYTES_MAX;
+		if (full && c->revision != history_at(h, place - 1)->revision)
+			break;
+		if (!str_starts(change_key(c), w->prefix))
+			continue;
+		take_change(w, c);
+		bytes += c->now && c->now->value ? c->now->value->n : 0;
+	}
+	bool all = place == h->end;
+	w->revision = all ? w->hub->revision : history_at(h, place - 1)->revision;
+	w->place = all ? nowhere : place;
+}
+
+// Sends the watcher what it has not been told.
+static void send_batch(struct store_watch *w)
+{
+	if (w->lost || (w->place != nowhere && w->place < w->hub->history->first)) {
+		err_set(&w->end, ERR_EXPIRED, "the changes since revision %lld are no longer known", (long long)w->told);
+		unlink_watch(w);
+	} else if (w->place != nowhere) {
+		gather(w);
+		w->told = w->revision;
+	} else { // progress alone
+		w->told = w->revision = w->hub->revision;
+	}
+	w->on_way = true;
+	loop_post(w->loop, &w->deliver);
+}
+
+static void deliver(struct task *t)
+{
+	struct store_watch *w = CONTAINER_OF(t, struct store_watch, deliver);
+	struct store_event *events = w->count ? mem_alloc(w->count * sizeof *events) : NULL;
+	for (size_t i = 0; i < w->count; i++) {
+		const struct change *c = &w->changes[i];
+		events[i] = (struct store_event){change_key(c), c->now ? c->now->value : NULL,
+						 c->before ? c->before->value : NULL, c->revision};
+	}
+	if (w->closed)
+		;
+	else if (w->end.reason != ERR_NONE)
+		w->events.on_end(w->arg, &w->end);
+	else
+		w->events.on_changes(w->arg, events, w->count, w->revision);
+	free(events);
+	forget_changes(w);
+	loop_post(w->hub->core, &w->back);
+}
+
+// ---- life of a watch
+
+static void destroy(struct store_watch *w)
+{
+	struct hub *h = w->hub;
+	unlink_watch(w);
+	err_clear(&w->end);
+	free(w->changes);
+	free((char *)w->prefix.p);
+	free(w);
+	h->on_gone(h->owner);
+}
+
+static void come_back(struct task *t)
+{
+	struct store_watch *w = CONTAINER_OF(t, struct store_watch, back);
+	w->on_way = false;
+	if (w->closing)
+		destroy(w);
+	else if (w->place != nowhere || w->lost)
+		send_batch(w);
+}
+
+static void close_watch(struct task *t)
+{
+	struct store_watch *w = CONTAINER_OF(t, struct store_watch, close);
+	w->closing = true;
+	unlink_watch(w);
+	if (!w->on_way)
+		destroy(w);
+}
+
+void hub_watch_close(struct store_watch *w)
+{
+	w->closed = true;
+	loop_post(w->hub->core, &w->close);
+}
+
+static void start(struct task *t)
+{
+	struct store_watch *w = CONTAINER_OF(t, struct store_watch, start);
+	struct hub *h = w->hub;
+	w->told = w->after;
+	if (w->after < h->history->floor) {
+		w->lost = true;
+		send_batch(w);
+		return;
+	}
+	LIST_INSERT_HEAD(list_for(h, w->prefix), w, siblings);
+	w->linked = true;
+	uint64_t place = history_after(h->history, w->after);
+	w->place = place < h->history->end ? place : nowhere;
+	if (w->place != nowhere)
+		send_batch(w);
+}
+
+struct store_watch *hub_watch(struct hub *h, struct str prefix, int64_t after, struct loop *loop,
+			      const struct store_watch_events *events, void *arg)
+{
+	struct store_watch *w = MEM_NEW(struct store_watch);
+	char *copy = mem_alloc(prefix.n + 1);
+	str_to_c(prefix, copy, prefix.n + 1);
+	*w = (struct store_watch){
+		.ops = h->ops, .hub = h, .loop = loop, .events = *events, .arg = arg, .prefix = {copy, prefix.n},
+		.after = after, .place = nowhere, .start = {.run = start}, .deliver = {.run = deliver},
+		.back = {.run = come_back}, .close = {.run = close_watch},
+	};
+	loop_post(h->core, &w->start);
+	return w;
+}
+
+// ---- publishing
+
+static void notice(struct hub *h, struct watch_list *list, uint64_t place)
+{
+	const struct change *c = history_at(h->history, place);
+	struct store_watch *w;
+	LIST_FOREACH(w, list, siblings) {
+		if (w->place != nowhere || c->revision <= w->after || !str_starts(change_key(c), w->prefix))
+			continue;
+		w->place = place;
+		if (w->on_way)
+			continue; // it is sent when the batch before has come back
+		LIST_INSERT_HEAD(&h->ready, w, ready);
+		w->is_ready = true;
+	}
+}
+
+// False: one is to be asked again.
+static bool tell_progress(struct hub *h, struct watch_list *list)
+{
+	bool all = true;
+	struct store_watch *w;
+	LIST_FOREACH(w, list, siblings) {
+		if (w->on_way)
+			all = false;
+		else if (w->told < h->revision)
+			send_batch(w);
+	}
+	return all;
+}
+
+static void on_progress(struct timer *t)
+{
+	struct hub *h = CONTAINER_OF(t, struct hub, progress);
+	bool all = tell_progress(h, &h->general);
+	map_each(entry, &h->segments)
+		all &= tell_progress(h, &((struct segment *)entry->value)->watches);
+	if (!all)
+		timer_start(h->core, t, progress_interval);
+}
+
+void hub_publish(struct hub *h, uint64_t from, int64_t revision)
+{
+	h->revision = revision;
+	if (from < h->history->first)
+		from = h->history->first;
+	for (uint64_t place = from; place < h->history->end; place++) {
+		struct segment *s = map_get(&h->segments, segment_of(change_key(history_at(h->history, place))));
+		notice(h, &h->general, place);
+		if (s)
+			notice(h, &s->watches, place);
+	}
+	while (!LIST_EMPTY(&h->ready)) {
+		struct store_watch *w = LIST_FIRST(&h->ready);
+		LIST_REMOVE(w, ready);
+		w->is_ready = false;
+		send_batch(w);
+	}
+	if (!timer_running(&h->progress))
+		timer_start(h->core, &h->progress, progress_interval);
+}
+
+static void lose(struct watch_list *list)
+{
+	struct store_watch *w, *next;
+	for (w = LIST_FIRST(list); w; w = next) {
+		next = LIST_NEXT(w, siblings);
+		w->lost = true;
+		if (!w->on_way)
+			send_batch(w);
+	}
+}
+
+void hub_expire(struct hub *h, int64_t revision)
+{
+	h->revision = revision;
+	lose(&h->general);
+	map_each(entry, &h->segments)
+		lose(&((struct segment *)entry->value)->watches);
+}
+
+void hub_init(struct hub *h, struct loop *core, const struct store_ops *ops, const struct history *history, int64_t revision)
+{
+	*h = (struct hub){.core = core, .ops = ops, .history = history, .revision = revision,
+			  .progress = {.fire = on_progress}};
+	map_init(&h->segments);
+}
+
+void hub_finish(struct hub *h)
+{
+	timer_stop(&h->progress);
+	map_each(entry, &h->segments)
+		free(entry->value);
+	map_finish(&h->segments);
+}
