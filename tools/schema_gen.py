@@ -196,7 +196,7 @@ class Reader:
         elif word == "verbs":
             r.verbs = self.verbs(rest)
         elif word == "selectable":
-            r.selectable = rest
+            r.selectable += rest
         elif word == "store" and len(rest) == 1:
             r.store = rest[0]
         elif word == "subresource" and len(rest) >= 3:
@@ -211,6 +211,8 @@ class Reader:
             raise Mistake("unknown line in a resource: %r" % text)
 
     def verbs(self, words):
+        if words == ["all"]:
+            return list(VERBS)
         for word in words:
             if word not in VERBS:
                 raise Mistake("unknown verb %r" % word)
