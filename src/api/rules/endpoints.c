@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Endpoints and EndpointSlice.
+#include "api/rules/rules.h"
+
+static void check_endpoint_address(struct check *c, const struct path *p, const struct json *address)
+{
+	struct str ip = text_of(address, "ip");
+	check_format(c, AT(p, "ip"), ip, format_ip);
+	if (text_of(address, "hostname").n)
+		check_format(c, AT(p, "hostname"), text_of(address, "hostname"), format_dns_label);
+	if (field(address, "nodeName"))
+		check_format(c, AT(p, "nodeName"), text_of(address, "nodeName"), format_dns_subdomain);
+	check_not_special_ip(c, AT(p, "ip"), ip);
+}
+
+static void check_addresses(struct check *c, const struct path *p, const struct json *addresses)
+{
+	size_t i = 0;
+	json_each(address, addresses)
+		check_endpoint_address(c, AT_INDEX(p, i++), address);
+}
+
+static void check_endpoint_port(struct check *c, const struct path *p, const struct json *port, bool needs_name)
+{
+	struct str name = text_of(port, "name");
+	if (name.n)
+		check_format(c, AT(p, "name"), name, format_dns_label);
+	else if (needs_name)
+		fail_required(c, AT(p, "name"), "ports need names where there are several");
+	check_port(c, AT(p, "port"), field(port, "port"));
+	ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
+	if (field(port, "appProtocol"))
+		check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
+}
+
+void endpoints_create(struct check *c)
+{
+	size_t i = 0;
+	json_each(subset, field(c->object, "subsets")) {
+		const struct path *p = AT_INDEX(AT(NULL, "subsets"), i++);
+		const struct json *ports = field(subset, "ports");
+		if (!is_set(subset, "addresses") && !is_set(subset, "notReadyAddresses"))
+			fail_required(c, p, "`addresses` or `notReadyAddresses` must be given");
+		check_addresses(c, AT(p, "addresses"), field(subset, "addresses"));
+		check_addresses(c, AT(p, "notReadyAddresses"), field(subset, "notReadyAddresses"));
+		size_t j = 0;
+		json_each(port, ports)
+			check_endpoint_port(c, AT_INDEX(AT(p, "ports"), j++), port, ports->count > 1);
+	}
+}
+
+enum { ENDPOINTS_MAX = 1000, ADDRESSES_MAX = 100, PORTS_MAX = 20000, ZONES_MAX = 8, TOPOLOGY_MAX = 16 };
+
+static void check_slice_address(struct check *c, const struct path *p, struct str address, struct str type)
+{
+	size_t before = c->failures;
+	if (str_is(type, "FQDN")) {
+		check_format(c, p, address, format_fully_qualified_name);
+		return;
+	}
+	if (!IS_ONE_OF(type, "IPv4", "IPv6"))
+		return;
+	check_format(c, p, address, format_ip);
+	if (c->failures == before)
+		check_format(c, p, address, str_is(type, "IPv4") ? format_ipv4 : format_ipv6);
+	if (c->failures == before)
+		check_not_special_ip(c, p, address);
+}
+
+// Hints name each zone (or node) once.
+static void check_hints(struct check *c, const struct path *p, const struct json *hints, format_check *format)
+{
+	if (count_of(hints) > ZONES_MAX) {
+		fail_too_many(c, p, hints->count, ZONES_MAX);
+		return;
+	}
+	size_t i = 0;
+	json_each(hint, hints) {
+		const struct path *name = AT(AT_INDEX(p, i), "name");
+		bool twice = false;
+		json_each(before, hints) {
+			if (before == hint)
+				break;
+			twice = twice || same_field(before, hint, "name");
+		}
+		if (twice)
+			fail_duplicate(c, name, field(hint, "name"));
+		else
+			check_format(c, name, text_of(hint, "name"), format);
+		i++;
+	}
+}
+
+static void check_endpoint(struct check *c, const struct path *p, const struct json *endpoint, struct str type)
+{
+	const struct json *addresses = field(endpoint, "addresses"), *hints = field(endpoint, "hints");
+	size_t i = 0;
+	if (!count_of(addresses))
+		fail_required(c, AT(p, "addresses"), "an endpoint has at least 1 address");
+	else if (addresses->count > ADDRESSES_MAX)
+		fail_too_many(c, AT(p, "addresses"), addresses->count, ADDRESSES_MAX);
+	json_each(address, addresses)
+		check_slice_address(c, AT_INDEX(AT(p, "addresses"), i++), address->text, type);
+	if (field(endpoint, "nodeName"))
+		check_format(c, AT(p, "nodeName"), text_of(endpoint, "nodeName"), format_dns_subdomain);
+	if (field(endpoint, "hostname"))
+		check_format(c, AT(p, "hostname"), text_of(endpoint, "hostname"), format_dns_label);
+	const struct json *topology = field(endpoint, "deprecatedTopology");
+	check_labels(c, AT(p, "deprecatedTopology"), topology);
+	if (count_of(topology) > TOPOLOGY_MAX)
+		fail_too_many(c, AT(p, "deprecatedTopology"), topology->count, TOPOLOGY_MAX);
+	check_hints(c, AT(AT(p, "hints"), "forZones"), field(hints, "forZones"), format_label_value);
+	check_hints(c, AT(AT(p, "hints"), "forNodes"), field(hints, "forNodes"), format_dns_subdomain);
+}
+
+static void check_slice_ports(struct check *c, const struct json *ports)
+{
+	const struct path *list = AT(NULL, "ports");
+	if (count_of(ports) > PORTS_MAX)
+		fail_too_many(c, list, ports->count, PORTS_MAX);
+	size_t i = 0;
+	json_each(port, ports) {
+		const struct path *p = AT_INDEX(list, i++);
+		struct str name = text_of(port, "name");
+		if (name.n)
+			check_format(c, AT(p, "name"), name, format_dns_label);
+		json_each(before, ports) {
+			if (before == port)
+				break;
+			if (str_eq(text_of(before, "name"), name)) {
+				fail_duplicate(c, AT(p, "name"), field(port, "name"));
+				break;
+			}
+		}
+		ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
+		if (field(port, "port"))
+			check_port(c, AT(p, "port"), field(port, "port"));
+		if (field(port, "appProtocol"))
+			check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
+	}
+}
+
+void endpoint_slice_create(struct check *c)
+{
+	const struct path *list = AT(NULL, "endpoints");
+	const struct json *endpoints = field(c->object, "endpoints");
+	struct str type = text_of(c->object, "addressType");
+	if (!type.n)
+		fail_required(c, AT(NULL, "addressType"), "use IPv4, IPv6 or FQDN");
+	else
+		ONE_OF(c, AT(NULL, "addressType"), field(c->object, "addressType"), "FQDN", "IPv4", "IPv6");
+	if (count_of(endpoints) > ENDPOINTS_MAX)
+		fail_too_many(c, list, endpoints->count, ENDPOINTS_MAX);
+	size_t i = 0;
+	json_each(endpoint, endpoints)
+		check_endpoint(c, AT_INDEX(list, i++), endpoint, type);
+	check_slice_ports(c, field(c->object, "ports"));
+}
+
+void endpoint_slice_update(struct check *c)
+{
+	endpoint_slice_create(c);
+	check_immutable(c, AT(NULL, "addressType"), field(c->object, "addressType"), field(c->old, "addressType"));
+}
+
+bool endpoint_slice_changed(const struct json *slice, const struct json *old)
+{
+	return !same_field(slice, old, "endpoints") || !same_field(slice, old, "ports") ||
+	       !same_field(slice, old, "addressType") ||
+	       !same(json_at(slice, "metadata.labels"), json_at(old, "metadata.labels"));
+}

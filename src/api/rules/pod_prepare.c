@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pod before it is checked: its first status, and which part of it each subresource may write.
+#include "api/quantity.h"
+#include "api/rules/rules.h"
+#include "base/times.h"
+
+// Quality of service
+
+struct amounts { // of cpu and memory; those not asked for are zero
+	struct quantity cpu, memory;
+};
+
+struct demand {
+	struct amounts requests, limits;
+	bool all_limited; // each container has limits for both
+};
+
+static bool add_amount(const struct json *list, const char *name, struct quantity *sum)
+{
+	struct quantity q;
+	if (quantity_of(field(list, name), &q) || q.nano <= 0)
+		return false;
+	*sum = quantity_add(*sum, q);
+	return true;
+}
+
+static void add_resources(struct demand *d, const struct json *resources)
+{
+	const struct json *requests = field(resources, "requests"), *limits = field(resources, "limits");
+	add_amount(requests, "cpu", &d->requests.cpu);
+	add_amount(requests, "memory", &d->requests.memory);
+	bool cpu = add_amount(limits, "cpu", &d->limits.cpu), memory = add_amount(limits, "memory", &d->limits.memory);
+	d->all_limited = d->all_limited && cpu && memory;
+}
+
+static bool is_pod_level(const struct json *resources)
+{
+	static const char *const parts[] = {"requests", "limits"};
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		json_each(amount, field(resources, parts[i]))
+			if (IS_ONE_OF(amount->key, "cpu", "memory") || str_starts(amount->key, STR("hugepages-")))
+				return true;
+	return false;
+}
+
+static struct str qos_class(const struct json *spec)
+{
+	struct demand d = {.all_limited = true};
+	const struct json *whole = field(spec, "resources");
+	if (is_pod_level(whole)) {
+		add_resources(&d, whole);
+	} else {
+		json_each(container, field(spec, "initContainers"))
+			add_resources(&d, field(container, "resources"));
+		json_each(container, field(spec, "containers"))
+			add_resources(&d, field(container, "resources"));
+	}
+	const struct amounts *r = &d.requests, *l = &d.limits;
+	if (!r->cpu.nano && !r->memory.nano && !l->cpu.nano && !l->memory.nano)
+		return STR("BestEffort");
+	if (d.all_limited && !quantity_cmp(r->cpu, l->cpu) && !quantity_cmp(r->memory, l->memory))
+		return STR("Guaranteed");
+	return STR("Burstable");
+}
+
+// A gated pod says from the start that it is not to be scheduled.
+static void tell_gated(struct api_context *c, struct json *status)
+{
+	struct json *condition = json_push(json_need_array(c->arena, status, "conditions"), json_object(c->arena));
+	json_put_str(c->arena, condition, "type", STR("PodScheduled"));
+	json_put_str(c->arena, condition, "status", STR("False"));
+	json_put_str(c->arena, condition, "lastTransitionTime", time_format(c->arena, c->now_ns));
+	json_put_str(c->arena, condition, "reason", STR("SchedulingGated"));
+	json_put_str(c->arena, condition, "message", STR("Scheduling is blocked due to non-empty scheduling gates"));
+}
+
+void pod_prepare_create(struct api_context *c, struct json *pod)
+{
+	const struct json *spec = field(pod, "spec");
+	struct json *status = json_need_object(c->arena, pod, "status");
+	json_put_str(c->arena, status, "phase", STR("Pending"));
+	json_put_str(c->arena, status, "qosClass", qos_class(spec));
+	if (is_set(spec, "schedulingGates"))
+		tell_gated(c, status);
+}
+
+// Updates through subresources
+
+static const struct json *by_name(const struct json *containers, struct str name)
+{
+	json_each(container, containers)
+		if (str_eq(text_of(container, "name"), name))
+			return container;
+	return NULL;
+}
+
+static void take_field(struct api_context *c, struct json *into, const struct json *from, const char *name)
+{
+	const struct json *value = field(from, name);
+	if (value)
+		json_put(into, name, json_clone(c->arena, value));
+	else
+		json_remove(into, str_of(name));
+}
+
+// Of each container what resize may change.
+static void take_resources(struct api_context *c, struct json *spec, const struct json *wanted, const char *list)
+{
+	json_each(container, json_get(spec, str_of(list))) {
+		const struct json *other = by_name(field(wanted, list), text_of(container, "name"));
+		if (!other)
+			continue;
+		take_field(c, container, other, "resources");
+		take_field(c, container, other, "resizePolicy");
+	}
+}
+
+// Makes the pod what it was, but for the one part of the spec that the subresource is for.
+static void narrow(struct api_context *c, struct json *pod, const struct json *old)
+{
+	struct json *spec = json_clone(c->arena, field(old, "spec"));
+	const struct json *wanted = field(pod, "spec");
+	if (str_is(c->subresource, "ephemeralcontainers")) {
+		take_field(c, spec, wanted, "ephemeralContainers");
+	} else {
+		take_resources(c, spec, wanted, "containers");
+		take_resources(c, spec, wanted, "initContainers");
+		take_field(c, spec, wanted, "resources");
+	}
+	struct json *metadata = json_clone(c->arena, field(old, "metadata"));
+	take_field(c, metadata, field(pod, "metadata"), "resourceVersion");
+	json_put(pod, "spec", spec);
+	json_put(pod, "metadata", metadata);
+}
+
+void pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old)
+{
+	if (IS_ONE_OF(c->subresource, "ephemeralcontainers", "resize"))
+		narrow(c, pod, old);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules of each kind: what happens to its objects before they are checked, and the checks. A kind that is not in
+// the table (kinds.c) has only the rules that all share (metadata.c).
+// Source: the behaviour of Kubernetes v1.36.
+#ifndef API_RULES_RULES_H
+#define API_RULES_RULES_H
+
+#include "api/rules/rule.h"
+
+enum kind_trait { // bits
+	KIND_STATUS = 1,	  // only the status subresource writes the status
+	KIND_GENERATION = 2,	  // metadata.generation counts the changes of the spec
+	KIND_NEEDS_REVISION = 4,  // an update must say which resourceVersion it changes
+	KIND_REVIEW = 8,	  // answered, never stored: it has no name
+	KIND_LAX_FINALIZERS = 16, // a finalizer's name needs no domain
+	KIND_META_ONCE = 32,	  // what update may not change in the metadata is reported once; else the generic layer
+				  // and the kind report it each
+};
+
+struct kind_rules {
+	const char *group, *kind;
+	format_check *name; // form of metadata.name
+	unsigned traits;    // of enum kind_trait
+	// Each of these may be NULL.
+	void (*prepare_create)(struct api_context *c, struct json *object);
+	void (*prepare_update)(struct api_context *c, struct json *object, const struct json *old);
+	void (*create)(struct check *c); // checks a new object
+	void (*update)(struct check *c); // checks the whole object, and against c->old
+	void (*status)(struct check *c); // checks what the status subresource wrote
+	bool (*changed)(const struct json *object, const struct json *old); // for the generation; NULL: the spec
+};
+
+const struct kind_rules *kind_rules_of(const struct api_resource *r); // never NULL
+
+// metadata.c
+void check_metadata(struct check *c, const struct path *p, const struct json *metadata, bool namespaced,
+		    format_check *name);
+void check_metadata_update(struct check *c, const struct path *p, const struct json *metadata, const struct json *old);
+void check_finalizer_name(struct check *c, const struct path *p, struct str name);
+
+// config.c
+void secret_prepare_create(struct api_context *c, struct json *secret);
+void secret_prepare_update(struct api_context *c, struct json *secret, const struct json *old);
+void config_map_create(struct check *c);
+void config_map_update(struct check *c);
+void secret_create(struct check *c);
+void secret_update(struct check *c);
+
+// cluster.c: Namespace, Node, Lease, ServiceAccount
+void namespace_prepare_create(struct api_context *c, struct json *namespace);
+void namespace_prepare_update(struct api_context *c, struct json *namespace, const struct json *old);
+void namespace_create(struct check *c);
+void node_prepare_update(struct api_context *c, struct json *node, const struct json *old);
+void node_create(struct check *c);
+void node_update(struct check *c);
+void lease_create(struct check *c);
+
+// service.c
+void service_prepare_update(struct api_context *c, struct json *service, const struct json *old);
+void service_prepare_create(struct api_context *c, struct json *service);
+void service_create(struct check *c);
+void service_update(struct check *c);
+void service_status(struct check *c);
+
+// endpoints.c
+void endpoints_create(struct check *c);
+bool endpoint_slice_changed(const struct json *slice, const struct json *old);
+void endpoint_slice_create(struct check *c);
+void endpoint_slice_update(struct check *c);
+
+// event.c
+void event_create(struct check *c);
+void event_update(struct check *c);
+
+// workload.c: Deployment, ReplicaSet, PodTemplate, Scale
+bool deployment_changed(const struct json *deployment, const struct json *old);
+void deployment_create(struct check *c);
+void deployment_update(struct check *c);
+void deployment_status(struct check *c);
+void replica_set_create(struct check *c);
+void replica_set_update(struct check *c);
+void replica_set_status(struct check *c);
+bool pod_template_changed(const struct json *template, const struct json *old);
+void pod_template_create(struct check *c);
+void scale_create(struct check *c);
+
+// review.c
+void subject_access_review_create(struct check *c);
+void local_subject_access_review_create(struct check *c);
+void self_subject_access_review_create(struct check *c);
+
+// pod.c, pod_prepare.c
+void pod_prepare_create(struct api_context *c, struct json *pod);
+void pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old);
+void pod_create(struct check *c);
+void pod_update(struct check *c);
+void pod_status(struct check *c);
+// The spec of a pod or of a template.
+void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, const struct json *metadata);
+// metadata.labels, annotations and the spec of a pod template.
+void check_pod_template(struct check *c, const struct path *p, const struct json *template);
+
+#endif

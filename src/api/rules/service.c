@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Service.
+#include "api/rules/service.h"
+
+#define SPEC AT(NULL, "spec")
+
+static bool is_headless(const struct json *spec)
+{
+	return str_is(json_str(spec, "clusterIPs.0"), "None");
+}
+
+// Ports
+
+static void check_target_port(struct check *c, const struct path *p, const struct json *target)
+{
+	if (target && target->type == JSON_STRING)
+		check_format(c, p, target->text, format_port_name);
+	else
+		check_port(c, p, target);
+}
+
+static void check_service_port(struct check *c, const struct path *p, const struct json *port, bool needs_name)
+{
+	struct str name = text_of(port, "name");
+	if (name.n)
+		check_format(c, AT(p, "name"), name, format_dns_label);
+	else if (needs_name)
+		fail_required(c, AT(p, "name"), "ports need names where there are several");
+	check_port(c, AT(p, "port"), field(port, "port"));
+	ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
+	check_target_port(c, AT(p, "targetPort"), field(port, "targetPort"));
+	if (field(port, "appProtocol"))
+		check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
+}
+
+// What no port may share with one before it.
+static void check_port_clashes(struct check *c, const struct path *p, const struct json *ports, const struct json *port)
+{
+	bool name = false, number = false, node_port = false;
+	json_each(before, ports) {
+		if (before == port)
+			break;
+		name = name || (text_of(port, "name").n && same_field(before, port, "name"));
+		if (!same_field(before, port, "protocol"))
+			continue;
+		number = number || same_field(before, port, "port");
+		node_port = node_port || (field(port, "nodePort") && same_field(before, port, "nodePort"));
+	}
+	if (name)
+		fail_duplicate(c, AT(p, "name"), field(port, "name"));
+	if (number)
+		fail_duplicate(c, p, field(port, "port"));
+	if (node_port)
+		fail_duplicate(c, AT(p, "nodePort"), field(port, "nodePort"));
+}
+
+static void check_ports(struct check *c, const struct json *spec)
+{
+	const struct json *ports = field(spec, "ports");
+	if (!count_of(ports) && !is_headless(spec) && !type_is(spec, "ExternalName"))
+		fail_required(c, AT(SPEC, "ports"), "only headless and ExternalName Services have no ports");
+	size_t i = 0;
+	json_each(port, ports) {
+		const struct path *p = AT_INDEX(AT(SPEC, "ports"), i++);
+		check_service_port(c, p, port, ports->count > 1);
+		check_port_clashes(c, p, ports, port);
+		if (type_is(spec, "ClusterIP") && field(port, "nodePort"))
+			fail_forbidden(c, AT(p, "nodePort"), "may not be used when `type` is 'ClusterIP'");
+		if (type_is(spec, "LoadBalancer") && json_i64(port, "port", 0) == 10250)
+			fail_invalid(c, p, field(port, "port"), "port 10250 is the node agent's and may not be exposed");
+	}
+}
+
+// Addresses
+
+static void check_families(struct check *c, const struct json *spec)
+{
+	const struct json *families = field(spec, "ipFamilies"), *policy = field(spec, "ipFamilyPolicy");
+	size_t i = 0;
+	json_each(family, families) {
+		const struct path *p = AT_INDEX(AT(SPEC, "ipFamilies"), i++);
+		ONE_OF(c, p, family, "IPv4", "IPv6");
+		json_each(before, families) {
+			if (before == family)
+				break;
+			if (str_eq(before->text, family->text)) {
+				fail_duplicate(c, p, family);
+				break;
+			}
+		}
+	}
+	if (policy)
+		ONE_OF(c, AT(SPEC, "ipFamilyPolicy"), policy, "PreferDualStack", "RequireDualStack", "SingleStack");
+}
+
+// Addresses of one Service are of different families, and of those that it names.
+static void check_ip_families(struct check *c, const struct path *p, const struct json *ips, const struct json *families)
+{
+	size_t i = 0, count[2] = {0};
+	const struct json *family = json_first(families);
+	json_each(ip, ips) {
+		unsigned char bytes[16];
+		bool v6 = format_ip_bytes(ip->text, bytes) == 16;
+		if (family && str_is(family->text, v6 ? "IPv4" : "IPv6"))
+			fail_invalid(c, AT_INDEX(p, i), ip, "must be of the family that `ipFamilies[%zu]` names", i);
+		count[v6]++;
+		family = family ? family->next : NULL;
+		i++;
+	}
+	if (count[0] > 1 || count[1] > 1)
+		fail_invalid(c, p, ips, "at most one address for each of IPv4 and IPv6");
+}
+
+static void check_cluster_ips(struct check *c, const struct json *spec)
+{
+	const struct path *p = AT(SPEC, "clusterIPs");
+	const struct json *ips = field(spec, "clusterIPs");
+	size_t i = 0, before = c->failures;
+	if (!str_eq(json_str(ips, "0"), text_of(spec, "clusterIP")))
+		fail_invalid(c, p, ips, "the first value must be that of `clusterIP`");
+	check_families(c, spec);
+	size_t good = c->failures;
+	json_each(ip, ips) {
+		if (str_is(ip->text, "None") && i == 0) {
+			if (ips->count > 1)
+				fail_invalid(c, p, ips, "'None' must be the only value");
+		} else {
+			check_format(c, AT_INDEX(p, i), ip->text, format_ip);
+		}
+		i++;
+	}
+	if (i > 2)
+		fail_invalid(c, p, ips, "at most 2 values");
+	if (c->failures == good && !is_headless(spec))
+		check_ip_families(c, p, ips, before == good ? field(spec, "ipFamilies") : NULL);
+}
+
+static void check_public_ip(struct check *c, const struct path *p, struct str ip)
+{
+	size_t before = c->failures;
+	check_format(c, p, ip, format_ip);
+	if (c->failures == before)
+		check_not_special_ip(c, p, ip);
+}
+
+static void check_external_name(struct check *c, const struct json *spec)
+{
+	static const char *const without[] = {"clusterIPs", "ipFamilies", "ipFamilyPolicy"};
+	for (size_t i = 0; i < ARRAY_LEN(without); i++)
+		if (is_set(spec, without[i]))
+			fail_forbidden(c, AT_STR(SPEC, str_of(without[i])), "may not be set for ExternalName Services");
+	if (text_of(spec, "externalName").n)
+		check_format(c, AT(SPEC, "externalName"), text_of(spec, "externalName"), format_domain_name);
+	else
+		fail_required(c, AT(SPEC, "externalName"), "an ExternalName Service names a domain");
+}
+
+// Policies
+
+static void check_session_affinity(struct check *c, const struct json *spec)
+{
+	const struct path *p = AT(SPEC, "sessionAffinityConfig");
+	const struct json *config = field(spec, "sessionAffinityConfig"), *client = field(config, "clientIP");
+	const struct json *timeout = field(client, "timeoutSeconds");
+	if (!ONE_OF(c, AT(SPEC, "sessionAffinity"), field(spec, "sessionAffinity"), "ClientIP", "None"))
+		return;
+	if (str_is(text_of(spec, "sessionAffinity"), "None")) {
+		if (config)
+			fail_forbidden(c, p, "must not be set when the session affinity is None");
+	} else if (!config) {
+		fail_required(c, p, "the session affinity is ClientIP");
+	} else if (!client) {
+		fail_required(c, AT(p, "clientIP"), "the session affinity is ClientIP");
+	} else if (!timeout) {
+		fail_required(c, AT(AT(p, "clientIP"), "timeoutSeconds"), "the session affinity is ClientIP");
+	} else if (timeout->integer <= 0 || timeout->integer > 86400) {
+		fail_invalid(c, AT(AT(p, "clientIP"), "timeoutSeconds"), timeout, "must be greater than 0 and at most 86400");
+	}
+}
+
+static void check_traffic(struct check *c, const struct json *spec)
+{
+	const struct json *external = field(spec, "externalTrafficPolicy"), *internal = field(spec, "internalTrafficPolicy");
+	const struct json *health = field(spec, "healthCheckNodePort"), *distribution = field(spec, "trafficDistribution");
+	if (is_external(spec))
+		ONE_OF(c, AT(SPEC, "externalTrafficPolicy"), external, "Cluster", "Local");
+	else if (external)
+		fail_invalid(c, AT(SPEC, "externalTrafficPolicy"), external, "only for Services that are reached from outside");
+	if (health && needs_health_port(spec))
+		check_port(c, AT(SPEC, "healthCheckNodePort"), health);
+	else if (health)
+		fail_invalid(c, AT(SPEC, "healthCheckNodePort"), health,
+			     "only when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
+	if (internal)
+		ONE_OF(c, AT(SPEC, "internalTrafficPolicy"), internal, "Cluster", "Local");
+	if (distribution)
+		ONE_OF(c, AT(SPEC, "trafficDistribution"), distribution, "PreferClose", "PreferSameZone", "PreferSameNode");
+}
+
+static void check_load_balancer(struct check *c, const struct json *spec)
+{
+	bool balancer = type_is(spec, "LoadBalancer");
+	// The path is written with a capital letter, as it always was.
+	const struct path *ranges = AT(SPEC, "LoadBalancerSourceRanges"), *class = AT(SPEC, "loadBalancerClass");
+	static const char only[] = "only when `type` is 'LoadBalancer'";
+	if (is_set(spec, "loadBalancerSourceRanges") && !balancer)
+		fail_forbidden(c, ranges, "%s", only);
+	size_t i = 0;
+	json_each(range, field(spec, "loadBalancerSourceRanges"))
+		check_format(c, AT_INDEX(ranges, i++), str_trim(range->text), format_cidr);
+	if (field(spec, "allocateLoadBalancerNodePorts") && !balancer)
+		fail_forbidden(c, AT(SPEC, "allocateLoadBalancerNodePorts"), "%s", only);
+	if (field(spec, "loadBalancerClass") && balancer)
+		check_format(c, class, text_of(spec, "loadBalancerClass"), format_qualified_name);
+	else if (field(spec, "loadBalancerClass"))
+		fail_forbidden(c, class, "%s", only);
+	if (is_headless(spec) && IS_ONE_OF(text_of(spec, "type"), "LoadBalancer", "NodePort"))
+		fail_invalid(c, AT_INDEX(AT(SPEC, "clusterIPs"), 0), json_at(spec, "clusterIPs.0"),
+			     "may not be 'None' for %.*s Services", STR_FMT(text_of(spec, "type")));
+}
+
+void service_create(struct check *c)
+{
+	const struct json *spec = field(c->object, "spec");
+	if (type_is(spec, "ExternalName")) {
+		check_external_name(c, spec);
+	} else {
+		check_cluster_ips(c, spec);
+		if (c->failures) // addresses are settled before anything else is looked at
+			return;
+	}
+	check_ports(c, spec);
+	check_labels(c, AT(SPEC, "selector"), field(spec, "selector"));
+	check_session_affinity(c, spec);
+	size_t i = 0;
+	json_each(ip, field(spec, "externalIPs"))
+		check_public_ip(c, AT_INDEX(AT(SPEC, "externalIPs"), i++), ip->text);
+	ONE_OF(c, AT(SPEC, "type"), field(spec, "type"), "ClusterIP", "ExternalName", "LoadBalancer", "NodePort");
+	check_load_balancer(c, spec);
+	check_traffic(c, spec);
+}
+
+void service_update(struct check *c)
+{
+	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
+	const struct json *ip = json_at(now, "clusterIPs.0"), *old_ip = json_at(old, "clusterIPs.0");
+	size_t before = c->failures;
+	service_create(c);
+	if (needs_cluster_ip(now) && needs_cluster_ip(old) && old_ip && c->failures == before && !same(ip, old_ip))
+		fail_invalid(c, AT_INDEX(AT(SPEC, "clusterIPs"), 0), ip, "may not change once it is set");
+	if (type_is(now, "LoadBalancer") && type_is(old, "LoadBalancer") && !same_field(now, old, "loadBalancerClass"))
+		fail_invalid(c, AT(SPEC, "loadBalancerClass"), field(now, "loadBalancerClass"), "may not change once it is set");
+}
+
+void service_status(struct check *c)
+{
+	const struct path *p = AT(AT(AT(NULL, "status"), "loadBalancer"), "ingress");
+	size_t i = 0;
+	json_each(ingress, json_at(c->object, "status.loadBalancer.ingress")) {
+		const struct path *at = AT_INDEX(p, i++);
+		struct str ip = text_of(ingress, "ip"), host = text_of(ingress, "hostname");
+		if (ip.n)
+			check_format(c, AT(at, "ip"), ip, format_ip);
+		if (field(ingress, "ipMode"))
+			ONE_OF(c, AT(at, "ipMode"), field(ingress, "ipMode"), "VIP", "Proxy");
+		if (field(ingress, "ipMode") && !ip.n)
+			fail_forbidden(c, AT(at, "ipMode"), "only together with `ip`");
+		if (host.n)
+			check_format(c, AT(at, "hostname"), host, format_dns_subdomain);
+		if (host.n && format_good(format_ip, host))
+			fail_text(c, AT(at, "hostname"), host, "must be a name, not an address");
+	}
+}

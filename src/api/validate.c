@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order in which the rules of a kind (see rules/) are asked. On create the kind's own come first, and the metadata
+// with them; on update the metadata is compared by the generic layer and, mostly, by the kind again.
+#include "api/rules/rules.h"
+
+static struct check check_of(struct api_context *context, const struct api_resource *r, const struct json *object,
+			     const struct json *old, struct err *e)
+{
+	return (struct check){.context = context, .resource = r, .object = object, .old = old, .arena = context->arena, .e = e};
+}
+
+// Wraps the causes into one sentence that names the object.
+static int verdict(struct check *c)
+{
+	if (!c->failures)
+		return 0;
+	struct str name = json_str(c->object, "metadata.name");
+	const struct api_resource *r = c->resource;
+	return err_wrap(c->e, "%.*s%s%.*s \"%.*s\" is invalid", STR_FMT(r->kind), r->group.n ? "." : "", STR_FMT(r->group),
+			STR_FMT(name));
+}
+
+int api_validate_create(struct api_context *context, const struct api_resource *r, const struct json *object, struct err *e)
+{
+	const struct kind_rules *rules = kind_rules_of(r);
+	struct err found CLEAN_ERR = ERR_EMPTY;
+	struct check c = check_of(context, r, object, NULL, &found);
+	if (!(rules->traits & KIND_REVIEW))
+		check_metadata(&c, AT(NULL, "metadata"), field(object, "metadata"), r->namespaced, rules->name);
+	if (rules->create)
+		rules->create(&c);
+	int failed = verdict(&c);
+	if (failed)
+		err_move(e, &found);
+	return failed;
+}
+
+static void check_update(struct check *c, const struct kind_rules *rules)
+{
+	const struct path *p = AT(NULL, "metadata");
+	const struct json *now = field(c->object, "metadata"), *old = field(c->old, "metadata");
+	check_metadata_update(c, p, now, old);
+	if (!(rules->traits & KIND_META_ONCE))
+		check_metadata_update(c, p, now, old);
+	if (rules->traits & KIND_NEEDS_REVISION && !text_of(now, "resourceVersion").n)
+		fail_invalid(c, AT(p, "resourceVersion"), field(now, "resourceVersion"), "must be given for an update");
+	if (str_is(c->context->subresource, "status")) {
+		if (rules->status)
+			rules->status(c);
+	} else if (rules->update) {
+		rules->update(c);
+	}
+}
+
+int api_validate_update(struct api_context *context, const struct api_resource *r, const struct json *object,
+			const struct json *old, struct err *e)
+{
+	const struct kind_rules *rules = kind_rules_of(r);
+	struct err found CLEAN_ERR = ERR_EMPTY;
+	struct check c = check_of(context, r, object, old, &found);
+	if (!(rules->traits & KIND_REVIEW))
+		check_update(&c, rules);
+	else if (rules->update)
+		rules->update(&c);
+	int failed = verdict(&c);
+	if (failed)
+		err_move(e, &found);
+	return failed;
+}
