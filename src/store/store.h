@@ -34,11 +34,13 @@ struct store_op {
 	size_t revision_at;   // offset in value at which the digits of the new revision are inserted; 0: nowhere
 };
 
+// A key stands in one op of a transaction only. Deleting what is not there (with STORE_ANY) changes nothing.
 enum { STORE_OPS_MAX = 64, STORE_KEY_MAX = 1024, STORE_VALUE_MAX = 3 << 20 };
 
 struct store_result {
 	int64_t revision;     // of the transaction
-	const struct err *e;  // NULL: durable. ERR_CONFLICT: op `failed` did not hold, nothing was changed.
+	const struct err *e;  // NULL: durable. ERR_CONFLICT: op `failed` did not hold, nothing was changed; a snapshot
+			      // taken now shows what it lost against. ERR_BAD_REQUEST, ERR_TOO_LARGE: beyond the limits.
 			      // ERR_UNAVAILABLE: refused (disk full, shutting down). ERR_TIMEOUT: unknown whether it happened.
 	size_t failed;	      // index of the op
 	struct blob *const *values; // one an op, what a PUT stored (revision filled in); borrowed during the call
@@ -69,7 +71,7 @@ struct store_watch_events {
 	// One call for one or more changes in order; borrowed during the call. `revision`: everything up to here has been
 	// delivered; also called with count 0 now and then, so that watchers can tell progress (bookmarks).
 	void (*on_changes)(void *arg, const struct store_event *events, size_t count, int64_t revision);
-	void (*on_end)(void *arg, const struct err *e); // not after store_watch_close
+	void (*on_end)(void *arg, const struct err *e); // not after store_watch_close, which is due after it too
 };
 
 struct store_ops {
@@ -126,9 +128,10 @@ static inline struct store_watch *store_watch(struct store *s, struct str prefix
 {
 	return s->ops->watch(s, prefix, after, loop, events, arg);
 }
-// No callback comes after this (call it on the watch's loop).
+// No callback comes after this (call it on the watch's loop). Due once for every watch, also after on_end.
 static inline void store_watch_close(struct store_watch *w) { if (w) (*STORE_SNAPSHOT_OF(w))->watch_close(w); }
-// Waits for pending transactions, then frees.
+// Waits for pending transactions, then frees. On the core loop's thread, after the watches are closed; what is left to
+// do (the last answers among it) is posted to the core loop.
 static inline void store_destroy(struct store *s) { if (s) s->ops->destroy(s); }
 
 #endif

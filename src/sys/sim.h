@@ -18,7 +18,7 @@ struct sim_faults { // chances in 1/1000; delays are uniform in [min, max]
 };
 
 struct sim *sim_create(uint64_t seed);
-void sim_destroy(struct sim *s); // and its loops; what is to happen does not happen
+void sim_destroy(struct sim *s); // and its loops; tasks posted still run, nothing else does
 void sim_set_faults(struct sim *s, const struct sim_faults *f); // NULL: none; messages take 50 to 500 us
 struct loop *sim_loop(struct sim *s, const char *name);	       // belongs to the sim
 // While isolated, nothing reaches or leaves the loop's streams; it arrives once they are reachable again. New
