@@ -94,6 +94,14 @@ int64_t rollout_planned(const struct rollout *r)
 	return sum;
 }
 
+int64_t rollout_room(const struct rollout *r)
+{
+	int64_t room = r->replicas + r->surge;
+	each_set(s, r)
+		room -= s->has > s->replicas ? s->has : s->replicas;
+	return room;
+}
+
 int64_t rollout_available(const struct rollout *r)
 {
 	int64_t sum = 0;

@@ -44,6 +44,8 @@ void rollout_read(struct rollout *r, struct arena *a, const struct deployment_vi
 int64_t rollout_annotation(const struct json *object, const char *name, bool *found);
 int64_t rollout_planned(const struct rollout *r);   // sum of replicas
 int64_t rollout_available(const struct rollout *r); // sum of available
+// Pods that may still be made. What a ReplicaSet was told to delete counts until its status says that it did.
+int64_t rollout_room(const struct rollout *r);
 
 // deployment_revision.c: what ties ReplicaSets to revisions.
 // Whether the two pod templates are the same but for the hash label.

@@ -122,7 +122,7 @@ static void scale(struct rollout *r)
 static bool grow_current(struct rollout *r)
 {
 	struct set *s = r->current;
-	int64_t room = r->replicas + r->surge - rollout_planned(r);
+	int64_t room = rollout_room(r);
 	int64_t size = s->replicas;
 	if (size > r->replicas)
 		size = r->replicas;
@@ -151,7 +151,9 @@ static int64_t shrink_unhealthy(struct rollout *r, int64_t most)
 
 static int64_t shrink_healthy(struct rollout *r)
 {
-	int64_t spare = rollout_available(r) - (r->replicas - r->unavailable), done = 0;
+	int64_t spare = r->unavailable - r->replicas, done = 0;
+	each_set(s, r) // those already told to go are not counted, even if their ReplicaSet still does
+		spare += least(s->available, s->replicas);
 	each_old_set(s, r) {
 		if (s->replicas == 0 || done >= spare)
 			continue;

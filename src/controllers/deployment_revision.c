@@ -166,7 +166,7 @@ static int64_t first_size(const struct rollout *r)
 {
 	if (r->recreate)
 		return r->replicas;
-	int64_t room = r->replicas + r->surge - rollout_planned(r);
+	int64_t room = rollout_room(r);
 	return room < 0 ? 0 : room < r->replicas ? room : r->replicas;
 }
 

@@ -4,7 +4,7 @@
 #include "base/map.h"
 #include "base/times.h"
 
-static const int64_t patience_ns = 30 * TIME_S;
+static const int64_t patience_ns = 30 * TIME_S, doubt_ns = 5 * TIME_S;
 
 struct ledger { // of one owner; the values are deadlines on the heap
 	struct map unseen; // keys of pods
@@ -87,6 +87,14 @@ void expectations_creating(struct expectations *x, struct str owner_uid, struct 
 	enter(&need_ledger(x, owner_uid)->unseen, pod_key, now_ns);
 }
 
+void expectations_doubt(struct expectations *x, struct str owner_uid, struct str pod_key, int64_t now_ns)
+{
+	struct ledger *l = map_get(&x->ledgers, owner_uid);
+	int64_t *deadline = l ? map_get(&l->unseen, pod_key) : NULL;
+	if (deadline)
+		*deadline = now_ns + doubt_ns;
+}
+
 void expectations_not_created(struct expectations *x, struct str owner_uid, struct str pod_key)
 {
 	leave(x, owner_uid, pod_key, true);
@@ -112,15 +120,19 @@ void expectations_observe(struct expectations *x, const struct pod *before, cons
 		leave(x, p->owner_uid, p->uid, false);
 }
 
-size_t expectations_unseen(struct expectations *x, struct str owner_uid, int64_t now_ns)
+size_t expectations_unseen(struct expectations *x, struct str owner_uid, int64_t now_ns, int64_t *again_ns)
 {
 	struct ledger *l = map_get(&x->ledgers, owner_uid);
+	*again_ns = 0;
 	if (!l)
 		return 0;
 	for (size_t i = l->unseen.count; i-- > 0;) {
 		int64_t *deadline = l->unseen.entries[i].value;
-		if (*deadline > now_ns)
+		if (*deadline > now_ns) {
+			if (*again_ns == 0 || *deadline - now_ns < *again_ns)
+				*again_ns = *deadline - now_ns;
 			continue;
+		}
 		map_remove(&l->unseen, l->unseen.entries[i].key);
 		free(deadline);
 	}

@@ -94,8 +94,10 @@ static bool created(void *arg, struct sync *s, const struct client_response *r)
 		events_record(c->events, &about, EVENTS_NORMAL, "SuccessfulCreate", "Created pod: %.*s", STR_FMT(t->pod_name));
 		return true;
 	}
-	if (r->code == 0 || r->e->reason == ERR_TIMEOUT)
-		return false; // it may exist: the expectation stands until the cache shows it or patience ends
+	if (r->code == 0 || r->e->reason == ERR_TIMEOUT) { // it may exist
+		expectations_doubt(c->expectations, owner_uid, t->pod_key, loop_now(c->cluster->loop));
+		return false;
+	}
 	expectations_not_created(c->expectations, owner_uid, t->pod_key);
 	if (r->e->reason == ERR_NOT_FOUND || (r->e->reason == ERR_FORBIDDEN && namespace_goes(r->e)))
 		return true; // and the ReplicaSet with it
@@ -232,12 +234,13 @@ static void handle(void *arg, struct sync *s)
 		return;
 	struct str uid = json_str(replicaset, "metadata.uid");
 	struct failure *failure = map_get(&c->failures, s->key);
+	int64_t given_up_ns;
 	struct replicaset_view view = {
 		.replicaset = replicaset,
 		.selector = selector,
 		.owned = pods_of_owner(c->pods, uid),
 		.orphans = pods_without_owner(c->pods, s->namespace),
-		.unseen = expectations_unseen(c->expectations, uid, loop_now(c->cluster->loop)),
+		.unseen = expectations_unseen(c->expectations, uid, loop_now(c->cluster->loop), &given_up_ns),
 		.is_doomed = is_doomed,
 		.arg = c,
 		.now_ns = loop_wall(c->cluster->loop),
@@ -256,6 +259,8 @@ static void handle(void *arg, struct sync *s)
 	delete_pods(c, s, replicaset, plan.delete);
 	if (plan.status)
 		write_status(c, s, replicaset, plan.status);
+	if (given_up_ns > 0)
+		reconciler_add_after(c->reconciler, s->key, given_up_ns);
 	if (plan.again_ns > 0)
 		reconciler_add_after(c->reconciler, s->key, plan.again_ns);
 	if (plan.create == 0 && plan.delete.n == 0)
