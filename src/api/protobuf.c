@@ -34,7 +34,7 @@ static int fail(struct reader *r, const char *what)
 
 static struct message message_of(struct str bytes)
 {
-	const unsigned char *p = (const unsigned char *)bytes.p;
+	const unsigned char *p = (const unsigned char *)(bytes.n ? bytes.p : "");
 	return (struct message){p, p + bytes.n};
 }
 

@@ -2,6 +2,8 @@
 #include "api/conform.h"
 #include "base/map.h"
 
+enum { DUPLICATES_MAX = 100 };
+
 // `again` says what `first` said, which goes; it takes over the place.
 static void supersede(struct json *first, const struct json *again)
 {
@@ -36,7 +38,7 @@ void keep_last_of_each(struct arena *a, struct json *object, struct json *duplic
 		supersede(first, v);
 		kept->next = next;
 		object->count--;
-		if (duplicates)
+		if (duplicates && duplicates->count < DUPLICATES_MAX)
 			json_push(duplicates, json_string(a, v->key));
 	}
 	object->last = kept;

@@ -42,7 +42,7 @@ struct json {
 
 struct json_options {
 	int depth_max;		     // 0: JSON_DEPTH_MAX
-	struct json *duplicates;     // array that gets the path of each repeated key as a string, or NULL
+	struct json *duplicates;     // array that gets the paths of repeated keys as strings (100 at most), or NULL
 };
 
 enum { JSON_DEPTH_MAX = 1000 };

@@ -16,6 +16,8 @@ struct parser {
 	struct err *e;
 };
 
+enum { DUPLICATES_MAX = 100 }; // told of one text; the rest is dropped silently
+
 static int fail(struct parser *p, const char *what)
 {
 	return err_set(p->e, ERR_BAD_REQUEST, "invalid JSON at byte %zu: %s", (size_t)(p->at - p->start), what);
@@ -219,7 +221,9 @@ static struct str path_of(struct arena *a, const struct frame *f, struct str las
 {
 	if (!f)
 		return last;
-	struct str up = f->key.n ? path_of(a, f->up, f->key) : arena_fmt(a, "%.*s[%zu]", STR_FMT(path_of(a, f->up, STR_NONE)), f->index);
+	struct str up = path_of(a, f->up, f->key);
+	if (f->key.n == 0)
+		up = arena_fmt(a, "%.*s[%zu]", STR_FMT(up), f->index);
 	if (last.n == 0)
 		return up;
 	return up.n ? arena_fmt(a, "%.*s.%.*s", STR_FMT(up), STR_FMT(last)) : last;
@@ -234,7 +238,7 @@ static int by_key_then_place(const void *a, const void *b)
 
 static void drop_duplicate(struct parser *p, const struct frame *f, struct json *object, struct json *earlier)
 {
-	if (p->duplicates)
+	if (p->duplicates && p->duplicates->count < DUPLICATES_MAX)
 		json_push(p->duplicates, json_string(p->arena, path_of(p->arena, f, earlier->key)));
 	json_unlink(object, earlier);
 }

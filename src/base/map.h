@@ -29,7 +29,7 @@ void *map_remove(struct map *m, struct str key);	   // returns the value, or NUL
 
 // The entries in order; do not add or remove meanwhile (removing the current entry while going backwards is fine).
 #define map_each(entry, m) \
-	for (struct map_entry *entry = (m)->entries; entry < (m)->entries + (m)->count; entry++)
+	for (struct map_entry *entry = (m)->entries; entry && entry < (m)->entries + (m)->count; entry++)
 
 #define CLEAN_MAP __attribute__((cleanup(map_finish)))
 

@@ -77,6 +77,35 @@ TEST(decode_is_strict_when_told)
 		  "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"a\":\"2\"}}");
 }
 
+// Far down and often: the paths of what is told must not eat time or memory.
+TEST(decode_is_bounded)
+{
+	struct arena a CLEAN_ARENA;
+	struct buf b CLEAN_BUF;
+	arena_init(&a);
+	buf_init(&b);
+	BUF_LIT(&b, "{\"spec\":");
+	for (int i = 0; i < 900; i++)
+		buf_add_byte(&b, '[');
+	buf_add_byte(&b, '{');
+	for (int i = 0; i < 10000; i++)
+		BUF_LIT(&b, "\"a\":0,");
+	BUF_LIT(&b, "\"a\":0}");
+	for (int i = 0; i < 900; i++)
+		buf_add_byte(&b, ']');
+	BUF_LIT(&b, "}");
+	struct json *warnings = json_array(&a);
+	const struct api_resource *r = resource("", "v1", "configmaps");
+	CHECK(decode(&a, r, buf_str(&b), API_WARN, warnings, NULL));
+	CHECK_INT(warnings->count, 101);
+	buf_clear(&b);
+	for (int i = 0; i < 100000; i++)
+		BUF_LIT(&b, "{\"a\":");
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	CHECK(!decode(&a, r, buf_str(&b), API_STRICT, NULL, &e));
+	CHECK_INT(e.reason, ERR_BAD_REQUEST);
+}
+
 TEST(decode_takes_null_for_absence)
 {
 	struct arena a CLEAN_ARENA;
