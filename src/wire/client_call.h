@@ -28,8 +28,9 @@ struct http_call {
 };
 
 struct client_connection {
-	struct http_client *client; // NULL: it was destroyed while we connected
+	struct http_client *client;
 	LIST_ENTRY(client_connection) all;
+	struct stream *connecting;
 	struct duplex *duplex; // NULL until connected
 	struct http_reader reader;
 	struct http_call *call; // NULL: connecting or idle

@@ -29,9 +29,10 @@ void client_connection_close(struct client_connection *k)
 {
 	k->call = NULL;
 	leave(k);
-	if (!k->duplex) // on_connect is still to come, and frees it
-		return;
-	duplex_close(k->duplex);
+	if (k->duplex)
+		duplex_close(k->duplex);
+	else
+		stream_close(k->connecting);
 	release(k);
 }
 
@@ -242,14 +243,11 @@ static void on_tls_ready(void *arg, struct duplex *d, const struct err *e)
 static void on_connect(void *arg, struct stream *s, const struct err *e)
 {
 	struct client_connection *k = arg;
-	if (k->gone) {
-		stream_close(s);
-		release(k);
-	} else if (e) {
+	k->connecting = NULL;
+	if (e) {
 		struct err with CLEAN_ERR = ERR_EMPTY;
 		err_set(&with, e->reason, "%s: %s", k->client->address, err_text(e));
 		fail(k, &with);
-		release(k);
 	} else if (k->client->tls) {
 		k->duplex = tls_duplex(s, k->client->tls, k->client->server_name, on_tls_ready, k);
 	} else {
@@ -269,5 +267,5 @@ void client_connection_open(struct http_client *c)
 	c->connection_count++;
 	c->connecting_count++;
 	timer_start(c->loop, &k->timer, c->connect_timeout_ns);
-	net_connect(c->loop, c->address, on_connect, k);
+	k->connecting = net_connect(c->loop, c->address, on_connect, k);
 }
