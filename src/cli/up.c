@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/times.h"
 #include "cli/commands.h"
+#include "cli/node.h"
 
 enum { ARGUMENTS_MAX = 64, FIRST_DELAY_MS = 100, LAST_DELAY_MS = 5000, STEADY_S = 30, STOP_PATIENCE_S = 15 };
 
@@ -193,6 +194,12 @@ static int run_up(int count, char **operands)
 		fprintf(stderr, "onggi up: the node agent needs root\n");
 		return EXIT_FAILURE;
 	}
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct node_setup setup;
+	if (node_setup_read(&setup, &e) < 0) {
+		fprintf(stderr, "onggi up: %s\n", err_text(&e));
+		return EXIT_USAGE;
+	}
 	int file = claim(cli_data_dir);
 	if (file < 0)
 		return EXIT_FAILURE;
@@ -203,6 +210,8 @@ static int run_up(int count, char **operands)
 		add_options(&halves[i], data_dir_option);
 		add_options(&halves[i], i == 0 ? server_options : node_options);
 	}
+	add_argument(&halves[0], "--node");
+	add_argument(&halves[0], setup.name);
 	log_set_name("up");
 	int status = supervise(halves, ARRAY_LEN(halves));
 	char path[4096];
