@@ -238,7 +238,7 @@ static int conform_map(struct walk *w, const struct frame *up, const struct api_
 static bool means_absent(const struct api_field *field, const struct json *v)
 {
 	if (field->shape != API_ONE)
-		return v->count == 0 && field->omit_empty;
+		return v->count == 0;
 	if (field->pointer)
 		return false;
 	switch (v->type) {

@@ -118,10 +118,10 @@ static bool vanishes(const struct api_field *f)
 
 static bool is_zero(const struct api_field *f, const struct json *v)
 {
+	if (f->shape != API_ONE)
+		return v->type == JSON_NULL || v->count == 0;
 	if (!f->omit_empty || v->type == JSON_NULL)
 		return v->type == JSON_NULL;
-	if (f->shape != API_ONE)
-		return v->count == 0;
 	if (f->pointer)
 		return false;
 	return (v->type == JSON_STRING && v->text.n == 0 && f->value != API_INT_OR_STRING) ||

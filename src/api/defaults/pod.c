@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/defaults/defaults.h"
+#include "api/quantity.h"
 
 static void put_absent(struct arena *a, struct json *object, const char *key, struct json *value)
 {
@@ -22,23 +23,9 @@ void api_defaults_pod_spec(struct arena *a, struct json *spec)
 	mirror_account(a, spec);
 }
 
-// An image by digest, or by a tag other than latest, need not be asked for again.
-static bool is_fixed_image(struct str image)
-{
-	if (str_find(image, '@') >= 0)
-		return true;
-	struct str last = str_from(image, (size_t)(str_find_last(image, '/') + 1)), name, tag;
-	return str_cut(last, ':', &name, &tag) && !str_is(tag, "latest");
-}
-
-static void default_pull_policy(struct arena *a, struct json *object, const char *policy, struct str image)
-{
-	put_absent(a, object, policy, json_string(a, is_fixed_image(image) ? STR("IfNotPresent") : STR("Always")));
-}
-
 void api_defaults_container(struct arena *a, struct json *container)
 {
-	default_pull_policy(a, container, "imagePullPolicy", json_str(container, "image"));
+	api_defaults_pull_policy(a, container, "imagePullPolicy", json_str(container, "image"));
 }
 
 void api_defaults_volume(struct arena *a, struct json *volume)
@@ -47,7 +34,7 @@ void api_defaults_volume(struct arena *a, struct json *volume)
 	if (volume->count == (json_get(volume, STR("name")) != NULL))
 		json_put(volume, "emptyDir", json_object(a));
 	if (image && image->type == JSON_OBJECT && json_str(image, "reference").n)
-		default_pull_policy(a, image, "pullPolicy", json_str(image, "reference"));
+		api_defaults_pull_policy(a, image, "pullPolicy", json_str(image, "reference"));
 }
 
 // What is limited but not requested is requested up to the limit.
@@ -72,6 +59,53 @@ static void expose_on_host(struct arena *a, struct json *container)
 	}
 }
 
+// Pod-level resources
+
+static bool is_for_pods(struct str resource)
+{
+	return str_is(resource, "cpu") || str_is(resource, "memory") || str_starts(resource, STR("hugepages-"));
+}
+
+static struct quantity requested(const struct json *container, struct str resource)
+{
+	struct quantity q;
+	return quantity_of(json_get(json_at(container, "resources.requests"), resource), &q) < 0 ? quantity_of_int(0) : q;
+}
+
+// What the containers together request: those that run side by side, or the greatest of those that come before.
+static struct quantity requested_of_all(const struct json *spec, struct str resource)
+{
+	struct quantity sum = quantity_of_int(0), before = sum, most = sum;
+	json_each(container, json_get(spec, STR("containers")))
+		sum = quantity_add(sum, requested(container, resource));
+	json_each(container, json_get(spec, STR("initContainers"))) {
+		struct quantity alone = quantity_add(before, requested(container, resource));
+		if (json_str_is(container, "restartPolicy", "Always")) { // runs beside what follows
+			before = alone;
+			sum = quantity_add(sum, requested(container, resource));
+		}
+		if (quantity_cmp(alone, most) > 0)
+			most = alone;
+	}
+	return quantity_cmp(sum, most) > 0 ? sum : most;
+}
+
+// A limit of the whole pod without a request: what the containers request, or the limit where they request nothing.
+static void default_pod_requests(struct arena *a, struct json *spec)
+{
+	struct json *whole = json_get(spec, STR("resources"));
+	const struct json *limits = json_get(whole, STR("limits"));
+	json_each(limit, limits) {
+		if (!is_for_pods(limit->key) || json_get(json_get(whole, STR("requests")), limit->key))
+			continue;
+		struct quantity q = requested_of_all(spec, limit->key);
+		struct json *value = q.nano > 0 && !str_starts(limit->key, STR("hugepages-"))
+					     ? json_string(a, quantity_text(a, q))
+					     : json_clone(a, limit);
+		json_set(json_need_object(a, whole, "requests"), limit->key, value);
+	}
+}
+
 void api_defaults_pod(struct arena *a, struct json *pod)
 {
 	static const char *const lists[] = {"containers", "initContainers"};
@@ -84,4 +118,34 @@ void api_defaults_pod(struct arena *a, struct json *pod)
 			if (host)
 				expose_on_host(a, container);
 		}
+	default_pod_requests(a, spec);
+}
+
+// The older field tells the first of the list; where both are given and differ, the older one wins.
+static void mirror_first(struct arena *a, struct json *object, const char *one, const char *all, const char *member)
+{
+	struct str single = json_str(object, one);
+	struct json *list = json_get(object, str_of(all)), *first = json_first(list);
+	struct str known = member ? json_str(first, member) : first && first->type == JSON_STRING ? first->text : STR_NONE;
+	if (single.n == 0 && known.n) {
+		json_put_str(a, object, one, known);
+	} else if (single.n && !str_eq(single, known)) {
+		struct json *value = json_string(a, single);
+		if (member) {
+			struct json *holder = json_object(a);
+			json_put(holder, member, value);
+			value = holder;
+		}
+		json_push(json_put(object, all, json_array(a)), value);
+	}
+}
+
+void api_defaults_pod_status(struct arena *a, struct json *status)
+{
+	mirror_first(a, status, "podIP", "podIPs", "ip");
+}
+
+void api_defaults_node_spec(struct arena *a, struct json *spec)
+{
+	mirror_first(a, spec, "podCIDR", "podCIDRs", NULL);
 }
