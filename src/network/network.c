@@ -7,7 +7,7 @@
 enum { DNS_PORT = 53, RESOLV_CONF_MAX = 64 << 10 };
 
 struct network {
-	struct pods *pods;
+	struct places *places;
 	struct nftables *tables;
 	struct informer *service_cache, *slice_cache;
 	struct services *services;
@@ -16,16 +16,16 @@ struct network {
 	struct dns_server *dns;
 };
 
-static struct pods_config pods_config_of(const struct network_config *c)
+static struct places_config places_config_of(const struct network_config *c)
 {
-	return (struct pods_config){.dir = c->dir, .bridge = c->bridge, .range = c->pod_range, .services = c->service_range};
+	return (struct places_config){.dir = c->dir, .bridge = c->bridge, .range = c->pod_range, .services = c->service_range};
 }
 
 static int start_dns(struct network *n, struct loop *l, const struct network_config *config, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct str resolv_conf = STR_NONE, self = pods_gateway(n->pods);
+	struct str resolv_conf = STR_NONE, self = places_gateway(n->places);
 	file_read(l, &a, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv_conf, NULL); // a node may have none: then only the cluster's names
 	n->zone = dns_zone_create(config->zone, n->service_cache, n->slice_cache);
 	n->forward = dns_forward_create(l, resolv_conf, self);
@@ -35,9 +35,9 @@ static int start_dns(struct network *n, struct loop *l, const struct network_con
 int network_create(struct loop *l, struct transport *t, const struct network_config *config, struct network **out, struct err *e)
 {
 	struct network *n = MEM_NEW(struct network);
-	struct pods_config pods = pods_config_of(config);
+	struct places_config places = places_config_of(config);
 	struct nftables_config tables = {.table = config->table, .bridge = config->bridge, .range = config->pod_range};
-	if (pods_create(&pods, &n->pods, e) < 0 || nftables_open(&tables, &n->tables, e) < 0) {
+	if (places_create(&places, &n->places, e) < 0 || nftables_open(&tables, &n->tables, e) < 0) {
 		network_destroy(n);
 		return err_wrap(e, "network");
 	}
@@ -63,26 +63,26 @@ void network_destroy(struct network *n)
 	services_destroy(n->services);
 	dns_zone_destroy(n->zone);
 	nftables_close(n->tables);
-	pods_destroy(n->pods);
+	places_destroy(n->places);
 	free(n);
 }
 
-struct pods *network_pods(struct network *n)
+struct places *network_places(struct network *n)
 {
-	return n->pods;
+	return n->places;
 }
 
 struct str network_dns_address(const struct network *n)
 {
-	return pods_gateway(n->pods);
+	return places_gateway(n->places);
 }
 
 int network_remove(const struct network_config *config, struct err *e)
 {
-	struct pods_config pods = pods_config_of(config);
+	struct places_config places = places_config_of(config);
 	struct err rules CLEAN_ERR = ERR_EMPTY;
 	int kept = nftables_remove(config->table, &rules);
-	if (pods_remove_all(&pods, e) < 0)
+	if (places_remove_all(&places, e) < 0)
 		return -1;
 	if (kept < 0)
 		err_move(e, &rules);

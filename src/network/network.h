@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node's network in one piece: pods' places (pods.h), Services in the kernel (services.h), names (dns/).
+// A node's network in one piece: pods' places (places.h), Services in the kernel (services.h), names (dns/).
 #ifndef NETWORK_NETWORK_H
 #define NETWORK_NETWORK_H
 
 #include "client/client.h"
-#include "network/pods.h"
+#include "network/places.h"
 
 struct network_config {
 	const char *node;	 // this node's name
@@ -21,10 +21,10 @@ struct network;
 // Links, addresses and packet rules are there when it returns; Services and names follow as the API tells them.
 int network_create(struct loop *l, struct transport *t, const struct network_config *config, struct network **out, struct err *e);
 void network_destroy(struct network *n); // leaves the kernel as it is: pods go on
-struct pods *network_pods(struct network *n);
+struct places *network_places(struct network *n);
 struct str network_dns_address(const struct network *n); // what pods' resolv.conf names
 
-// Takes everything away that network_create and pods_attach made.
+// Takes everything away that network_create and places_attach made.
 int network_remove(const struct network_config *config, struct err *e);
 
 #endif

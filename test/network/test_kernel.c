@@ -13,7 +13,7 @@
 
 #include "network/link.h"
 #include "network/nftables.h"
-#include "network/pods.h"
+#include "network/places.h"
 #include "unit.h"
 
 static char dir[64];
@@ -43,16 +43,16 @@ static void must(int result, const struct err *e, int line)
 }
 #define MUST_OK(result) must((result), &e, __LINE__)
 
-static struct pods_config config(void)
+static struct places_config config(void)
 {
-	return (struct pods_config){.dir = dir, .bridge = "ogtest0", .range = "10.244.9.0/24", .services = "10.96.0.0/16"};
+	return (struct places_config){.dir = dir, .bridge = "ogtest0", .range = "10.244.9.0/24", .services = "10.96.0.0/16"};
 }
 
-static void leave(struct pods *p)
+static void leave(struct places *p)
 {
-	struct pods_config c = config();
-	pods_destroy(p);
-	CHECK(pods_remove_all(&c, NULL) == 0);
+	struct places_config c = config();
+	places_destroy(p);
+	CHECK(places_remove_all(&c, NULL) == 0);
 	rmdir(dir);
 }
 
@@ -110,35 +110,35 @@ TEST(pods_get_addresses_and_keep_them)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct pods_config c = config();
-	struct pods *p;
+	struct places_config c = config();
+	struct places *p;
 	struct str ns1, ip1, ns2, ip2, again;
-	MUST_OK(pods_create(&c, &p, &e));
-	CHECK_STR(pods_gateway(p), "10.244.9.1");
-	MUST_OK(pods_attach(p, &a, STR("uid-1"), &ns1, &ip1, &e));
-	MUST_OK(pods_attach(p, &a, STR("uid-2"), &ns2, &ip2, &e));
+	MUST_OK(places_create(&c, &p, &e));
+	CHECK_STR(places_gateway(p), "10.244.9.1");
+	MUST_OK(places_attach(p, &a, STR("uid-1"), &ns1, &ip1, &e));
+	MUST_OK(places_attach(p, &a, STR("uid-2"), &ns2, &ip2, &e));
 	CHECK_STR(ip1, "10.244.9.2");
-	CHECK(pods_attach(p, &a, STR("../x"), &ns1, &ip1, NULL) < 0);
+	CHECK(places_attach(p, &a, STR("../x"), &ns1, &ip1, NULL) < 0);
 	int server = serve(ns1, 80);
 	REQUIRE(server >= 0);
 	CHECK_INT(reach(socket_in(ns2.p), ip1.p, 80), 0);
 	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), ip1.p, 80), 0);
 	close(server);
 
-	pods_destroy(p); // the agent goes and comes back
-	MUST_OK(pods_create(&c, &p, &e));
+	places_destroy(p); // the agent goes and comes back
+	MUST_OK(places_create(&c, &p, &e));
 	struct str *uids;
 	size_t count;
-	CHECK(pods_list(p, &a, &uids, &count, &e) == 0 && count == 2);
-	CHECK(pods_attach(p, &a, STR("uid-2"), &ns2, &again, &e) == 0 && str_eq(again, ip2));
-	CHECK(pods_detach(p, STR("uid-1"), &e) == 0);
-	CHECK(pods_detach(p, STR("uid-1"), &e) == 0);
+	CHECK(places_list(p, &a, &uids, &count, &e) == 0 && count == 2);
+	CHECK(places_attach(p, &a, STR("uid-2"), &ns2, &again, &e) == 0 && str_eq(again, ip2));
+	CHECK(places_detach(p, STR("uid-1"), &e) == 0);
+	CHECK(places_detach(p, STR("uid-1"), &e) == 0);
 	CHECK(!link_namespace_alive(ns1.p));
 	leave(p);
 }
 
 struct world {
-	struct pods *pods;
+	struct places *pods;
 	struct nftables *tables;
 	struct str ns[3], ip[3];
 	int server[2];
@@ -147,12 +147,12 @@ struct world {
 static void build(struct world *w, struct arena *a)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct pods_config c = config();
+	struct places_config c = config();
 	struct nftables_config n = {.table = "ogtest", .bridge = c.bridge, .range = c.range};
-	MUST_OK(pods_create(&c, &w->pods, &e));
+	MUST_OK(places_create(&c, &w->pods, &e));
 	MUST_OK(nftables_open(&n, &w->tables, &e));
 	for (int i = 0; i < 3; i++)
-		MUST_OK(pods_attach(w->pods, a, arena_fmt(a, "uid-%d", i), &w->ns[i], &w->ip[i], &e));
+		MUST_OK(places_attach(w->pods, a, arena_fmt(a, "uid-%d", i), &w->ns[i], &w->ip[i], &e));
 	for (int i = 0; i < 2; i++)
 		REQUIRE((w->server[i] = serve(w->ns[i], 8080)) >= 0);
 }

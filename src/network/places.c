@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "network/pods.h"
+#include "network/places.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -15,7 +15,7 @@
 
 enum { SLOTS_MAX = 65536, UID_MAX = 64 };
 
-struct pods {
+struct places {
 	pthread_mutex_t lock; // guards all below: attach and detach come from pool threads
 	char *dir, *bridge;
 	char gateway[INET_ADDRSTRLEN];
@@ -54,13 +54,13 @@ static struct str address_text(struct arena *a, uint32_t host_order)
 	return arena_str(a, str_of(text));
 }
 
-static char *place_path(const struct pods *p, struct arena *a, uint32_t slot, struct str uid)
+static char *place_path(const struct places *p, struct arena *a, uint32_t slot, struct str uid)
 {
 	return (char *)arena_fmt(a, "%s/%.*s@%.*s", p->dir, STR_FMT(address_text(a, p->base + slot)), STR_FMT(uid)).p;
 }
 
 // The slot that a file name tells, or 0.
-static uint32_t slot_of_name(const struct pods *p, struct str name, struct str *uid)
+static uint32_t slot_of_name(const struct places *p, struct str name, struct str *uid)
 {
 	struct str address;
 	char text[INET_ADDRSTRLEN];
@@ -72,7 +72,7 @@ static uint32_t slot_of_name(const struct pods *p, struct str name, struct str *
 }
 
 // Learns what an earlier agent attached; sweeps away what a reboot left.
-static int recover(struct pods *p, struct err *e)
+static int recover(struct places *p, struct err *e)
 {
 	DIR *dir = opendir(p->dir);
 	if (!dir)
@@ -97,7 +97,7 @@ static int recover(struct pods *p, struct err *e)
 
 // The node routes between its pods and the rest; it need not tell pods that they could reach each other directly; and
 // connections from its own loopback address may be translated to pods.
-static int allow_routing(const struct pods *p, struct err *e)
+static int allow_routing(const struct places *p, struct err *e)
 {
 	char redirects[64], localnet[64];
 	snprintf(redirects, sizeof redirects, "conf/%s/send_redirects", p->bridge);
@@ -105,7 +105,7 @@ static int allow_routing(const struct pods *p, struct err *e)
 	return link_sysctl("ip_forward", "1", e) < 0 || link_sysctl(redirects, "0", e) < 0 || link_sysctl(localnet, "1", e) < 0 ? -1 : 0;
 }
 
-int pods_create(const struct pods_config *config, struct pods **out, struct err *e)
+int places_create(const struct places_config *config, struct places **out, struct err *e)
 {
 	uint32_t base = 0, slots = 0, services = 0, services_size = 0;
 	if (parse_range(config->range, 16, &base, &slots, e) < 0)
@@ -117,7 +117,7 @@ int pods_create(const struct pods_config *config, struct pods **out, struct err 
 	struct link_socket *links = link_open(e);
 	if (!links)
 		return -1;
-	struct pods *p = MEM_NEW(struct pods);
+	struct places *p = MEM_NEW(struct places);
 	pthread_mutex_init(&p->lock, NULL);
 	p->dir = mem_strdup(config->dir);
 	p->bridge = mem_strdup(config->bridge);
@@ -131,14 +131,14 @@ int pods_create(const struct pods_config *config, struct pods **out, struct err 
 	if (link_bridge(links, p->bridge, gateway.s_addr, prefix_of(slots), e) < 0 || allow_routing(p, e) < 0 ||
 	    link_route(links, link_index(links, p->bridge), htonl(services), prefix_of(services_size), 0, e) < 0 ||
 	    recover(p, e) < 0) {
-		pods_destroy(p);
+		places_destroy(p);
 		return -1;
 	}
 	*out = p;
 	return 0;
 }
 
-void pods_destroy(struct pods *p)
+void places_destroy(struct places *p)
 {
 	if (!p)
 		return;
@@ -151,13 +151,13 @@ void pods_destroy(struct pods *p)
 	free(p);
 }
 
-struct str pods_gateway(const struct pods *p)
+struct str places_gateway(const struct places *p)
 {
 	return str_of(p->gateway);
 }
 
 // The network and broadcast addresses and the gateway are nobody's.
-static uint32_t free_slot(struct pods *p)
+static uint32_t free_slot(struct places *p)
 {
 	for (uint32_t tried = 0; tried < p->slots; tried++) {
 		uint32_t slot = p->next;
@@ -169,7 +169,7 @@ static uint32_t free_slot(struct pods *p)
 }
 
 // Names of links are at most 15 bytes: the bridge's and the slot tell them apart.
-static int furnish(struct pods *p, uint32_t slot, const char *path, struct link_socket *inside, struct err *e)
+static int furnish(struct places *p, uint32_t slot, const char *path, struct link_socket *inside, struct err *e)
 {
 	char name[16];
 	snprintf(name, sizeof name, "%.9s-%u", p->bridge, slot & (SLOTS_MAX - 1));
@@ -190,7 +190,7 @@ static int furnish(struct pods *p, uint32_t slot, const char *path, struct link_
 	return 0;
 }
 
-static int attach(struct pods *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
+static int attach(struct places *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
 {
 	uint32_t slot = (uint32_t)(uintptr_t)map_get(&p->slot_of, uid);
 	bool there = slot != 0;
@@ -215,7 +215,7 @@ static int attach(struct pods *p, struct arena *a, struct str uid, struct str *n
 	return 0;
 }
 
-int pods_attach(struct pods *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
+int places_attach(struct places *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
 {
 	if (uid.n == 0 || uid.n > UID_MAX || str_find(uid, '/') >= 0)
 		return err_set(e, ERR_BAD_REQUEST, "pod uid \"%.*s\" cannot name a network namespace", STR_FMT(uid));
@@ -225,7 +225,7 @@ int pods_attach(struct pods *p, struct arena *a, struct str uid, struct str *ns_
 	return result;
 }
 
-int pods_detach(struct pods *p, struct str uid, struct err *e)
+int places_detach(struct places *p, struct str uid, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -240,7 +240,7 @@ int pods_detach(struct pods *p, struct str uid, struct err *e)
 	return result;
 }
 
-int pods_list(struct pods *p, struct arena *a, struct str **uids, size_t *count, struct err *e)
+int places_list(struct places *p, struct arena *a, struct str **uids, size_t *count, struct err *e)
 {
 	pthread_mutex_lock(&p->lock);
 	*uids = ARENA_ARRAY(a, struct str, p->slot_of.count);
@@ -251,7 +251,7 @@ int pods_list(struct pods *p, struct arena *a, struct str **uids, size_t *count,
 	return 0;
 }
 
-int pods_remove_all(const struct pods_config *config, struct err *e)
+int places_remove_all(const struct places_config *config, struct err *e)
 {
 	DIR *dir = opendir(config->dir);
 	for (struct dirent *d; dir && (d = readdir(dir));) {

@@ -8,13 +8,13 @@
 //
 // What is attached stands on disk as a file DIR/<address>@<uid>, onto which the namespace is mounted: a restarted
 // agent finds everything there, and after a reboot (the files are there, the mounts are not) sweeps it away.
-#ifndef NETWORK_PODS_H
-#define NETWORK_PODS_H
+#ifndef NETWORK_PLACES_H
+#define NETWORK_PLACES_H
 
 #include "base/arena.h"
 #include "base/err.h"
 
-struct pods_config {
+struct places_config {
 	const char *dir;    // made where absent
 	const char *bridge; // name of the link, at most 15 bytes
 	const char *range;  // "10.244.0.0/24": its first address is the gateway; at most 65,533 pods
@@ -22,18 +22,18 @@ struct pods_config {
 			      // on nodes without a default route too
 };
 
-struct pods;
+struct places;
 
-int pods_create(const struct pods_config *config, struct pods **out, struct err *e);
-void pods_destroy(struct pods *p);  // leaves all links as they are
-struct str pods_gateway(const struct pods *p); // "10.244.0.1"
+int places_create(const struct places_config *config, struct places **out, struct err *e);
+void places_destroy(struct places *p);  // leaves all links as they are
+struct str places_gateway(const struct places *p); // "10.244.0.1"
 
 // See node/pod_network.h, whose table these fill. From any thread.
-int pods_attach(struct pods *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e);
-int pods_detach(struct pods *p, struct str uid, struct err *e);
-int pods_list(struct pods *p, struct arena *a, struct str **uids, size_t *count, struct err *e);
+int places_attach(struct places *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e);
+int places_detach(struct places *p, struct str uid, struct err *e);
+int places_list(struct places *p, struct arena *a, struct str **uids, size_t *count, struct err *e);
 
 // Removes every place, and the bridge.
-int pods_remove_all(const struct pods_config *config, struct err *e);
+int places_remove_all(const struct places_config *config, struct err *e);
 
 #endif
