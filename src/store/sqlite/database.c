@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-enum { FORMAT = 1, CHECKPOINT_PAGES = 2000, FIRST_REVISION = 1 };
+enum { FORMAT = 1, CHECKPOINT_PAGES = 2000, QUICK_CHECK_PAGES_MAX = 32768 };
 
 enum statement { BEGIN, PUT, DELETE, SET_META, COMMIT, ROLLBACK, STATEMENTS };
 
@@ -212,11 +212,42 @@ static int load_objects(struct database *d, sqlite3_stmt *s, void (*each)(void *
 	}
 }
 
+// The first number that a pragma gives.
+static int pragma_number(struct database *d, const char *sql, int64_t *out, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	if (prepare(d, sql, 0, &s, e) < 0)
+		return -1;
+	int r = sqlite3_step(s) == SQLITE_ROW ? 0 : failed(d, "read", e);
+	*out = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return r;
+}
+
+// The sums tell damage to what is stored; this tells damage to the file's structure that would spoil later writes. It
+// reads the whole file, 30 ms for 40 MB, so that it is left out where the file is large.
+static int check_structure(struct database *d, struct err *e)
+{
+	int64_t pages = 0;
+	if (pragma_number(d, "PRAGMA page_count", &pages, e) < 0)
+		return -1;
+	if (pages > QUICK_CHECK_PAGES_MAX)
+		return 0;
+	sqlite3_stmt *s = NULL;
+	if (prepare(d, "PRAGMA quick_check(1)", 0, &s, e) < 0)
+		return -1;
+	int r = sqlite3_step(s) == SQLITE_ROW ? 0 : failed(d, "check", e);
+	if (r == 0 && !str_is(column_bytes(s, 0), "ok"))
+		r = err_set(e, ERR_INTERNAL, "damaged: %.*s", STR_FMT(column_bytes(s, 0)));
+	sqlite3_finalize(s);
+	return r;
+}
+
 int database_load(struct database *d, void (*each)(void *arg, struct record *r), void *arg, int64_t *revision,
 		  int64_t *next_row, struct err *e)
 {
 	sqlite3_stmt *s = NULL;
-	if (load_meta(d, revision, e) < 0 ||
+	if (check_structure(d, e) < 0 || load_meta(d, revision, e) < 0 ||
 	    prepare(d, "SELECT row, key, revision, value, sum FROM objects ORDER BY row", 0, &s, e) < 0)
 		return -1;
 	d->now = (struct totals){0};
