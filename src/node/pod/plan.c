@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/pod/plan.h"
+
+struct planner {
+	struct arena *arena;
+	const struct pod_spec *spec;
+	const struct pod_state *state;
+	int64_t now;
+	struct pod_plan *out;
+};
+
+static struct plan_action *add(struct planner *p, enum plan_kind kind, size_t container)
+{
+	struct plan_action *action = &p->out->actions[p->out->count++];
+	*action = (struct plan_action){.kind = kind, .container = container};
+	return action;
+}
+
+static void wake_at(struct planner *p, int64_t when)
+{
+	if (when > p->now && (!p->out->wake || when < p->out->wake))
+		p->out->wake = when;
+}
+
+bool pod_is_stopping(const struct pod_spec *s, const struct pod_state *st)
+{
+	return s->deleted || st->deleted || st->deadline_exceeded || st->rejected[0];
+}
+
+static bool ended_for_good(const struct pod_spec *s, const struct container_spec *c, const struct container_state *st)
+{
+	return st->stage == STAGE_EXITED && !st->restart_at_exit && !container_should_restart(s, c, st->run.exit_code);
+}
+
+bool pod_has_finished(const struct pod_spec *s, const struct pod_state *st)
+{
+	size_t ended = 0;
+	for (size_t i = 0; i < s->container_count; i++) {
+		const struct container_spec *c = &s->containers[i];
+		if (c->kind == CONTAINER_INIT && st->containers[i].stage == STAGE_EXITED &&
+		    st->containers[i].run.exit_code && ended_for_good(s, c, &st->containers[i]))
+			return true;
+		if (c->kind == CONTAINER_MAIN)
+			ended += ended_for_good(s, c, &st->containers[i]);
+	}
+	return s->main_count && ended == s->main_count;
+}
+
+static bool main_was_begun(const struct pod_spec *s, const struct pod_state *st)
+{
+	for (size_t i = 0; i < s->container_count; i++) {
+		if (s->containers[i].kind == CONTAINER_MAIN && st->containers[i].attempts)
+			return true;
+	}
+	return false;
+}
+
+bool pod_is_initialized(const struct pod_spec *s, const struct pod_state *st)
+{
+	if (main_was_begun(s, st))
+		return true;
+	for (size_t i = 0; i < s->init_count; i++) {
+		const struct container_state *c = &st->containers[i];
+		if (s->containers[i].kind == CONTAINER_SIDECAR ? !(c->stage == STAGE_RUNNING && c->started)
+							       : !(c->stage == STAGE_EXITED && !c->run.exit_code))
+			return false;
+	}
+	return true;
+}
+
+// The newest end that is known; a container killed for its probe is still running while the next life is decided.
+static int64_t newest_end(const struct container_state *c)
+{
+	return c->stage == STAGE_EXITED ? c->run.finished : c->last.finished;
+}
+
+static bool is_resting(const struct container_state *c, int64_t now)
+{
+	int64_t ended = newest_end(c);
+	return ended && backoff_is_resting(&c->backoff, ended, now);
+}
+
+// The next life of a container that has none now: at once, or when it has rested.
+static void start_or_rest(struct planner *p, size_t i)
+{
+	const struct container_state *c = &p->state->containers[i];
+	if (c->retry_at > p->now) {
+		wake_at(p, c->retry_at);
+		return;
+	}
+	if (c->stage == STAGE_EXITED && !c->restart_at_exit && is_resting(c, p->now)) {
+		if (!c->backing_off)
+			add(p, PLAN_REST, i);
+		wake_at(p, c->run.finished + PLAN_CRASH_SHOWN_AFTER_S * TIME_S);
+		wake_at(p, backoff_end(&c->backoff, c->run.finished));
+		return;
+	}
+	add(p, PLAN_START, i);
+}
+
+static int64_t probe_grace(const struct pod_spec *s, const struct container_spec *c, enum stop_cause cause)
+{
+	int64_t own = -1;
+	if (cause == STOP_LIVENESS)
+		own = c->probes[PROBE_LIVENESS].grace_ns;
+	else if (cause == STOP_STARTUP)
+		own = c->probes[PROBE_STARTUP].grace_ns;
+	return own >= 0 ? own : s->grace_ns;
+}
+
+// A running container: nothing to do, unless a probe or hook has condemned it.
+static void stop_if_failed(struct planner *p, size_t i)
+{
+	const struct container_state *c = &p->state->containers[i];
+	if (c->stage != STAGE_RUNNING || c->failed == STOP_NONE)
+		return;
+	struct plan_action *stop = add(p, PLAN_STOP, i);
+	stop->cause = c->failed;
+	stop->grace_ns = probe_grace(p->spec, &p->spec->containers[i], c->failed);
+	// A hook's failure is told before the next life begins, a probe's is not.
+	stop->restart = c->failed != STOP_HOOK && container_should_restart(p->spec, &p->spec->containers[i], 137) &&
+			!is_resting(c, p->now);
+}
+
+// One container that should be there. Whether the ones after it may start.
+static bool run_container(struct planner *p, size_t i)
+{
+	const struct container_spec *spec = &p->spec->containers[i];
+	const struct container_state *c = &p->state->containers[i];
+	switch (c->stage) {
+	case STAGE_NONE:
+		start_or_rest(p, i);
+		return false;
+	case STAGE_EXITED:
+		if (c->restart_at_exit || container_should_restart(p->spec, spec, c->run.exit_code))
+			start_or_rest(p, i);
+		else
+			return c->run.exit_code == 0;
+		return false;
+	case STAGE_RUNNING:
+		stop_if_failed(p, i);
+		return spec->kind == CONTAINER_SIDECAR && c->started;
+	case STAGE_STARTING:
+	case STAGE_STOPPING:
+		break;
+	}
+	return false;
+}
+
+static void run_all(struct planner *p)
+{
+	const struct pod_spec *s = p->spec;
+	bool initialized = main_was_begun(s, p->state), may_start = true;
+	for (size_t i = 0; i < s->init_count && may_start; i++) {
+		if (s->containers[i].kind == CONTAINER_INIT && initialized)
+			continue;
+		bool done = run_container(p, i);
+		may_start = done || initialized;
+	}
+	for (size_t i = s->init_count; i < s->container_count && may_start; i++)
+		run_container(p, i);
+}
+
+// ---- the end
+
+static int64_t grace_of_pod(const struct planner *p)
+{
+	return p->spec->deleted ? p->spec->deletion_grace_ns : p->spec->grace_ns;
+}
+
+static void stop_one(struct planner *p, size_t i, int64_t grace)
+{
+	const struct container_state *c = &p->state->containers[i];
+	bool forced = p->state->deleted || (p->spec->deleted && !p->spec->deletion_grace_ns);
+	if (c->stage == STAGE_STARTING)
+		return; // can be stopped in a moment
+	struct plan_action *stop = add(p, PLAN_STOP, i);
+	stop->cause = STOP_POD;
+	stop->grace_ns = forced ? 0 : grace;
+	stop->forced = forced;
+}
+
+// Main containers first, all at once; then sidecars, the last first, with what is left of the grace.
+// Whether anything still lives.
+static bool stop_all(struct planner *p)
+{
+	const struct pod_spec *s = p->spec;
+	bool alive = false;
+	for (size_t i = 0; i < s->container_count; i++) {
+		if (s->containers[i].kind == CONTAINER_SIDECAR || !container_is_alive(&p->state->containers[i]))
+			continue;
+		stop_one(p, i, grace_of_pod(p));
+		alive = true;
+	}
+	int64_t spent = p->state->stop_begun ? p->now - p->state->stop_begun : 0;
+	int64_t left = grace_of_pod(p) > spent ? grace_of_pod(p) - spent : 0;
+	bool at_once = p->state->deleted;
+	for (size_t i = s->init_count; i-- > 0 && (!alive || at_once);) {
+		if (s->containers[i].kind != CONTAINER_SIDECAR || !container_is_alive(&p->state->containers[i]))
+			continue;
+		stop_one(p, i, left);
+		alive = true;
+	}
+	return alive;
+}
+
+static void end_pod(struct planner *p)
+{
+	if (stop_all(p))
+		return;
+	enum sandbox_stage sandbox = p->state->sandbox;
+	if (sandbox == SANDBOX_STARTING) // its end brings us back here
+		return;
+	bool gone = sandbox == SANDBOX_GONE || (sandbox == SANDBOX_NONE && !p->state->was_ready);
+	if (!gone && sandbox != SANDBOX_STOPPING)
+		add(p, PLAN_TEARDOWN, 0);
+	// Whoever waits for a deletion need not wait for the cleaning up.
+	if (gone || p->spec->deleted)
+		add(p, PLAN_SETTLE, 0);
+}
+
+void pod_plan(struct arena *a, const struct pod_spec *s, const struct pod_state *st, int64_t now, struct pod_plan *out)
+{
+	*out = (struct pod_plan){.actions = ARENA_ARRAY(a, struct plan_action, s->container_count + 2)};
+	struct planner p = {a, s, st, now, out};
+	if (st->settled)
+		return;
+	bool over = pod_is_stopping(s, st) || pod_has_finished(s, st);
+	if (!over && s->deadline_ns >= 0 && st->started) {
+		if (now >= st->started + s->deadline_ns) {
+			add(&p, PLAN_EXPIRE, 0); // and ask again
+			return;
+		}
+		wake_at(&p, st->started + s->deadline_ns);
+	}
+	if (over) {
+		end_pod(&p);
+		return;
+	}
+	if (st->sandbox == SANDBOX_NONE) {
+		if (st->sandbox_retry_at > now)
+			wake_at(&p, st->sandbox_retry_at);
+		else
+			add(&p, PLAN_PREPARE, 0);
+	} else if (st->sandbox == SANDBOX_READY) {
+		run_all(&p);
+	}
+}

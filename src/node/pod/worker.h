@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// One pod on this node, from its arrival to its end: asks pod_plan what to do, does it, notes what came of it, reports
+// the status, and asks again. Never polls: each step follows from a change of the pod, of an object it refers to, of one
+// of its containers, or from the time that the plan named.
+#ifndef NODE_POD_WORKER_H
+#define NODE_POD_WORKER_H
+
+#include "node/pod/host.h"
+#include "node/pod/plan.h"
+
+struct pod_worker;
+
+// A new pod, or one whose containers a former agent started (then worker_adopt follows before the next turn).
+// Takes over the caller's reference to the spec.
+struct pod_worker *worker_create(struct pod_host *h, struct pod_spec *spec);
+// A pod that had ended before this agent came: nothing to do but to know where its logs are.
+struct pod_worker *worker_create_ended(struct pod_host *h, struct pod_spec *spec);
+void worker_destroy(struct pod_worker *w); // containers live on
+
+// The node does not take the pod on: it fails with this reason.
+void worker_reject(struct pod_worker *w, const char *reason, struct str message);
+// What the runtime still knows of the pod's containers, oldest first.
+void worker_adopt(struct pod_worker *w, const struct runtime_state *runs, size_t count);
+void worker_update(struct pod_worker *w, struct pod_spec *spec); // the same uid; takes over the reference
+void worker_removed(struct pod_worker *w);			 // the API object is gone
+void worker_exit(struct pod_worker *w, const struct runtime_state *s);
+// A ConfigMap, Secret, token or image that the pod may be waiting for has changed.
+void worker_inputs_changed(struct pod_worker *w);
+void worker_object_changed(struct pod_worker *w, bool secret, struct str name);
+bool worker_waits_for_image(const struct pod_worker *w);
+void worker_retry_images(struct pod_worker *w); // starts those whose image has come
+
+const struct pod_spec *worker_spec(const struct pod_worker *w);
+const struct pod_state *worker_state(const struct pod_worker *w);
+struct str worker_net_ns(const struct pod_worker *w); // empty: none yet, or the host's
+const struct json *worker_status(const struct pod_worker *w); // as last told; NULL: never
+// Whether it counts against the node's resources.
+bool worker_uses_node(const struct pod_worker *w);
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of one worker share: worker.c decides the order, prepare.c makes what the containers share, start.c and
+// stop.c bring containers up and down, report.c tells the API, tell.c the users. Nobody else includes this.
+#ifndef NODE_POD_WORKER_PARTS_H
+#define NODE_POD_WORKER_PARTS_H
+
+#include "node/pod/status.h"
+#include "node/pod/worker.h"
+#include "node/probe/prober.h"
+
+struct container_stop;
+struct report;
+struct prepare;
+struct hook;
+
+struct container_work { // beside state->containers[i]
+	struct container_start *start; // while STAGE_STARTING
+	struct container_stop *stop;   // while STAGE_STOPPING
+	struct action *hook;	       // postStart, while hooking
+	struct prober *prober;
+	struct pod_spec *probed; // holds what the prober looks at
+	struct probe_slot *slot; // the prober's and the hook's argument
+	int stop_signal;	 // the image's
+};
+
+struct probe_slot {
+	struct pod_worker *worker;
+	size_t container;
+};
+
+struct report { // statuses on their way to the API, in order
+	struct report_item *first, *last;
+	bool open; // the first one is being sent
+	bool held; // the first one is a quiet one and waits for a better
+	struct timer timer;
+	int failures;
+	struct arena shown; // of `status`
+	struct json *status; // the newest
+	struct str text;     // the same as text
+	bool settle;	     // when all is told: delete the API object, where that is due
+	bool deleting;	     // that was asked
+};
+
+struct pod_worker {
+	struct pod_host *host;
+	struct pod_spec *spec;
+	struct pod_state *state;
+	struct container_work *containers;
+	size_t container_room;
+	struct report report;
+	struct prepare *prepare; // while SANDBOX_STARTING or SANDBOX_STOPPING; owned by what is under way
+	char *net_ns;
+	struct timer wake;
+	struct task step;
+	bool step_posted;
+	bool adopting;	// until the sandbox stands again nothing is reported
+	bool resuming;	// and then the probes of what kept running begin anew
+	bool wants;	// objects and tokens are on order
+	bool destroyed; // freed when nothing is under way any more
+	bool idle_told;
+	unsigned busy; // calls under way that will come back to this worker
+	struct work *refresh; // volumes being brought up to date
+	bool refresh_again;
+};
+
+int64_t worker_now(const struct pod_worker *w);
+void worker_step_soon(struct pod_worker *w); // asks the plan in a turn of its own
+void worker_report(struct pod_worker *w);    // the status as it is now
+// Something under way came back; whether the worker is still there (else it was freed when nothing else is under way).
+void worker_enter(struct pod_worker *w);
+bool worker_leave(struct pod_worker *w);
+struct downward_context worker_downward(const struct pod_worker *w);
+// How a life ended, with its last words.
+void worker_read_end(struct pod_worker *w, size_t container, int attempt, const struct runtime_state *rs, struct container_run *out);
+// The running container's life ended so; takes what `end` owns.
+void worker_ended(struct pod_worker *w, size_t container, struct container_run *end);
+
+// prepare.c
+void prepare_begin(struct pod_worker *w);
+void prepare_objects_changed(struct pod_worker *w); // tries the volumes again
+void prepare_refresh(struct pod_worker *w);	    // brings the files of a running pod's volumes up to date
+void prepare_teardown(struct pod_worker *w);
+void prepare_abandon(struct pod_worker *w); // the worker is being destroyed
+
+// start.c
+void start_begin(struct pod_worker *w, size_t container);
+void start_abandon(struct pod_worker *w, size_t container); // the worker is being destroyed
+bool start_exited(struct pod_worker *w, size_t container, const struct runtime_state *s); // before it was known to run
+void start_running(struct pod_worker *w, size_t container, bool was_started, int64_t since_ns); // probes begin
+void start_quiet(struct pod_worker *w, size_t container); // no more hooks and probes
+// Whether the image is there now, for containers that wait for theirs.
+bool start_has_image(struct pod_worker *w, size_t container);
+
+// stop.c
+void stop_begin(struct pod_worker *w, const struct plan_action *how);
+void stop_finish(struct pod_worker *w, size_t container); // it has ended
+
+// report.c
+void report_init(struct pod_worker *w);
+void report_finish(struct pod_worker *w);
+void report_push(struct pod_worker *w, struct json *status);
+void report_settle(struct pod_worker *w);
+
+// tell.c: events. container -1: about the pod.
+void tell(struct pod_worker *w, int container, enum events_type type, const char *reason, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+#endif

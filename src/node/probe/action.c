@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/probe/action.h"
+
+#include <stdio.h>
+
+#include "wire/client.h"
+
+enum { SAID_MAX = 10 << 10, ADDRESS_MAX = 300 };
+
+struct action {
+	struct loop *loop;
+	struct runtime_session *session;
+	struct http_client *http;
+	struct stream *stream;
+	struct timer timer;
+	struct task finish;
+	struct buf said;
+	bool connecting; // net_connect cannot be taken back
+	bool any_answer, good;
+	bool over;	 // `finish` is posted, or nobody listens any more
+	bool cancelled;
+	int code; // of an HTTP answer; 0: none yet
+	action_done *done;
+	void *arg;
+};
+
+static void let_go(struct action *a)
+{
+	timer_stop(&a->timer);
+	runtime_session_cancel(a->session);
+	stream_close(a->stream);
+	if (a->http)
+		http_client_destroy(a->http);
+	a->session = NULL;
+	a->stream = NULL;
+	a->http = NULL;
+}
+
+static void action_free(struct action *a)
+{
+	let_go(a);
+	buf_finish(&a->said);
+	free(a);
+}
+
+static void run_finish(struct task *t)
+{
+	struct action *a = CONTAINER_OF(t, struct action, finish);
+	if (!a->cancelled) {
+		let_go(a);
+		a->done(a->arg, a->good, buf_str(&a->said));
+		a->cancelled = true;
+	}
+	if (!a->connecting) // else on_connect frees it
+		action_free(a);
+}
+
+// `done` is told from a turn of its own: the clients below do not like to be destroyed from inside their callbacks.
+static void end(struct action *a, bool good)
+{
+	if (a->over)
+		return;
+	a->over = true;
+	a->good = good;
+	timer_stop(&a->timer);
+	loop_post(a->loop, &a->finish);
+}
+
+static void fail(struct action *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail(struct action *a, const char *format, ...)
+{
+	va_list args;
+	if (a->over)
+		return;
+	va_start(args, format);
+	buf_clear(&a->said);
+	buf_vfmt(&a->said, format, args);
+	va_end(args);
+	end(a, false);
+}
+
+static void add_said(struct action *a, struct str text)
+{
+	buf_add(&a->said, str_sub(text, 0, SAID_MAX - (a->said.n < SAID_MAX ? a->said.n : SAID_MAX)));
+}
+
+// ---- exec
+
+static void on_output(void *arg, int stream, struct str data)
+{
+	add_said(arg, data);
+}
+
+static void on_exec_end(void *arg, int exit_code, const struct err *e)
+{
+	struct action *a = arg;
+	a->session = NULL;
+	if (e && e->reason == ERR_TIMEOUT)
+		fail(a, "command timed out");
+	else if (e)
+		fail(a, "%s", err_text(e));
+	else
+		end(a, exit_code == 0);
+}
+
+static void start_exec(struct action *a, const struct action_context *x, const struct pod_action *what, int64_t timeout_ns)
+{
+	static const struct runtime_session_events events = {on_output, on_exec_end};
+	struct runtime_exec_spec spec = {
+		.id = x->container_id, .args = what->command, .arg_count = what->command_count, .timeout_ns = timeout_ns,
+	};
+	a->session = runtime_exec(x->runtime, &spec, &events, a);
+}
+
+// ---- tcp
+
+static void on_connect(void *arg, struct stream *s, const struct err *e)
+{
+	struct action *a = arg;
+	a->connecting = false;
+	a->stream = s;
+	if (a->cancelled) {
+		action_free(a);
+		return;
+	}
+	if (e)
+		fail(a, "%s", err_text(e));
+	else
+		end(a, true);
+}
+
+static void address_of(char out[ADDRESS_MAX], const struct action_context *x, const struct pod_action *what)
+{
+	struct str host = what->host.n ? what->host : x->ip;
+	bool v6 = str_find(host, ':') >= 0;
+	snprintf(out, ADDRESS_MAX, "%s%.*s%s:%d", v6 ? "[" : "", STR_FMT(host), v6 ? "]" : "", what->port);
+}
+
+static void start_tcp(struct action *a, const struct action_context *x, const struct pod_action *what)
+{
+	char address[ADDRESS_MAX];
+	address_of(address, x, what);
+	a->connecting = true;
+	net_connect(x->loop, address, on_connect, a);
+}
+
+// ---- http
+
+static void on_head(void *arg, const struct http_head *head)
+{
+	struct action *a = arg;
+	a->code = head->code;
+}
+
+static void on_body(void *arg, struct str piece)
+{
+	add_said(arg, piece);
+}
+
+static void on_http_end(void *arg, const struct err *e)
+{
+	struct action *a = arg;
+	if (!a->code)
+		fail(a, "%s", e ? err_text(e) : "no answer");
+	else if (a->any_answer || (a->code >= 200 && a->code < 400))
+		end(a, true);
+	else
+		fail(a, "HTTP probe failed with statuscode: %d", a->code);
+}
+
+static const struct http_header *headers_of(struct arena *memory, const struct json *list, size_t *count)
+{
+	struct http_header *headers = ARENA_ARRAY(memory, struct http_header, (list ? list->count : 0) + 2);
+	bool agent = false;
+	*count = 0;
+	json_each(h, list) {
+		struct str name = json_str(h, "name");
+		if (str_eq_nocase(name, STR("Host")))
+			continue; // the connection's own
+		agent |= str_eq_nocase(name, STR("User-Agent"));
+		headers[(*count)++] = (struct http_header){name, json_str(h, "value")};
+	}
+	if (!agent)
+		headers[(*count)++] = (struct http_header){STR("User-Agent"), STR("kube-probe/1.36")};
+	headers[(*count)++] = (struct http_header){STR("Accept"), STR("*/*")};
+	return headers;
+}
+
+static const char *host_header(struct arena *memory, const struct json *list, const char *otherwise)
+{
+	json_each(h, list) {
+		if (str_eq_nocase(json_str(h, "name"), STR("Host")))
+			return arena_c(memory, json_str(h, "value"));
+	}
+	return otherwise;
+}
+
+static void start_http(struct action *a, const struct action_context *x, const struct pod_action *what)
+{
+	static const struct http_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_http_end};
+	struct arena memory CLEAN_ARENA;
+	char address[ADDRESS_MAX];
+	arena_init(&memory);
+	address_of(address, x, what);
+	struct tls_context *tls = NULL;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	if (str_is(what->scheme, "HTTPS")) {
+		struct tls_config any = {.insecure = true}; // probes ask whether it answers, not who it is
+		tls = tls_context_client(&any, &e);
+		if (!tls) {
+			fail(a, "%s", err_text(&e));
+			return;
+		}
+	}
+	struct http_client_config config = {
+		.loop = x->loop, .address = address, .server_name = host_header(&memory, what->headers, address), .tls = tls, .connections_max = 1,
+	};
+	a->http = http_client_create(&config);
+	tls_context_unref(tls);
+	struct http_call_request request = {.method = "GET", .fresh_connection = true};
+	request.target = str_starts(what->path, STR("/")) ? what->path : arena_fmt(&memory, "/%.*s", STR_FMT(what->path));
+	request.headers.list = headers_of(&memory, what->headers, &request.headers.count);
+	http_call_start(a->http, &request, &events, a);
+}
+
+// ---- all
+
+static void on_timer(struct timer *t)
+{
+	struct action *a = CONTAINER_OF(t, struct action, timer);
+	if (a->done && !a->session && !a->http && !a->connecting) {
+		end(a, true); // a sleep is over
+		return;
+	}
+	fail(a, "timeout");
+}
+
+struct action *action_start(const struct action_context *x, const struct pod_action *what, int64_t timeout_ns, action_done *done, void *arg)
+{
+	struct action *a = MEM_NEW(struct action);
+	a->loop = x->loop;
+	a->timer.fire = on_timer;
+	a->finish.run = run_finish;
+	a->any_answer = x->any_answer;
+	a->done = done;
+	a->arg = arg;
+	buf_init(&a->said);
+	if (what->kind == ACTION_SLEEP)
+		timeout_ns = what->sleep_ns;
+	if (timeout_ns || what->kind == ACTION_SLEEP)
+		timer_start(x->loop, &a->timer, timeout_ns);
+	if (what->kind == ACTION_EXEC)
+		start_exec(a, x, what, timeout_ns);
+	else if (what->kind == ACTION_TCP && what->port)
+		start_tcp(a, x, what);
+	else if (what->kind == ACTION_HTTP && what->port)
+		start_http(a, x, what);
+	else if (what->kind == ACTION_GRPC)
+		fail(a, "gRPC probes are not supported on this node");
+	else if (what->kind != ACTION_SLEEP)
+		fail(a, "the port is not one of the container's");
+	return a;
+}
+
+void action_cancel(struct action *a)
+{
+	if (!a)
+		return;
+	a->cancelled = true;
+	if (a->over) // run_finish frees it
+		return;
+	a->over = true;
+	loop_post(a->loop, &a->finish);
+	let_go(a);
+}

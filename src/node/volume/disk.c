@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/volume/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "node/volume/atomic_dir.h"
+#include "node/volume/files.h"
+#include "node/volume/last_words.h"
+#include "node/volume/subpath.h"
+
+enum { TMPFS_KIND = 0x01021994 };
+
+static struct str pod_dir(struct arena *a, const struct pod_disk *d, struct str uid)
+{
+	return arena_fmt(a, "%s/pods/%.*s", d->data_dir, STR_FMT(uid));
+}
+
+struct str pod_disk_etc(struct arena *a, const struct pod_disk *d, struct str uid, const char *file)
+{
+	return arena_fmt(a, "%s/pods/%.*s/etc/%s", d->data_dir, STR_FMT(uid), file);
+}
+
+struct str pod_disk_log(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
+{
+	return arena_fmt(a, "%s/logs/%.*s/%.*s/%d.log", d->data_dir, STR_FMT(uid), STR_FMT(container), attempt);
+}
+
+static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, struct str resolv, struct str hostname, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	if (files_make_dirs(pod_disk_etc(&a, d, uid, "").p, 0755, e))
+		return -1;
+	return files_write(pod_disk_etc(&a, d, uid, "hosts").p, hosts, 0644, e) ||
+	       files_write(pod_disk_etc(&a, d, uid, "resolv.conf").p, resolv, 0644, e) ||
+	       files_write(pod_disk_etc(&a, d, uid, "hostname").p, arena_fmt(&a, "%.*s\n", STR_FMT(hostname)), 0644, e) ? -1 : 0;
+}
+
+// ---- volumes
+
+static bool is_tmpfs(const char *path)
+{
+	struct statfs fs;
+	return !statfs(path, &fs) && fs.f_type == TMPFS_KIND;
+}
+
+// A directory open to all, on a tmpfs of its own where wanted. *fresh: it was not there.
+static int make_room(const char *path, bool in_memory, uint64_t size, bool *fresh, struct err *e)
+{
+	char options[64] = "";
+	*fresh = access(path, F_OK) != 0;
+	if (files_make_dirs(path, 0777, e))
+		return -1;
+	if (!in_memory)
+		return *fresh && chmod(path, 0777) ? err_errno(e, errno, "chmod %s", path) : 0;
+	struct stat here, above;
+	char parent[4096];
+	snprintf(parent, sizeof(parent), "%s/..", path);
+	bool mounted = is_tmpfs(path) && !stat(path, &here) && !stat(parent, &above) && here.st_dev != above.st_dev;
+	if (mounted)
+		return 0;
+	*fresh = true;
+	if (size)
+		snprintf(options, sizeof(options), "size=%llu", (unsigned long long)size);
+	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
+		return err_errno(e, errno, "mount a tmpfs at %s", path);
+	return 0;
+}
+
+static int set_up_one(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
+{
+	bool fresh, in_memory = v->kind == VOLUME_MEMORY || v->in_memory;
+	if (make_room(path, in_memory, v->size, &fresh, e))
+		return -1;
+	if (fresh && fs_group >= 0)
+		files_give_to_group(AT_FDCWD, path, fs_group, v->kind == VOLUME_FILES);
+	return v->kind == VOLUME_FILES ? atomic_dir_write(path, v->files, v->file_count, fs_group, e) : 0;
+}
+
+// ---- hostPath
+
+static int expect(const char *path, bool good, const char *what, struct err *e)
+{
+	return good ? 0 : err_set(e, ERR_INVALID, "hostPath type check failed: %s is not %s", path, what);
+}
+
+static int create_host_path(const char *path, struct str type, struct err *e)
+{
+	if (!str_is(type, "FileOrCreate"))
+		return files_make_dirs(path, 0755, e);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_errno(e, errno, "make %s", path);
+	close(fd);
+	return 0;
+}
+
+static int check_host_path(const struct volume *v, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const char *path = arena_c(&a, v->path);
+	struct stat st;
+	bool may_create = !v->type.n || str_is(v->type, "DirectoryOrCreate") || str_is(v->type, "FileOrCreate");
+	if (stat(path, &st)) {
+		if (errno != ENOENT || !may_create)
+			return err_set(e, ERR_INVALID, "hostPath type check failed: %s: %s", path, strerror(errno));
+		return create_host_path(path, v->type, e);
+	}
+	if (str_starts(v->type, STR("Directory")))
+		return expect(path, S_ISDIR(st.st_mode), "a directory", e);
+	if (str_starts(v->type, STR("File")))
+		return expect(path, S_ISREG(st.st_mode), "a file", e);
+	if (str_is(v->type, "Socket"))
+		return expect(path, S_ISSOCK(st.st_mode), "a socket file", e);
+	if (str_is(v->type, "CharDevice"))
+		return expect(path, S_ISCHR(st.st_mode), "a character device", e);
+	if (str_is(v->type, "BlockDevice"))
+		return expect(path, S_ISBLK(st.st_mode), "a block device", e);
+	return 0;
+}
+
+static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volume_set *v, struct str *which, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	for (size_t i = 0; i < v->count; i++) {
+		const struct volume *one = &v->items[i];
+		struct str path = arena_fmt(&a, "%.*s/volumes/%.*s", STR_FMT(pod_dir(&a, d, uid)), STR_FMT(one->name));
+		if (one->kind == VOLUME_HOST ? check_host_path(one, e) : set_up_one(path.p, one, v->fs_group, e)) {
+			*which = one->name;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+// ---- containers
+
+static struct str words_path(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
+{
+	return arena_fmt(a, "%.*s/words/%.*s/%d", STR_FMT(pod_dir(a, d, uid)), STR_FMT(container), attempt);
+}
+
+static int set_up_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt, struct str *words, struct err *e)
+{
+	struct str dir = arena_fmt(a, "%.*s/words/%.*s", STR_FMT(pod_dir(a, d, uid)), STR_FMT(container));
+	*words = words_path(a, d, uid, container, attempt);
+	return files_make_dirs(dir.p, 0755, e) ? -1 : files_write(words->p, STR(""), 0666, e);
+}
+
+static int set_up_container(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt,
+			    struct pod_disk_mount *mounts, size_t count, struct str *words, struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct pod_disk_mount *m = &mounts[i];
+		struct str volume = m->host_path.n ? arena_str(a, m->host_path)
+						   : arena_fmt(a, "%.*s/volumes/%.*s", STR_FMT(pod_dir(a, d, uid)), STR_FMT(m->volume));
+		m->source = volume;
+		if (!m->sub_path.n)
+			continue;
+		m->source = arena_fmt(a, "%.*s/subpaths/%.*s/%zu", STR_FMT(pod_dir(a, d, uid)), STR_FMT(container), i);
+		if (subpath_mount(volume.p, m->sub_path, m->source.p, e))
+			return err_wrap(e, "subPath \"%.*s\" of volume \"%.*s\"", STR_FMT(m->sub_path), STR_FMT(m->volume));
+	}
+	return set_up_words(d, a, uid, container, attempt, words, e);
+}
+
+static struct str read_last_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt, bool from_log)
+{
+	return from_log ? last_words_of_log(a, pod_disk_log(a, d, uid, container, attempt).p)
+			: last_words_of_file(a, words_path(a, d, uid, container, attempt).p);
+}
+
+// ---- the end
+
+static int tear_down(struct pod_disk *d, struct str uid, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct str dir = pod_dir(&a, d, uid);
+	return access(dir.p, F_OK) ? 0 : files_unmount_and_remove(dir.p, e);
+}
+
+static void remove_logs(struct pod_disk *d, struct str uid, struct str container, int attempt)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	if (attempt < 0) {
+		files_remove_tree(AT_FDCWD, arena_fmt(&a, "%s/logs/%.*s", d->data_dir, STR_FMT(uid)).p);
+		return;
+	}
+	struct str log = pod_disk_log(&a, d, uid, container, attempt);
+	unlink(log.p);
+	for (int i = 1; !unlink(arena_fmt(&a, "%s.%d", log.p, i).p); i++)
+		; // what rotation left
+}
+
+static void list_dir(struct pod_disk *d, struct arena *a, const char *which, struct str *out, size_t *count, size_t room)
+{
+	DIR *dir = opendir(arena_fmt(a, "%s/%s", d->data_dir, which).p);
+	for (struct dirent *entry; dir && *count < room && (entry = readdir(dir));) {
+		if (entry->d_name[0] != '.')
+			out[(*count)++] = arena_str(a, str_of(entry->d_name));
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static size_t list(struct pod_disk *d, struct arena *a, struct str **uids)
+{
+	enum { LISTED_MAX = 20000 };
+	size_t count = 0;
+	*uids = ARENA_ARRAY(a, struct str, LISTED_MAX);
+	list_dir(d, a, "pods", *uids, &count, LISTED_MAX);
+	list_dir(d, a, "logs", *uids, &count, LISTED_MAX);
+	return count;
+}
+
+void pod_disk_init(struct pod_disk *d, const char *data_dir)
+{
+	static const struct pod_disk_ops ops = {
+		set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
+	};
+	*d = (struct pod_disk){&ops, data_dir};
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/volume/subpath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "node/volume/files.h"
+
+static int open_inside(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+// Walks down, making the directories that are missing. A descriptor (O_PATH), or -1 with errno.
+static int open_or_make(int root, struct str path)
+{
+	char name[NAME_MAX + 1];
+	struct str piece;
+	int at = dup(root);
+	char so_far[PATH_MAX] = "";
+	size_t n = 0;
+	while (at >= 0 && str_next(&path, '/', &piece)) {
+		if (!piece.n || str_is(piece, "."))
+			continue;
+		if (str_is(piece, "..") || !str_to_c(piece, name, sizeof(name)) || n + piece.n + 2 > sizeof(so_far)) {
+			close(at);
+			errno = EINVAL;
+			return -1;
+		}
+		n += (size_t)snprintf(so_far + n, sizeof(so_far) - n, "%s%s", n ? "/" : "", name);
+		int next = open_inside(root, so_far, O_PATH);
+		if (next < 0 && errno == ENOENT && !mkdirat(at, name, 0750 | 0005))
+			next = open_inside(root, so_far, O_PATH);
+		close(at);
+		at = next;
+	}
+	return at;
+}
+
+static int make_target(const char *target, bool directory, struct err *e)
+{
+	char parent[PATH_MAX];
+	snprintf(parent, sizeof(parent), "%s", target);
+	*strrchr(parent, '/') = 0;
+	umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW); // of the container's life before
+	if (files_make_dirs(parent, 0755, e))
+		return -1;
+	if (unlink(target) && errno == EISDIR)
+		rmdir(target);
+	return directory ? files_make_dirs(target, 0755, e) : files_write(target, STR(""), 0644, e);
+}
+
+int subpath_mount(const char *volume, struct str sub_path, const char *target, struct err *e)
+{
+	int root = open(volume, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_errno(e, errno, "open the volume");
+	int found = open_or_make(root, sub_path);
+	close(root);
+	if (found < 0)
+		return err_errno(e, errno, "resolve");
+	struct stat st;
+	char source[64];
+	snprintf(source, sizeof(source), "/proc/self/fd/%d", found);
+	int r = fstat(found, &st) ? err_errno(e, errno, "look at it") : make_target(target, S_ISDIR(st.st_mode), e);
+	if (!r && mount(source, target, NULL, MS_BIND | MS_REC, NULL))
+		r = err_errno(e, errno, "mount");
+	close(found);
+	return r;
+}
