@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections of one loop to the agents of nodes, kept open between calls.
+#ifndef SERVER_NODE_CLIENTS_H
+#define SERVER_NODE_CLIENTS_H
+
+#include "base/err.h"
+
+struct node_clients;
+struct http_client;
+struct worker;
+
+struct node_clients *node_clients_create(struct worker *w);
+void node_clients_destroy(struct node_clients *n);
+// The client for an agent: over HTTPS with the server's certificate, or plain HTTP (tls false) for pods and services.
+struct http_client *node_client(struct node_clients *n, struct str host, struct str port, bool tls, struct err *e);
+
+#endif

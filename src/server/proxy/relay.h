@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Passes a call on to an HTTP client and its answer back: head, body with back-pressure, upgrades.
+#ifndef SERVER_RELAY_H
+#define SERVER_RELAY_H
+
+#include "server/call.h"
+
+struct http_client;
+
+// Sends method, headers (those that are the peer's business) and body of the call. Ends the call.
+void relay_call(struct call *c, struct http_client *to, struct str target);
+
+#endif

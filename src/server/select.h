@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The selection that a list, watch or deletecollection asks for: labels, fields, or the one name that the path says.
+#ifndef SERVER_SELECT_H
+#define SERVER_SELECT_H
+
+#include "api/selector.h"
+#include "server/query.h"
+
+struct selection {
+	struct api_selector *labels; // NULL: all
+	struct api_field_selector *fields; // NULL: all
+	struct str name; // the only name that can match; n == 0: any
+};
+
+// `name`: of the path (a watch of one object), or empty.
+int selection_of(struct arena *a, const struct api_resource *r, const struct list_options *o, struct str name,
+		 struct selection *out, struct err *e);
+bool selection_is_everything(const struct selection *s);
+bool selection_matches(const struct selection *s, const struct json *object);
+// The same for text; parses what it must into `scratch`, which it resets.
+bool selection_matches_text(const struct selection *s, struct arena *scratch, struct str object);
+
+#endif

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SERVER_UPDATE_H
+#define SERVER_UPDATE_H
+
+#include "server/call.h"
+
+// Fills in the path's name and namespace; ERR_BAD_REQUEST when the object says others.
+int update_check_identity(struct call *c, struct json *object, struct err *e);
+
+#endif
