@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// onggi node: the agent. Its pieces, from the kernel up: images and containers, the network, the pods, and the endpoint at
+// which the server reaches it.
+#include "cli/node.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/times.h"
+#include "cli/commands.h"
+#include "client/kubeconfig.h"
+#include "node/node.h"
+#include "node/pod_network.h"
+#include "node/stream/stream_server.h"
+#include "sys/real.h"
+
+enum { KUBECONFIG_PATIENCE_S = 60, LOG_BYTES = LOG_ROTATE_BYTES };
+
+struct agent {
+	struct node_setup setup;
+	struct arena arena;
+	struct loop *loop;
+	struct https_config access;
+	struct transport *transport;
+	struct images *images;
+	struct runtime *runtime;
+	struct network *network;
+	struct pod_network pods; // the network as the node sees it
+	struct node *node;
+	struct stream_server *streams;
+	struct log_rotation *rotation;
+	char address[INET6_ADDRSTRLEN];
+};
+
+// ---- the network as the node sees it
+
+static struct places *places_of(struct pod_network *n)
+{
+	return network_places(CONTAINER_OF(n, struct agent, pods)->network);
+}
+
+static int attach(struct pod_network *n, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
+{
+	return places_attach(places_of(n), a, uid, ns_path, ip, e);
+}
+
+static int detach(struct pod_network *n, struct str uid, struct err *e)
+{
+	return places_detach(places_of(n), uid, e);
+}
+
+static int list(struct pod_network *n, struct arena *a, struct str **uids, size_t *count, struct err *e)
+{
+	return places_list(places_of(n), a, uids, count, e);
+}
+
+static const struct pod_network_ops pod_network_ops = {attach, detach, list};
+
+// ---- the node's address
+
+// That from which packets to elsewhere would leave; nothing is sent. False where there is no route.
+static bool address_of_default_route(char *out, socklen_t size)
+{
+	struct sockaddr_in elsewhere = {.sin_family = AF_INET, .sin_port = htons(9)}, self;
+	socklen_t n = sizeof self;
+	inet_pton(AF_INET, "198.51.100.1", &elsewhere.sin_addr); // TEST-NET-2: nobody's
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool found = s >= 0 && connect(s, (struct sockaddr *)&elsewhere, sizeof elsewhere) == 0 &&
+		     getsockname(s, (struct sockaddr *)&self, &n) == 0 && inet_ntop(AF_INET, &self.sin_addr, out, size);
+	if (s >= 0)
+		close(s);
+	return found;
+}
+
+static void choose_address(struct agent *x)
+{
+	if (node_flags.address)
+		str_to_c(str_of(node_flags.address), x->address, sizeof x->address);
+	else if (!address_of_default_route(x->address, sizeof x->address))
+		str_to_c(network_dns_address(x->network), x->address, sizeof x->address);
+}
+
+// ---- starting and stopping
+
+// `onggi up` starts both halves at once: the server writes the file a moment later.
+static int load_access(struct agent *x, struct err *e)
+{
+	struct timespec pause = {.tv_nsec = 10 * TIME_MS};
+	for (int i = 0; i < KUBECONFIG_PATIENCE_S * 100 && access(x->setup.kubeconfig, R_OK) < 0; i++) {
+		if (i == 0)
+			log_info("waiting for %s", x->setup.kubeconfig);
+		nanosleep(&pause, NULL);
+	}
+	return kubeconfig_load(&x->arena, x->loop, x->setup.kubeconfig, NULL, &x->access, e);
+}
+
+static int start_streams(struct agent *x, struct err *e)
+{
+	struct stream_server_options o = {
+		.listen = node_flags.listen,
+		.certificate = x->access.certificate,
+		.key = x->access.key,
+		.client_ca = x->access.authorities,
+		.allowed_name = STR("kube-apiserver-kubelet-client"),
+		.node_name = str_of(x->setup.name),
+		.runtime = x->runtime,
+		.pods = node_stream_pods(x->node),
+		.pods_arg = node_stream_arg(x->node),
+	};
+	return stream_server_open(x->loop, &o, &x->streams, e);
+}
+
+static int port_of(const char *address)
+{
+	int64_t port = 0;
+	ptrdiff_t colon = str_find_last(str_of(address), ':');
+	str_to_i64(str_from(str_of(address), (size_t)(colon + 1)), &port);
+	return (int)port;
+}
+
+static int start_node(struct agent *x, struct err *e)
+{
+	struct node_config c = {
+		.loop = x->loop,
+		.transport = x->transport,
+		.runtime = x->runtime,
+		.network = &x->pods,
+		.name = x->setup.name,
+		.address = x->address,
+		.data_dir = cli_data_dir,
+		.cluster_domain = node_flags.cluster_domain,
+		.nameserver = arena_c(&x->arena, network_dns_address(x->network)),
+		.pods_max = (int)node_flags.max_pods,
+		.port = port_of(node_flags.listen),
+	};
+	return node_create(&c, &x->node, e);
+}
+
+static int open_all(struct agent *x, struct err *e)
+{
+	if (images_open(cli_data_dir, &x->images, e) < 0)
+		return -1;
+	struct runtime_options runtime = node_setup_runtime(&x->setup, x->images);
+	if (runtime_open(x->loop, &runtime, &x->runtime, e) < 0 || load_access(x, e) < 0)
+		return -1;
+	struct https_config access = x->access;
+	access.user_agent = "onggi-node";
+	x->transport = transport_https_create(x->loop, &access, e);
+	struct network_config network = node_setup_network(&x->setup);
+	if (!x->transport || network_create(x->loop, x->transport, &network, &x->network, e) < 0)
+		return -1;
+	x->pods.ops = &pod_network_ops;
+	choose_address(x);
+	if (start_node(x, e) < 0 || start_streams(x, e) < 0)
+		return -1;
+	x->rotation = log_rotation_create(x->runtime, LOG_BYTES, LOG_ROTATE_FILES);
+	return 0;
+}
+
+static void close_all(struct agent *x)
+{
+	log_rotation_destroy(x->rotation);
+	stream_server_close(x->streams);
+	node_destroy(x->node);
+	network_destroy(x->network);
+	runtime_close(x->runtime);
+	client_destroy(x->transport);
+	images_close(x->images);
+}
+
+static void on_signal(void *arg, int number)
+{
+	struct agent *x = arg;
+	log_info("stopping; containers go on");
+	loop_real_stop(x->loop);
+}
+
+// One agent a data dir.
+static int claim(struct err *e)
+{
+	char path[4096];
+	if (mkdir(cli_data_dir, 0700) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s", cli_data_dir);
+	snprintf(path, sizeof path, "%s/node.lock", cli_data_dir);
+	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (file < 0)
+		return err_errno(e, errno, "%s", path);
+	if (flock(file, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, ERR_CONFLICT, "another agent runs on %s", cli_data_dir);
+	return 0; // held until the process ends
+}
+
+static int run_node(int count, char **operands)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct agent x = {0};
+	if (count != 0) {
+		options_help(&command_node, stderr);
+		return EXIT_USAGE;
+	}
+	log_set_name("node");
+	signal(SIGPIPE, SIG_IGN);
+	arena_init(&x.arena);
+	if (geteuid() != 0)
+		err_set(&e, ERR_FORBIDDEN, "it needs root");
+	if (e.reason || node_setup_read(&x.setup, &e) < 0 || claim(&e) < 0 ||
+	    node_isolate(x.setup.run_dir, &e) < 0) {
+		fprintf(stderr, "onggi node: %s\n", err_text(&e));
+		return EXIT_FAILURE;
+	}
+	x.loop = loop_real_create();
+	loop_real_on_signal(x.loop, SIGTERM, on_signal, &x);
+	loop_real_on_signal(x.loop, SIGINT, on_signal, &x);
+	bool opened = open_all(&x, &e) == 0;
+	if (opened)
+		loop_real_run(x.loop);
+	else
+		log_error("%s", err_text(&e));
+	close_all(&x);
+	loop_real_destroy(x.loop);
+	arena_finish(&x.arena);
+	return opened ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+const struct command command_node = {
+	"node", "", "Runs the node agent; as root.",
+	"Containers live on when it ends, also by kill -9, and are found again.",
+	(const struct option_spec *const[]){data_dir_option, node_options, NULL}, run_node,
+};
