@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pod before it is checked: its first status, and which part of it each subresource may write.
 #include "api/quantity.h"
-#include "api/rules/rules.h"
+#include "api/rules/pod.h"
 #include "base/times.h"
 
 // Quality of service
@@ -43,7 +43,7 @@ static bool is_pod_level(const struct json *resources)
 	return false;
 }
 
-static struct str qos_class(const struct json *spec)
+struct str pod_qos_class(const struct json *spec)
 {
 	struct demand d = {.all_limited = true};
 	const struct json *whole = field(spec, "resources");
@@ -79,7 +79,7 @@ void pod_prepare_create(struct api_context *c, struct json *pod)
 	const struct json *spec = field(pod, "spec");
 	struct json *status = json_need_object(c->arena, pod, "status");
 	json_put_str(c->arena, status, "phase", STR("Pending"));
-	json_put_str(c->arena, status, "qosClass", qos_class(spec));
+	json_put_str(c->arena, status, "qosClass", pod_qos_class(spec));
 	if (is_set(spec, "schedulingGates"))
 		tell_gated(c, status);
 }

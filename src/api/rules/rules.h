@@ -89,14 +89,12 @@ void subject_access_review_create(struct check *c);
 void local_subject_access_review_create(struct check *c);
 void self_subject_access_review_create(struct check *c);
 
-// pod.c, pod_prepare.c
+// pod.c, pod_prepare.c, spec.c
 void pod_prepare_create(struct api_context *c, struct json *pod);
 void pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old);
 void pod_create(struct check *c);
 void pod_update(struct check *c);
 void pod_status(struct check *c);
-// The spec of a pod or of a template.
-void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, const struct json *metadata);
 // metadata.labels, annotations and the spec of a pod template.
 void check_pod_template(struct check *c, const struct path *p, const struct json *template);
 

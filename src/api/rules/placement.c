@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a pod may run: affinity, tolerations, spreading.
+#include "api/rules/pod.h"
+
+// Node affinity
+
+static void check_node_expression(struct check *c, const struct path *p, const struct json *expression)
+{
+	struct str operator= text_of(expression, "operator");
+	const struct json *values = field(expression, "values");
+	size_t n = count_of(values), i = 0;
+	if (IS_ONE_OF(operator, "In", "NotIn")) {
+		if (!n)
+			fail_required(c, AT(p, "values"), "must be given when `operator` is 'In' or 'NotIn'");
+	} else if (IS_ONE_OF(operator, "Exists", "DoesNotExist")) {
+		if (n)
+			fail_forbidden(c, AT(p, "values"), "may not be given when `operator` is 'Exists' or 'DoesNotExist'");
+	} else if (IS_ONE_OF(operator, "Gt", "Lt")) {
+		if (n != 1)
+			fail_required(c, AT(p, "values"), "one value must be given when `operator` is 'Lt' or 'Gt'");
+	} else {
+		fail_text(c, AT(p, "operator"), operator, "not a selector's operator: use In, NotIn, Exists, DoesNotExist, Gt or Lt");
+	}
+	check_format(c, AT(p, "key"), text_of(expression, "key"), format_qualified_name);
+	json_each(value, values)
+		check_format(c, AT_INDEX(AT(p, "values"), i++), value->text, format_label_value);
+}
+
+static void check_node_field(struct check *c, const struct path *p, const struct json *expression)
+{
+	struct str operator= text_of(expression, "operator"), key = text_of(expression, "key");
+	const struct json *values = field(expression, "values");
+	size_t i = 0;
+	if (!IS_ONE_OF(operator, "In", "NotIn"))
+		fail_text(c, AT(p, "operator"), operator, "not an operator for fields: use In or NotIn");
+	else if (count_of(values) != 1)
+		fail_required(c, AT(p, "values"), "one value must be given when `operator` is 'In' or 'NotIn' for a field");
+	if (!str_is(key, "metadata.name"))
+		fail_text(c, AT(p, "key"), key, "not a field that nodes are selected by: use metadata.name");
+	else
+		json_each(value, values)
+			check_format(c, AT_INDEX(AT(p, "values"), i++), value->text, format_dns_subdomain);
+}
+
+static void check_node_term(struct check *c, const struct path *p, const struct json *term)
+{
+	size_t i = 0;
+	json_each(expression, field(term, "matchExpressions"))
+		check_node_expression(c, AT_INDEX(AT(p, "matchExpressions"), i++), expression);
+	i = 0;
+	json_each(expression, field(term, "matchFields"))
+		check_node_field(c, AT_INDEX(AT(p, "matchFields"), i++), expression);
+}
+
+static void check_weight(struct check *c, const struct path *p, const struct json *preferred)
+{
+	int64_t weight = json_i64(preferred, "weight", 0);
+	if (weight < 1 || weight > 100)
+		fail_invalid(c, AT(p, "weight"), json_int(c->arena, weight), "must be between 1 and 100");
+}
+
+static void check_node_affinity(struct check *c, const struct path *p, const struct json *affinity)
+{
+	const struct path *must = AT(AT(p, "requiredDuringSchedulingIgnoredDuringExecution"), "nodeSelectorTerms");
+	const struct json *required = field(affinity, "requiredDuringSchedulingIgnoredDuringExecution");
+	const struct json *terms = field(required, "nodeSelectorTerms");
+	size_t i = 0;
+	if (required && !count_of(terms))
+		fail_required(c, must, "at least one term must be given");
+	json_each(term, terms)
+		check_node_term(c, AT_INDEX(must, i++), term);
+	i = 0;
+	json_each(preferred, field(affinity, "preferredDuringSchedulingIgnoredDuringExecution")) {
+		const struct path *at = AT_INDEX(AT(p, "preferredDuringSchedulingIgnoredDuringExecution"), i++);
+		check_weight(c, at, preferred);
+		check_node_term(c, AT(at, "preference"), field(preferred, "preference"));
+	}
+}
+
+// Pod affinity and anti-affinity
+
+static bool selector_uses(const struct json *selector, struct str key)
+{
+	json_each(expression, field(selector, "matchExpressions"))
+		if (str_eq(text_of(expression, "key"), key))
+			return true;
+	return json_get(field(selector, "matchLabels"), key) != NULL;
+}
+
+// Keys whose values come from the pod's own labels.
+static void check_label_keys(struct check *c, const struct path *p, const struct json *term, const char *name, bool own_only)
+{
+	const struct json *selector = field(term, "labelSelector");
+	const struct path *list = AT_STR(p, str_of(name));
+	size_t i = 0;
+	if (is_set(term, name) && !selector)
+		fail_forbidden(c, list, "must not be given without labelSelector");
+	json_each(key, field(term, name)) {
+		check_format(c, AT_INDEX(list, i), key->text, format_qualified_name);
+		if (own_only && selector_uses(selector, key->text))
+			fail_invalid(c, AT_INDEX(list, i), key, "the key is in labelSelector too");
+		i++;
+	}
+}
+
+static void check_pod_term(struct check *c, const struct path *p, const struct json *term)
+{
+	check_label_selector(c, AT(p, "labelSelector"), field(term, "labelSelector"));
+	check_label_selector(c, AT(p, "namespaceSelector"), field(term, "namespaceSelector"));
+	json_each(namespace, field(term, "namespaces"))
+		check_format(c, AT(p, "namespace"), namespace->text, format_dns_label);
+	check_label_keys(c, p, term, "matchLabelKeys", false);
+	check_label_keys(c, p, term, "mismatchLabelKeys", false);
+	if (!text_of(term, "topologyKey").n)
+		fail_required(c, AT(p, "topologyKey"), "says of which nodes the pods are together");
+	check_format(c, AT(p, "topologyKey"), text_of(term, "topologyKey"), format_qualified_name);
+}
+
+static void check_pod_affinity(struct check *c, const struct path *p, const struct json *affinity)
+{
+	size_t i = 0;
+	json_each(term, field(affinity, "requiredDuringSchedulingIgnoredDuringExecution"))
+		check_pod_term(c, AT_INDEX(AT(p, "requiredDuringSchedulingIgnoredDuringExecution"), i++), term);
+	i = 0;
+	json_each(preferred, field(affinity, "preferredDuringSchedulingIgnoredDuringExecution")) {
+		const struct path *at = AT_INDEX(AT(p, "preferredDuringSchedulingIgnoredDuringExecution"), i++);
+		check_weight(c, at, preferred);
+		check_pod_term(c, AT(at, "podAffinityTerm"), field(preferred, "podAffinityTerm"));
+	}
+}
+
+// Tolerations
+
+static void check_toleration(struct check *c, const struct path *p, const struct json *toleration)
+{
+	struct str key = text_of(toleration, "key"), operator= text_of(toleration, "operator");
+	struct str value = text_of(toleration, "value"), effect = text_of(toleration, "effect");
+	if (key.n)
+		check_format(c, AT(p, "key"), key, format_qualified_name);
+	else if (!str_is(operator, "Exists"))
+		fail_text(c, AT(p, "operator"), operator, "must be Exists when `key` is empty, which tolerates every taint");
+	if (field(toleration, "tolerationSeconds") && !str_is(effect, "NoExecute"))
+		fail_text(c, AT(p, "effect"), effect, "must be 'NoExecute' when `tolerationSeconds` is given");
+	if (str_is(operator, "Exists")) {
+		if (value.n)
+			fail_invalid(c, AT(p, "operator"), toleration, "`value` must be empty when `operator` is 'Exists'");
+	} else if (IS_ONE_OF(operator, "", "Equal")) {
+		if (!format_good(format_label_value, value))
+			fail_text(c, AT(p, "operator"), value, "`value` must have the form of a label's value");
+	} else {
+		ONE_OF(c, AT(p, "operator"), field(toleration, "operator"), "Equal", "Exists");
+	}
+	if (effect.n)
+		ONE_OF(c, AT(p, "effect"), field(toleration, "effect"), "NoSchedule", "PreferNoSchedule", "NoExecute");
+}
+
+void check_tolerations(struct check *c, const struct path *p, const struct json *tolerations)
+{
+	size_t i = 0;
+	json_each(toleration, tolerations)
+		check_toleration(c, AT_INDEX(p, i++), toleration);
+}
+
+// Spreading
+
+static void check_min_domains(struct check *c, const struct path *p, const struct json *constraint)
+{
+	const struct json *domains = field(constraint, "minDomains");
+	if (!domains)
+		return;
+	if (domains->integer <= 0)
+		fail_invalid(c, AT(p, "minDomains"), domains, "must be greater than 0");
+	if (!str_is(text_of(constraint, "whenUnsatisfiable"), "DoNotSchedule"))
+		fail_invalid(c, AT(p, "minDomains"), domains, "only when `whenUnsatisfiable` is DoNotSchedule");
+}
+
+static void check_spread(struct check *c, const struct path *p, const struct json *constraint)
+{
+	static const char *const policies[] = {"nodeAffinityPolicy", "nodeTaintsPolicy"};
+	if (json_i64(constraint, "maxSkew", 0) <= 0)
+		fail_invalid(c, AT(p, "maxSkew"), json_int(c->arena, json_i64(constraint, "maxSkew", 0)),
+			     "must be greater than 0");
+	if (!text_of(constraint, "topologyKey").n)
+		fail_required(c, AT(p, "topologyKey"), "says what the pods are spread over");
+	ONE_OF(c, AT(p, "whenUnsatisfiable"), field(constraint, "whenUnsatisfiable"), "DoNotSchedule", "ScheduleAnyway");
+	for (const struct json *after = constraint->next; after; after = after->next)
+		if (same_field(after, constraint, "topologyKey") && same_field(after, constraint, "whenUnsatisfiable")) {
+			fail_duplicate(c, AT(p, "{topologyKey, whenUnsatisfiable}"), constraint);
+			break;
+		}
+	check_min_domains(c, p, constraint);
+	for (size_t i = 0; i < ARRAY_LEN(policies); i++)
+		if (field(constraint, policies[i]))
+			ONE_OF(c, AT_STR(p, str_of(policies[i])), field(constraint, policies[i]), "Ignore", "Honor");
+	check_label_keys(c, p, constraint, "matchLabelKeys", true);
+	check_label_selector(c, AT(p, "labelSelector"), field(constraint, "labelSelector"));
+}
+
+void check_placement(struct check *c, const struct path *p, const struct json *spec)
+{
+	const struct json *affinity = field(spec, "affinity");
+	const struct path *at = AT(p, "affinity");
+	size_t i = 0;
+	check_node_affinity(c, AT(at, "nodeAffinity"), field(affinity, "nodeAffinity"));
+	check_pod_affinity(c, AT(at, "podAffinity"), field(affinity, "podAffinity"));
+	check_pod_affinity(c, AT(at, "podAntiAffinity"), field(affinity, "podAntiAffinity"));
+	check_tolerations(c, AT(p, "tolerations"), field(spec, "tolerations"));
+	json_each(constraint, field(spec, "topologySpreadConstraints"))
+		check_spread(c, AT_INDEX(AT(p, "topologySpreadConstraints"), i++), constraint);
+}
