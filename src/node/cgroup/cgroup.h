@@ -7,6 +7,7 @@
 #ifndef NODE_CGROUP_H
 #define NODE_CGROUP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
@@ -15,14 +16,20 @@
 // Gives the agent a mount namespace of its own where the host's cgroups are hybrid, with the version 2 part unmounted
 // (crun refuses it), and pins it at RUN_DIR/mnt so that an agent that comes later enters the same one and finds its
 // mounts. Where the host is pure version 1 or 2 it does nothing. Call at start, as root, while single-threaded.
+// run_dir NULL: not pinned, for a short life.
 int node_isolate(const char *run_dir, struct err *e);
 // Lets go of the pinned namespace (./dev down). Idempotent.
 void node_unisolate(const char *run_dir);
 
+enum { CGROUP_CONTROLLERS_MAX = 24 };
+
 struct cgroups {
-	char root[256];	  // "/sys/fs/cgroup", or a directory of a test
-	char parent[64];  // "/onggi"
+	char root[256];	 // "/sys/fs/cgroup", or a directory of a test
+	char parent[64]; // "/onggi"
 	bool v2;
+	// The trees, as directories below root: each controller of version 1; of version 2 the one, "".
+	char trees[CGROUP_CONTROLLERS_MAX][32];
+	size_t tree_count;
 };
 
 struct cgroup_limits { // 0: no limit

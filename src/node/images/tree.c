@@ -14,11 +14,11 @@
 
 enum { DEPTH_MAX = 64, NAME_TRIES = 1000 };
 
-static int open_beneath(int root, const char *path, int flags, uint64_t resolve)
+static int open_resolved(int root, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve,
+		.resolve = RESOLVE_NO_MAGICLINKS | resolve,
 	};
 	int fd;
 	do
@@ -29,12 +29,17 @@ static int open_beneath(int root, const char *path, int flags, uint64_t resolve)
 
 int tree_open(int root, const char *path, int flags)
 {
-	return open_beneath(root, path, flags, 0);
+	return open_resolved(root, path, flags, RESOLVE_BENEATH);
 }
 
 int tree_open_plain(int root, const char *path, int flags)
 {
-	return open_beneath(root, path, flags, RESOLVE_NO_SYMLINKS);
+	return open_resolved(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
+int tree_open_in_root(int root, const char *path, int flags)
+{
+	return open_resolved(root, path, flags, RESOLVE_IN_ROOT);
 }
 
 bool tree_is_whiteout(const struct stat *st)

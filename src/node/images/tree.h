@@ -13,6 +13,8 @@
 int tree_open(int root, const char *path, int flags);
 // The same, and no symlink at all on the way or at the end.
 int tree_open_plain(int root, const char *path, int flags);
+// As if `root` were "/": symlinks and ".." stay inside.
+int tree_open_in_root(int root, const char *path, int flags);
 // Deletes name and all below it, however deep; never follows a symlink. 0 when it is not there.
 int tree_remove(int dir, const char *name);
 // Bytes (as blocks on disk) and inodes below the directory.

@@ -41,7 +41,7 @@ enum runtime_propagation { RUNTIME_PRIVATE, RUNTIME_HOST_TO_CONTAINER, RUNTIME_B
 
 struct runtime_mount {
 	struct str source; // on the host, must exist; empty: a tmpfs
-	struct str target; // absolute, in the container; made where absent, never through a symlink of the image
+	struct str target; // absolute, in the container; made where absent; symlinks of the image stay inside its root
 	bool read_only;
 	enum runtime_propagation propagation;
 };

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/times.h"
+#include "node/images/store.h"
+#include "node/images/tree.h"
+#include "node/runtime/engine.h"
+
+static char *copy(struct str s)
+{
+	char *c = mem_alloc(s.n + 1);
+	if (s.n)
+		memcpy(c, s.p, s.n);
+	c[s.n] = 0;
+	return c;
+}
+
+struct container *container_get(const struct engine *g, struct str id)
+{
+	return map_get(&g->containers, id);
+}
+
+struct container *container_add(struct engine *g, const struct runtime_container_spec *spec)
+{
+	struct container *c = MEM_NEW(struct container);
+	c->engine = g;
+	c->id = copy(spec->id);
+	c->pod_uid = copy(spec->pod_uid);
+	c->name = copy(spec->name);
+	c->note = copy(spec->note);
+	c->image_id = copy(spec->image_id);
+	c->log_path = copy(spec->log_path);
+	c->tty = spec->tty;
+	c->stdin_open = spec->stdin_open;
+	map_set(&g->containers, spec->id, c);
+	return c;
+}
+
+void container_drop(struct container *c)
+{
+	map_remove(&c->engine->containers, str_of(c->id));
+	free(c->id);
+	free(c->pod_uid);
+	free(c->name);
+	free(c->note);
+	free(c->image_id);
+	free(c->log_path);
+	free(c);
+}
+
+const char *container_cgroup(const struct container *c, struct arena *a)
+{
+	return arena_fmt(a, "pod%s/%s", c->pod_uid, c->id).p;
+}
+
+const char *container_dir(const struct engine *g, struct arena *a, const char *id)
+{
+	return engine_path(g, a, "containers/%s", id);
+}
+
+// Process ids are used again; that a process is in the container's control group cannot be imitated.
+bool container_alive(const struct engine *g, const char *cgroup, int pid)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	pid_t *pids;
+	size_t count;
+	if (pid <= 0 || cgroup_pids(&g->cgroups, &a, cgroup, &pids, &count, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+int64_t file_time(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) < 0 ? 0 : st.st_mtim.tv_sec * TIME_S + st.st_mtim.tv_nsec;
+}
+
+int64_t file_number(const char *path, int64_t otherwise)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct str text;
+	int64_t value;
+	if (store_read_file(&a, AT_FDCWD, path, 64, &text, NULL) < 0 || str_to_i64(str_trim(text), &value) < 0)
+		return otherwise;
+	return value;
+}
+
+void container_fill_state(const struct container *c, struct arena *a, struct runtime_state *out)
+{
+	*out = (struct runtime_state){
+		.id = arena_str(a, str_of(c->id)),
+		.pod_uid = arena_str(a, str_of(c->pod_uid)),
+		.name = arena_str(a, str_of(c->name)),
+		.note = arena_str(a, str_of(c->note)),
+		.image_id = arena_str(a, str_of(c->image_id)),
+		.log_path = arena_str(a, str_of(c->log_path)),
+		.phase = c->phase,
+		.tty = c->tty,
+		.pid = c->phase == RUNTIME_EXITED ? 0 : c->pid,
+		.created = c->created,
+		.started = c->started,
+		.finished = c->finished,
+		.exit_code = c->exit_code,
+		.signal = c->signal,
+		.oom_killed = c->oom_killed,
+		.lost = c->lost,
+	};
+}
+
+void container_ended(struct container *c)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct engine *g = c->engine;
+	const char *file = engine_path(g, &a, "exits/%s", c->id);
+	int64_t when = file_time(file);
+	if (c->phase == RUNTIME_EXITED || !when)
+		return;
+	const char *oom = arena_fmt(&a, "%s/persist/oom", container_dir(g, &a, c->id)).p;
+	c->phase = RUNTIME_EXITED;
+	c->exit_code = (int)file_number(file, 255);
+	c->signal = c->exit_code > 128 && c->exit_code <= 128 + SIGRTMAX ? c->exit_code - 128 : 0;
+	c->finished = when;
+	c->oom_killed = c->signal == SIGKILL &&
+			(access(oom, F_OK) == 0 || cgroup_oom_kills(&g->cgroups, container_cgroup(c, &a)) > 0);
+	container_tell(c);
+}
+
+void container_tell(struct container *c)
+{
+	struct engine *g = c->engine;
+	if (c->phase != RUNTIME_EXITED || c->told || c->busy || !c->known || !g->events)
+		return;
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct runtime_state s;
+	c->told = true;
+	container_fill_state(c, &a, &s);
+	g->events->on_exit(g->events_arg, &s); // which may remove the container
+}

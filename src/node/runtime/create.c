@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making and starting a container.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/images/tree.h"
+#include "node/runtime/engine.h"
+#include "node/runtime/seccomp.h"
+#include "node/runtime/spawn.h"
+
+enum { ID_MAX = 64, START_TIMEOUT_MS = 30000 };
+
+struct create_job {
+	struct job job;
+	struct runtime_container_spec spec;
+	int pid;
+	int64_t created;
+};
+
+// ---- on the pool
+
+static int write_config(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, int root, const char *dir,
+			struct err *e)
+{
+	struct identity who;
+	struct bundle_pod pod;
+	uint64_t capabilities;
+	if (bundle_check_root(root, e) < 0 || identity_find(a, root, spec, &who, e) < 0 ||
+	    capabilities_of(spec, g->capabilities, &capabilities, e) < 0 || bundle_prepare_cwd(root, spec->cwd, &who, e) < 0)
+		return -1;
+	struct bundle_host host = {
+		.cgroup_v2 = g->cgroups.v2,
+		.capabilities = g->capabilities,
+		.oom_score_least = g->oom_score_least,
+		.cgroup = arena_fmt(a, "%s/pod%.*s/%.*s", g->cgroups.parent, STR_FMT(spec->pod_uid), STR_FMT(spec->id)),
+	};
+	if (spec->seccomp_default && !spec->privileged && seccomp_filter(g->seccomp, a, capabilities, &host.seccomp, e) < 0)
+		return -1;
+	pod_read(g, a, spec->pod_uid, &pod);
+	struct str text = json_text(a, bundle_config(a, spec, &pod, &host, &who, capabilities));
+	const char *path = arena_fmt(a, "%s/config.json", dir).p;
+	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
+		return err_errno(e, errno, "%s", path);
+	return 0;
+}
+
+static int make_log_directory(struct arena *a, struct str log_path, struct err *e)
+{
+	ptrdiff_t slash = str_find_last(log_path, '/');
+	const char *dir = arena_c(a, str_sub(log_path, 0, slash > 0 ? (size_t)slash : 0));
+	if (slash <= 0 || tree_make_dirs(dir, 0755) < 0)
+		return err_errno(e, slash <= 0 ? EINVAL : errno, "log directory \"%s\"", dir);
+	struct stat st; // conmon would write to wherever a symlink leads
+	if (lstat(arena_c(a, log_path), &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_INVALID, "log %.*s is not a plain file", STR_FMT(log_path));
+	return 0;
+}
+
+static int make_container(struct create_job *j)
+{
+	struct engine *g = j->job.engine;
+	struct arena *a = &j->job.arena;
+	struct err *e = &j->job.e;
+	const struct runtime_container_spec *spec = &j->spec;
+	struct image image;
+	struct str root_path;
+	const char *dir = container_dir(g, a, spec->id.p);
+	if (images_find(g->images, a, spec->image_id, &image, e) < 0 ||
+	    rootfs_mount(g->images, a, spec->id, &image, &root_path, e) < 0)
+		return -1;
+	int root CLEAN_FD = open(root_path.p, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || mkdir(arena_fmt(a, "%s/persist", dir).p, 0700) < 0)
+		return err_errno(e, errno, "%s", dir);
+	if (record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 || write_config(g, a, spec, root, dir, e) < 0 ||
+	    make_log_directory(a, spec->log_path, e) < 0)
+		return -1;
+	const char *cgroup = arena_fmt(a, "pod%.*s/%.*s", STR_FMT(spec->pod_uid), STR_FMT(spec->id)).p;
+	if (cgroup_make(&g->cgroups, cgroup, &spec->limits, e) < 0)
+		return -1;
+	return conmon_create(g, a, spec, dir, &j->pid, e);
+}
+
+static int run_create(struct job *job)
+{
+	struct create_job *j = (struct create_job *)job;
+	if (make_container(j) == 0) {
+		j->created = file_time(arena_fmt(&job->arena, "%s/pidfile", container_dir(job->engine, &job->arena, j->spec.id.p)).p);
+		return 0;
+	}
+	container_destroy(job->engine, &job->arena, j->spec.id.p, j->spec.pod_uid.p, NULL);
+	return err_wrap(&job->e, "container %.*s", STR_FMT(j->spec.name));
+}
+
+// ---- on the loop
+
+static void finish_create(struct job *job)
+{
+	struct create_job *j = (struct create_job *)job;
+	struct container *c = container_get(job->engine, str_of(job->id));
+	if (job->result < 0) {
+		container_drop(c);
+		return;
+	}
+	c->pid = j->pid;
+	c->created = j->created;
+	c->known = true;
+	c->busy = false;
+	container_tell(c);
+}
+
+static struct str *copy_strings(struct arena *a, const struct str *from, size_t count)
+{
+	struct str *to = ARENA_ARRAY(a, struct str, count + 1);
+	for (size_t i = 0; i < count; i++)
+		to[i] = arena_str(a, from[i]);
+	return to;
+}
+
+static void copy_spec(struct arena *a, const struct runtime_container_spec *from, struct runtime_container_spec *to)
+{
+	*to = *from;
+	struct str *texts[] = {&to->id, &to->pod_uid, &to->name, &to->note, &to->image_id, &to->log_path, &to->cwd, &to->user};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = arena_str(a, *texts[i]);
+	to->args = copy_strings(a, from->args, from->arg_count);
+	to->env = copy_strings(a, from->env, from->env_count);
+	to->cap_add = copy_strings(a, from->cap_add, from->cap_add_count);
+	to->cap_drop = copy_strings(a, from->cap_drop, from->cap_drop_count);
+	int64_t *groups = ARENA_ARRAY(a, int64_t, from->group_count + 1);
+	struct runtime_mount *mounts = ARENA_ARRAY(a, struct runtime_mount, from->mount_count + 1);
+	struct runtime_device *devices = ARENA_ARRAY(a, struct runtime_device, from->device_count + 1);
+	for (size_t i = 0; i < from->group_count; i++)
+		groups[i] = from->groups[i];
+	for (size_t i = 0; i < from->mount_count; i++) {
+		mounts[i] = from->mounts[i];
+		mounts[i].source = arena_str(a, mounts[i].source);
+		mounts[i].target = arena_str(a, mounts[i].target);
+	}
+	for (size_t i = 0; i < from->device_count; i++)
+		devices[i].path = arena_str(a, from->devices[i].path);
+	to->groups = groups;
+	to->mounts = mounts;
+	to->devices = devices;
+}
+
+static bool id_ok(struct str id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if (!((id.p[i] >= 'a' && id.p[i] <= 'z') || (id.p[i] >= '0' && id.p[i] <= '9')))
+			return false;
+	return id.n > 0 && id.n <= ID_MAX;
+}
+
+void engine_create(struct runtime *r, const struct runtime_container_spec *spec, runtime_done *done, void *arg)
+{
+	struct engine *g = engine_of(r);
+	struct create_job *j = job_create(g, spec->pod_uid, sizeof(*j), run_create, done, arg);
+	copy_spec(&j->job.arena, spec, &j->spec);
+	if (!id_ok(spec->id)) {
+		job_refuse(&j->job, ERR_INVALID, "container id \"%.*s\" is not [a-z0-9]{1,64}", STR_FMT(spec->id));
+	} else if (map_has(&g->containers, spec->id)) {
+		job_refuse(&j->job, ERR_ALREADY_EXISTS, "container %.*s is there already", STR_FMT(spec->id));
+	} else if (!spec->arg_count) {
+		job_refuse(&j->job, ERR_BAD_REQUEST, "container %.*s: no command specified", STR_FMT(spec->name));
+	} else {
+		container_add(g, spec)->busy = true;
+		j->job.id = arena_c(&j->job.arena, spec->id);
+		j->job.finish = finish_create;
+		job_submit(&j->job);
+	}
+}
+
+// ---- start
+
+struct start_job {
+	struct job job;
+	int64_t started;
+};
+
+// crun's init waits at a fifo; opening it for writing and taking it away is all that `crun start` does.
+static int release(struct engine *g, struct arena *a, const char *id, struct err *e)
+{
+	const char *fifo = arena_fmt(a, "%s/crun/%s/exec.fifo", g->run, id).p;
+	int fd CLEAN_FD = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENXIO)
+		return err_set(e, ERR_CONFLICT, "its process ended before it was started");
+	if (fd >= 0) {
+		unlink(fifo);
+		return write(fd, "", 1) == 1 ? 0 : err_errno(e, errno, "start");
+	}
+	const char *args[] = {g->crun, arena_fmt(a, "--root=%s/crun", g->run).p, "start", id, NULL};
+	return spawn_run(args, engine_env, START_TIMEOUT_MS, e);
+}
+
+static int run_start(struct job *job)
+{
+	struct start_job *j = (struct start_job *)job;
+	struct arena *a = &job->arena;
+	const char *mark = arena_fmt(a, "%s/started", container_dir(job->engine, a, job->id)).p;
+	int fd CLEAN_FD = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600); // before: who finds it knows it may have run
+	if (fd < 0)
+		return err_errno(&job->e, errno, "%s", mark);
+	if (release(job->engine, a, job->id, &job->e) < 0) {
+		unlink(mark);
+		return -1;
+	}
+	j->started = file_time(mark);
+	return 0;
+}
+
+static void finish_start(struct job *job)
+{
+	struct container *c = container_get(job->engine, str_of(job->id));
+	if (!c)
+		return;
+	c->busy = false;
+	if (job->result == 0) {
+		c->started = ((struct start_job *)job)->started;
+		if (c->phase == RUNTIME_CREATED)
+			c->phase = RUNTIME_RUNNING;
+	}
+}
+
+// The end of a container that ended at once is told after its start is.
+struct told_start {
+	runtime_done *done;
+	void *arg;
+	struct engine *engine;
+	char id[ID_MAX + 1];
+};
+
+static void start_done(void *arg, const struct err *e)
+{
+	struct told_start *t = arg;
+	t->done(t->arg, e);
+	struct container *c = container_get(t->engine, str_of(t->id));
+	free(t);
+	if (c)
+		container_tell(c);
+}
+
+void engine_start(struct runtime *r, struct str id, runtime_done *done, void *arg)
+{
+	struct engine *g = engine_of(r);
+	struct container *c = container_get(g, id);
+	struct told_start *t = MEM_NEW(struct told_start);
+	*t = (struct told_start){.done = done, .arg = arg, .engine = g};
+	str_to_c(id, t->id, sizeof(t->id));
+	struct start_job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof(*j), run_start, start_done, t);
+	if (!c || !c->known) {
+		job_refuse(&j->job, ERR_NOT_FOUND, "no container %.*s", STR_FMT(id));
+	} else if (c->phase != RUNTIME_CREATED) {
+		job_refuse(&j->job, ERR_CONFLICT, "container %.*s was started already or has ended", STR_FMT(id));
+	} else {
+		j->job.id = arena_c(&j->job.arena, id);
+		j->job.finish = finish_start;
+		c->busy = true;
+		job_submit(&j->job);
+	}
+}

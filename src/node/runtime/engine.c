@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening and closing the real runtime, and its table.
+#include "node/runtime/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "node/images/tree.h"
+#include "node/runtime/seccomp.h"
+
+const char *const engine_env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
+const char *engine_path(const struct engine *g, struct arena *a, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	struct str tail = arena_vfmt(a, format, args);
+	va_end(args);
+	return arena_fmt(a, "%s/%.*s", g->data, STR_FMT(tail)).p;
+}
+
+// ---- the table's quick ones
+
+static void tell_ended(struct engine *g)
+{
+	for (size_t i = g->containers.count; i-- > 0;)
+		if (i < g->containers.count)
+			container_tell(g->containers.entries[i].value);
+}
+
+struct first_tell {
+	struct task task;
+	struct engine *engine;
+};
+
+static void run_first_tell(struct task *t)
+{
+	struct first_tell *f = CONTAINER_OF(t, struct first_tell, task);
+	if (!f->engine->closing)
+		tell_ended(f->engine);
+	f->engine->jobs--;
+	if (f->engine->closing)
+		runtime_close(&f->engine->base);
+	free(f);
+}
+
+static void engine_watch(struct runtime *r, const struct runtime_events *events, void *arg)
+{
+	struct engine *g = engine_of(r);
+	g->events = events;
+	g->events_arg = arg;
+	struct first_tell *f = MEM_NEW(struct first_tell);
+	*f = (struct first_tell){.task = {.run = run_first_tell}, .engine = g};
+	g->jobs++;
+	loop_post(r->loop, &f->task);
+}
+
+static bool engine_state(struct runtime *r, struct arena *a, struct str id, struct runtime_state *out)
+{
+	struct container *c = container_get(engine_of(r), id);
+	if (!c || !c->known)
+		return false;
+	container_fill_state(c, a, out);
+	return true;
+}
+
+static size_t engine_list(struct runtime *r, struct arena *a, struct runtime_state **out)
+{
+	struct engine *g = engine_of(r);
+	size_t n = 0;
+	*out = ARENA_ARRAY(a, struct runtime_state, g->containers.count + 1);
+	map_each(entry, &g->containers) {
+		const struct container *c = entry->value;
+		if (c->known)
+			container_fill_state(c, a, &(*out)[n++]);
+	}
+	return n;
+}
+
+static size_t engine_list_pods(struct runtime *r, struct arena *a, struct str **uids)
+{
+	struct engine *g = engine_of(r);
+	size_t n = 0;
+	*uids = ARENA_ARRAY(a, struct str, g->pods.count + 1);
+	map_each(entry, &g->pods) {
+		const struct pod *p = entry->value;
+		if (p->made)
+			(*uids)[n++] = arena_str(a, entry->key);
+	}
+	return n;
+}
+
+static int engine_image(struct runtime *r, struct arena *a, struct str name, struct image *out, struct err *e)
+{
+	return images_find(engine_of(r)->images, a, name, out, e);
+}
+
+static int engine_stats(struct runtime *r, struct str id, struct cgroup_stats *out, struct err *e)
+{
+	struct engine *g = engine_of(r);
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const struct container *c = container_get(g, id);
+	if (!c)
+		return err_set(e, ERR_NOT_FOUND, "no container %.*s", STR_FMT(id));
+	return cgroup_read_stats(&g->cgroups, container_cgroup(c, &a), out, e);
+}
+
+static int engine_pod_stats(struct runtime *r, struct str uid, struct cgroup_stats *out, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	return cgroup_read_stats(&engine_of(r)->cgroups, pod_cgroup(&a, uid), out, e);
+}
+
+// ---- opening
+
+static const char *find_program(struct engine *g, const char *given, const char *name, struct err *e)
+{
+	struct str rest = str_of(engine_env[0] + strlen("PATH=")), dir;
+	if (given)
+		return arena_c(&g->arena, str_of(given));
+	while (str_next(&rest, ':', &dir)) {
+		const char *path = arena_fmt(&g->arena, "%.*s/%s", STR_FMT(dir), name).p;
+		if (access(path, X_OK) == 0)
+			return path;
+	}
+	err_set(e, ERR_UNAVAILABLE, "%s is not installed (looked for in %s)", name, engine_env[0]);
+	return NULL;
+}
+
+// Without CAP_SYS_RESOURCE a process can only make itself likelier to be killed.
+static int find_oom_score_least(const struct engine *g)
+{
+	enum { SYS_RESOURCE = 24 };
+	return g->capabilities >> SYS_RESOURCE & 1 ? -1000 : (int)file_number("/proc/self/oom_score_adj", 0);
+}
+
+static int make_dirs(struct engine *g, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const char *dirs[] = {
+		engine_path(g, &a, "containers"),
+		engine_path(g, &a, "exits"),
+		arena_fmt(&a, "%s/crun", g->run).p,
+		arena_fmt(&a, "%s/pods", g->run).p,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if (tree_make_dirs(dirs[i], 0711) < 0)
+			return err_errno(e, errno, "%s", dirs[i]);
+	return 0;
+}
+
+static void engine_free(struct engine *g)
+{
+	while (g->containers.count)
+		container_drop(g->containers.entries[g->containers.count - 1].value);
+	while (g->pods.count) {
+		struct pod *p = g->pods.entries[g->pods.count - 1].value;
+		p->made = false;
+		pod_free_if_idle(p);
+	}
+	map_finish(&g->containers);
+	map_finish(&g->pods);
+	seccomp_cache_destroy(g->seccomp);
+	arena_finish(&g->arena);
+	free(g);
+}
+
+// Waits for the jobs under way (their last one comes back here).
+static void engine_close(struct runtime *r)
+{
+	struct engine *g = engine_of(r);
+	g->closing = true;
+	exit_watch_close(g);
+	if (g->jobs == 0)
+		engine_free(g);
+}
+
+static void engine_reopen_log(struct runtime *r, struct str id, runtime_done *done, void *arg);
+
+static const struct runtime_ops ops = {
+	.watch = engine_watch,
+	.pod_make = engine_pod_make,
+	.pod_remove = engine_pod_remove,
+	.create = engine_create,
+	.start = engine_start,
+	.kill = engine_kill,
+	.remove = engine_remove,
+	.state = engine_state,
+	.list = engine_list,
+	.list_pods = engine_list_pods,
+	.image = engine_image,
+	.reopen_log = engine_reopen_log,
+	.stats = engine_stats,
+	.pod_stats = engine_pod_stats,
+	.close = engine_close,
+};
+
+static int prepare(struct engine *g, const struct runtime_options *o, struct err *e)
+{
+	arena_init(&g->arena);
+	map_init(&g->pods);
+	map_init(&g->containers);
+	g->images = o->images;
+	g->run = arena_c(&g->arena, str_of(o->run_dir));
+	g->capabilities = capabilities_own();
+	g->oom_score_least = find_oom_score_least(g);
+	g->seccomp = seccomp_cache_create();
+	char *data CLEAN_FREE = realpath(o->data_dir, NULL);
+	if (!data)
+		return err_errno(e, errno, "%s", o->data_dir);
+	g->data = arena_c(&g->arena, str_of(data));
+	g->crun = find_program(g, o->crun, "crun", e);
+	g->conmon = g->crun ? find_program(g, o->conmon, "conmon", e) : NULL;
+	if (!g->conmon)
+		return -1;
+	return cgroups_init(&g->cgroups, NULL, o->cgroup_parent, e) < 0 ? -1 : make_dirs(g, e);
+}
+
+int runtime_open(struct loop *l, const struct runtime_options *o, struct runtime **out, struct err *e)
+{
+	struct engine *g = MEM_NEW(struct engine);
+	g->base = (struct runtime){&ops, l};
+	if (prepare(g, o, e) < 0 || exit_watch_open(g, e) < 0) {
+		engine_free(g);
+		return err_wrap(e, "container runtime");
+	}
+	pods_adopt(g);
+	record_adopt_all(g);
+	*out = &g->base;
+	return 0;
+}
+
+// ---- log
+
+static int run_reopen(struct job *job)
+{
+	struct arena *a = &job->arena;
+	return conmon_reopen_log(container_dir(job->engine, a, job->id), &job->e);
+}
+
+static void engine_reopen_log(struct runtime *r, struct str id, runtime_done *done, void *arg)
+{
+	struct engine *g = engine_of(r);
+	struct container *c = container_get(g, id);
+	struct job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof(*j), run_reopen, done, arg);
+	if (!c || c->phase == RUNTIME_EXITED) {
+		job_refuse(j, ERR_NOT_FOUND, "container %.*s does not run", STR_FMT(id));
+		return;
+	}
+	j->id = arena_c(&j->arena, id);
+	job_submit(j);
+}
+
+// ---- purge
+
+int runtime_purge(const struct runtime_options *o, struct err *e)
+{
+	struct engine *g = MEM_NEW(struct engine);
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	int result = prepare(g, o, e);
+	if (result == 0) {
+		pods_adopt(g);
+		record_adopt_all(g);
+		map_each(entry, &g->containers) {
+			const struct container *c = entry->value;
+			if (container_destroy(g, &a, c->id, c->pod_uid, e) < 0)
+				result = -1;
+		}
+		map_each(entry, &g->pods)
+			if (pod_destroy(g, &a, arena_c(&a, entry->key), e) < 0)
+				result = -1;
+		tree_remove(AT_FDCWD, g->run);
+		cgroups_drop(&g->cgroups);
+	}
+	engine_free(g);
+	return result;
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the containers of a pod share: control group, ipc, uts and process namespaces, /dev/shm. Namespaces are held by
+// bind mounts of their files, so that no process has to sit in an idle one.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include "node/images/store.h"
+#include "node/images/tree.h"
+#include "node/runtime/engine.h"
+#include "node/runtime/spawn.h"
+
+enum { SHM_BYTES = 64 << 20, RECORD_MAX = 64 << 10 };
+
+struct pod_job {
+	struct job job;
+	struct runtime_pod_spec spec;
+	char *uid;
+	char **containers; // of pod_remove
+	size_t container_count;
+};
+
+const char *pod_cgroup(struct arena *a, struct str uid)
+{
+	return arena_fmt(a, "pod%.*s", STR_FMT(uid)).p;
+}
+
+static const char *pod_path(const struct engine *g, struct arena *a, const char *uid, const char *what)
+{
+	return arena_fmt(a, "%s/pods/%s%s%s", g->run, uid, what[0] ? "/" : "", what).p;
+}
+
+// ---- pod objects
+
+struct pod *pod_need(struct engine *g, struct str uid)
+{
+	struct pod *p = map_get(&g->pods, uid);
+	if (p)
+		return p;
+	p = MEM_NEW(struct pod);
+	p->engine = g;
+	p->uid = mem_alloc(uid.n + 1);
+	str_to_c(uid, p->uid, uid.n + 1);
+	map_set(&g->pods, uid, p);
+	return p;
+}
+
+void pod_free_if_idle(struct pod *p)
+{
+	if (p->first || p->made)
+		return;
+	map_remove(&p->engine->pods, str_of(p->uid));
+	free(p->uid);
+	free(p);
+}
+
+void pods_adopt(struct engine *g)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	DIR *d = opendir(arena_fmt(&a, "%s/pods", g->run).p);
+	for (struct dirent *at; d && (at = readdir(d));)
+		if (at->d_name[0] != '.')
+			pod_need(g, str_of(at->d_name))->made = true;
+	if (d)
+		closedir(d);
+}
+
+// ---- pod.json
+
+static int write_record(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
+{
+	struct json *j = json_object(a);
+	json_put_str(a, j, "netNs", s->net_ns);
+	json_put_bool(a, j, "hostPid", s->host_pid);
+	json_put_bool(a, j, "hostIpc", s->host_ipc);
+	json_put_bool(a, j, "sharePid", s->share_pid);
+	json_put_bool(a, j, "hostname", !str_empty(s->hostname));
+	struct str text = json_text(a, j);
+	const char *path = pod_path(g, a, uid, "pod.json");
+	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
+		return err_errno(e, errno, "%s", path);
+	return 0;
+}
+
+void pod_read(const struct engine *g, struct arena *a, struct str uid_str, struct bundle_pod *out)
+{
+	const char *uid = arena_c(a, uid_str);
+	struct str text;
+	struct json *j = NULL;
+	if (store_read_file(a, AT_FDCWD, pod_path(g, a, uid, "pod.json"), RECORD_MAX, &text, NULL) == 0)
+		json_parse(a, text, NULL, &j, NULL);
+	bool host_ipc = json_is_true(j, "hostIpc");
+	*out = (struct bundle_pod){
+		.net_ns = json_str(j, "netNs"),
+		.ipc_ns = host_ipc ? STR_NONE : str_of(pod_path(g, a, uid, "ipc")),
+		.uts_ns = json_is_true(j, "hostname") ? str_of(pod_path(g, a, uid, "uts")) : STR_NONE,
+		.pid_ns = json_is_true(j, "sharePid") ? str_of(pod_path(g, a, uid, "pid")) : STR_NONE,
+		.host_pid = json_is_true(j, "hostPid"),
+		.shm = host_ipc ? STR("/dev/shm") : str_of(pod_path(g, a, uid, "shm")),
+	};
+}
+
+// ---- namespaces
+
+static bool is_held(const char *path)
+{
+	struct statfs fs;
+	return statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+}
+
+static int hold(const char *namespace_file, const char *path, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0 || mount(namespace_file, path, NULL, MS_BIND, NULL) < 0)
+		return err_errno(e, errno, "hold namespace %s", path);
+	return 0;
+}
+
+static int write_sysctl(struct arena *a, const struct runtime_sysctl *s, struct err *e)
+{
+	char *path = arena_c(a, arena_fmt(a, "/proc/sys/%.*s", STR_FMT(s->name)));
+	if (str_contains(s->name, STR("..")) || str_find(s->name, '/') >= 0)
+		return err_set(e, ERR_INVALID, "sysctl \"%.*s\": not a name", STR_FMT(s->name));
+	for (char *c = path + strlen("/proc/sys/"); *c; c++)
+		if (*c == '.')
+			*c = '/';
+	int fd CLEAN_FD = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, s->value.p, s->value.n) != (ssize_t)s->value.n)
+		return err_errno(e, errno, "sysctl %.*s", STR_FMT(s->name));
+	return 0;
+}
+
+// Namespaces that belong to the calling thread only while it arranges the pod's.
+struct excursion {
+	int ipc, uts, net; // to come back to
+};
+
+static int begin_excursion(struct excursion *x, struct err *e)
+{
+	x->ipc = open("/proc/thread-self/ns/ipc", O_RDONLY | O_CLOEXEC);
+	x->uts = open("/proc/thread-self/ns/uts", O_RDONLY | O_CLOEXEC);
+	x->net = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	return x->ipc < 0 || x->uts < 0 || x->net < 0 ? err_errno(e, errno, "namespaces of this thread") : 0;
+}
+
+static void end_excursion(struct excursion *x)
+{
+	int fds[] = {x->ipc, x->uts, x->net}, kinds[] = {CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET};
+	for (size_t i = 0; i < 3; i++) {
+		if (fds[i] < 0)
+			continue;
+		MUST(setns(fds[i], kinds[i]) == 0); // a thread of the pool in a pod's namespace would harm others
+		close(fds[i]);
+	}
+}
+
+static int enter_net(struct arena *a, struct str path, struct err *e)
+{
+	int fd CLEAN_FD = open(arena_c(a, path), O_RDONLY | O_CLOEXEC);
+	return fd < 0 || setns(fd, CLONE_NEWNET) < 0 ? err_errno(e, errno, "network namespace %.*s", STR_FMT(path)) : 0;
+}
+
+static int arrange_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
+{
+	const char *ipc = pod_path(g, a, uid, "ipc"), *uts = pod_path(g, a, uid, "uts");
+	bool make_ipc = !s->host_ipc && !is_held(ipc), make_uts = !str_empty(s->hostname) && !is_held(uts);
+	if (make_ipc && (unshare(CLONE_NEWIPC) < 0 || hold("/proc/thread-self/ns/ipc", ipc, e) < 0))
+		return e->reason ? -1 : err_errno(e, errno, "ipc namespace");
+	if (make_uts && (unshare(CLONE_NEWUTS) < 0 || sethostname(s->hostname.p, s->hostname.n) < 0 ||
+			 hold("/proc/thread-self/ns/uts", uts, e) < 0))
+		return e->reason ? -1 : err_errno(e, errno, "uts namespace");
+	if (!s->sysctl_count || !(make_ipc || make_uts))
+		return 0;
+	if (!str_empty(s->net_ns) && enter_net(a, s->net_ns, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->sysctl_count; i++)
+		if (write_sysctl(a, &s->sysctls[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int make_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
+{
+	struct excursion x = {-1, -1, -1};
+	int result = begin_excursion(&x, e) < 0 ? -1 : arrange_namespaces(g, a, s, uid, e);
+	end_excursion(&x);
+	return result;
+}
+
+// One process namespace for all containers needs a first process that outlives each of them.
+static int make_pid_namespace(struct engine *g, struct arena *a, const char *uid, struct err *e)
+{
+	const char *path = pod_path(g, a, uid, "pid"), *group = arena_fmt(a, "pod%s/init", uid).p;
+	const char *args[] = {"/proc/self/exe", RUNTIME_POD_INIT, NULL};
+	struct spawn s = {.args = args, .env = engine_env, .cwd = "/", .fds = {-1, -1, -1}, .fd_count = 3};
+	struct cgroup_limits none = {0};
+	pid_t pid;
+	if (is_held(path))
+		return 0;
+	int back CLEAN_FD = open("/proc/thread-self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (back < 0 || unshare(CLONE_NEWPID) < 0) // concerns the children of this thread to come
+		return err_errno(e, errno, "process namespace");
+	int result = spawn_start(&s, &pid, e);
+	MUST(setns(back, CLONE_NEWPID) == 0);
+	if (result < 0)
+		return -1;
+	if (cgroup_make(&g->cgroups, group, &none, e) == 0 && cgroup_enter(&g->cgroups, group, pid, e) == 0 &&
+	    hold(arena_fmt(a, "/proc/%d/ns/pid", (int)pid).p, path, e) == 0)
+		return 0;
+	kill(pid, SIGKILL);
+	return -1;
+}
+
+static int make_shm(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
+{
+	const char *path = pod_path(g, a, uid, "shm");
+	struct statfs fs;
+	if (s->host_ipc || (statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC && access(pod_path(g, a, uid, "pod.json"), F_OK) == 0))
+		return 0;
+	uint64_t bytes = s->shm_bytes ? s->shm_bytes : SHM_BYTES;
+	const char *options = arena_fmt(a, "mode=1777,size=%llu", (unsigned long long)bytes).p;
+	if ((mkdir(path, 01777) < 0 && errno != EEXIST) ||
+	    mount("shm", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+		return err_errno(e, errno, "%s", path);
+	return 0;
+}
+
+static int run_make(struct job *job)
+{
+	struct pod_job *j = (struct pod_job *)job;
+	struct engine *g = job->engine;
+	struct arena *a = &job->arena;
+	const struct runtime_pod_spec *s = &j->spec;
+	struct err *e = &job->e;
+	const char *dir = pod_path(g, a, j->uid, "");
+	if (mkdir(dir, 0711) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s", dir);
+	if (cgroup_make(&g->cgroups, pod_cgroup(a, s->uid), &s->limits, e) < 0 || make_shm(g, a, s, j->uid, e) < 0 ||
+	    make_namespaces(g, a, s, j->uid, e) < 0 || (s->share_pid && make_pid_namespace(g, a, j->uid, e) < 0))
+		return err_wrap(e, "pod");
+	return write_record(g, a, s, j->uid, e);
+}
+
+static bool uid_ok(struct str uid)
+{
+	return uid.n > 0 && uid.n <= 128 && str_find(uid, '/') < 0 && uid.p[0] != '.';
+}
+
+void engine_pod_make(struct runtime *r, const struct runtime_pod_spec *spec, runtime_done *done, void *arg)
+{
+	struct engine *g = engine_of(r);
+	struct pod_job *j = job_create(g, spec->uid, sizeof(*j), run_make, done, arg);
+	struct arena *a = &j->job.arena;
+	if (!uid_ok(spec->uid)) {
+		job_refuse(&j->job, ERR_INVALID, "pod uid \"%.*s\" is not one", STR_FMT(spec->uid));
+		return;
+	}
+	j->spec = *spec;
+	j->spec.uid = arena_str(a, spec->uid);
+	j->spec.hostname = arena_str(a, spec->hostname);
+	j->spec.net_ns = arena_str(a, spec->net_ns);
+	struct runtime_sysctl *sysctls = ARENA_ARRAY(a, struct runtime_sysctl, spec->sysctl_count + 1);
+	for (size_t i = 0; i < spec->sysctl_count; i++)
+		sysctls[i] = (struct runtime_sysctl){arena_str(a, spec->sysctls[i].name), arena_str(a, spec->sysctls[i].value)};
+	j->spec.sysctls = sysctls;
+	j->uid = arena_c(a, spec->uid);
+	j->job.pod->made = true;
+	job_submit(&j->job);
+}
+
+// ---- removing
+
+static int unhold(const char *path, struct err *e)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return err_errno(e, errno, "unmount %s", path);
+	return 0;
+}
+
+int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *e)
+{
+	static const char *const mounts[] = {"ipc", "uts", "pid", "shm"};
+	const char *group = pod_cgroup(a, str_of(uid)), *dir = pod_path(g, a, uid, "");
+	cgroup_kill(&g->cgroups, group);
+	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
+		if (unhold(pod_path(g, a, uid, mounts[i]), e) < 0)
+			return -1;
+	if (engine_cgroup_remove(g, group, e) < 0)
+		return -1;
+	return tree_remove(AT_FDCWD, dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
+}
+
+static int run_pod_remove(struct job *job)
+{
+	struct pod_job *j = (struct pod_job *)job;
+	for (size_t i = 0; i < j->container_count; i++)
+		if (container_destroy(job->engine, &job->arena, j->containers[i], j->uid, &job->e) < 0)
+			return -1;
+	return pod_destroy(job->engine, &job->arena, j->uid, &job->e);
+}
+
+static void finish_pod_remove(struct job *job)
+{
+	struct pod_job *j = (struct pod_job *)job;
+	for (size_t i = 0; i < j->container_count; i++) {
+		struct container *c = container_get(job->engine, str_of(j->containers[i]));
+		if (c && job->result == 0)
+			container_drop(c);
+		else if (c)
+			c->busy = false;
+	}
+	if (job->result == 0)
+		job->pod->made = job->next != NULL && job->pod->made;
+}
+
+// The containers are looked up when the job begins to matter: now, but those being created are before it in the queue.
+static void note_containers(struct engine *g, struct pod_job *j, struct str uid)
+{
+	j->containers = ARENA_ARRAY(&j->job.arena, char *, g->containers.count + 1);
+	map_each(entry, &g->containers) {
+		struct container *c = entry->value;
+		if (!str_is(uid, c->pod_uid))
+			continue;
+		c->busy = true;
+		j->containers[j->container_count++] = arena_c(&j->job.arena, str_of(c->id));
+	}
+}
+
+void engine_pod_remove(struct runtime *r, struct str uid, runtime_done *done, void *arg)
+{
+	struct engine *g = engine_of(r);
+	struct pod_job *j = job_create(g, uid, sizeof(*j), run_pod_remove, done, arg);
+	if (!uid_ok(uid)) {
+		job_refuse(&j->job, ERR_INVALID, "pod uid \"%.*s\" is not one", STR_FMT(uid));
+		return;
+	}
+	j->uid = arena_c(&j->job.arena, uid);
+	j->job.finish = finish_pod_remove;
+	note_containers(g, j, uid);
+	job_submit(&j->job);
+}

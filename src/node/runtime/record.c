@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// record.json: what a later agent must know of a container besides what the other files say.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "node/images/store.h"
+#include "node/images/tree.h"
+#include "node/runtime/engine.h"
+
+enum { RECORD_MAX = 4 << 20 };
+
+// Not synced: after a crash of the machine no container is left that it would speak of.
+int record_write(struct arena *a, const char *path, const struct runtime_container_spec *spec, struct err *e)
+{
+	struct json *j = json_object(a);
+	json_put_str(a, j, "id", spec->id);
+	json_put_str(a, j, "podUid", spec->pod_uid);
+	json_put_str(a, j, "name", spec->name);
+	json_put_str(a, j, "note", spec->note);
+	json_put_str(a, j, "imageId", spec->image_id);
+	json_put_str(a, j, "logPath", spec->log_path);
+	json_put_bool(a, j, "tty", spec->tty);
+	json_put_bool(a, j, "stdinOpen", spec->stdin_open);
+	struct str text = json_text(a, j);
+	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
+		return err_errno(e, errno, "%s", path);
+	return 0;
+}
+
+static int record_read(struct arena *a, const char *path, struct runtime_container_spec *out)
+{
+	struct str text;
+	struct json *j;
+	if (store_read_file(a, AT_FDCWD, path, RECORD_MAX, &text, NULL) < 0 || json_parse(a, text, NULL, &j, NULL) < 0)
+		return -1;
+	*out = (struct runtime_container_spec){
+		.id = json_str(j, "id"),
+		.pod_uid = json_str(j, "podUid"),
+		.name = json_str(j, "name"),
+		.note = json_str(j, "note"),
+		.image_id = json_str(j, "imageId"),
+		.log_path = json_str(j, "logPath"),
+		.tty = json_is_true(j, "tty"),
+		.stdin_open = json_is_true(j, "stdinOpen"),
+	};
+	return str_empty(out->id) || str_empty(out->pod_uid) ? -1 : 0;
+}
+
+// Whether conmon still runs: then it is about to write the exit file.
+static bool is_conmon(struct arena *a, int pid)
+{
+	char target[PATH_MAX];
+	ssize_t n = pid <= 0 ? -1 : readlink(arena_fmt(a, "/proc/%d/exe", pid).p, target, sizeof(target));
+	return n > 0 && str_ends((struct str){target, (size_t)n}, STR("conmon"));
+}
+
+static void fill(struct container *c, struct arena *a, const char *dir)
+{
+	struct engine *g = c->engine;
+	const char *pidfile = arena_fmt(a, "%s/pidfile", dir).p;
+	c->created = file_time(pidfile);
+	c->started = file_time(arena_fmt(a, "%s/started", dir).p);
+	c->pid = (int)file_number(pidfile, 0);
+	c->phase = c->started ? RUNTIME_RUNNING : RUNTIME_CREATED;
+	c->known = true;
+	if (file_time(engine_path(g, a, "exits/%s", c->id))) {
+		container_ended(c);
+	} else if (!container_alive(g, container_cgroup(c, a), c->pid)) {
+		if (is_conmon(a, (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0)))
+			return; // the watch on the exit files, opened before, will tell
+		c->phase = RUNTIME_EXITED;
+		c->exit_code = 255;
+		c->lost = true;
+		c->finished = c->started;
+	}
+}
+
+// A directory without a container: its create was cut off.
+static void discard(struct engine *g, struct arena *a, const char *id, const struct runtime_container_spec *spec)
+{
+	container_destroy(g, a, id, spec ? arena_c(a, spec->pod_uid) : NULL, NULL);
+}
+
+static void adopt(struct engine *g, const char *id)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct runtime_container_spec spec;
+	const char *dir = container_dir(g, &a, id);
+	int has_record = record_read(&a, arena_fmt(&a, "%s/record.json", dir).p, &spec) == 0 && str_is(spec.id, id);
+	if (!has_record || !file_time(arena_fmt(&a, "%s/pidfile", dir).p)) {
+		discard(g, &a, id, has_record ? &spec : NULL);
+		return;
+	}
+	fill(container_add(g, &spec), &a, dir);
+}
+
+void record_adopt_all(struct engine *g)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	DIR *d = opendir(engine_path(g, &a, "containers"));
+	for (struct dirent *at; d && (at = readdir(d));)
+		if (at->d_name[0] != '.')
+			adopt(g, at->d_name);
+	if (d)
+		closedir(d);
+}

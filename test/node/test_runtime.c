@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of real containers.
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime_fixture.h"
+#include "tar_maker.h"
+#include "unit.h"
+
+TEST(runs_to_its_end)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "echo hello; hostname; exit 3") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_INT(g.exited.exit_code, 3);
+	CHECK(!g.exited.oom_killed && !g.exited.lost && g.exited.signal == 0);
+	CHECK(g.exited.created && g.exited.started >= g.exited.created && g.exited.finished >= g.exited.started);
+	CHECK_STR(rig_log(&g, "c1"), "hello\npod-host");
+	struct runtime_state s;
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &s));
+	CHECK(s.phase == RUNTIME_EXITED && s.pid == 0);
+	CHECK_STR(s.note, "a note");
+	CHECK(rig_remove(&g, "c1") == 0);
+	CHECK(rig_remove(&g, "c1") == 0);
+	CHECK(!runtime_state(g.runtime, &g.a, STR("c1"), &s));
+	CHECK_INT(g.exits, 1);
+	CHECK(rig_pod_remove(&g, "p1") == 0);
+	CHECK(rig_pod_remove(&g, "p1") == 0);
+}
+
+TEST(signals_end_it)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "trap 'exit 7' TERM; while :; do sleep 0.01; done") == 0);
+	rig_turn(&g, 100);
+	CHECK(runtime_kill(g.runtime, STR("c1"), SIGTERM, &g.e) == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_INT(g.exited.exit_code, 7);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	CHECK(runtime_kill(g.runtime, STR("c1"), SIGTERM, &e) < 0 && e.reason == ERR_NOT_FOUND);
+	REQUIRE(rig_run(&g, "c2", "sleep 100 & sleep 100") == 0);
+	CHECK(runtime_kill(g.runtime, STR("c2"), SIGKILL, &g.e) == 0);
+	rig_wait_exit(&g, "c2");
+	CHECK_INT(g.exited.exit_code, 137);
+	CHECK_INT(g.exited.signal, SIGKILL);
+	CHECK(!g.exited.oom_killed);
+}
+
+TEST(out_of_memory_is_told)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "head -c 100000000 /dev/zero | tail");
+	s.args = (struct str[]){STR("/bin/tail"), STR("/dev/zero")};
+	s.arg_count = 2;
+	s.limits.memory_bytes = 20 << 20;
+	REQUIRE(rig_pod(&g, "p1") == 0 && rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_INT(g.exited.exit_code, 137);
+	CHECK(g.exited.oom_killed);
+}
+
+TEST(limits_are_set)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "(for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done); exec sleep 100");
+	s.limits = (struct cgroup_limits){.cpu_shares = 512, .cpu_quota_us = 20000, .memory_bytes = 64 << 20, .pids = 5};
+	REQUIRE(rig_pod(&g, "p1") == 0 && rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	rig_turn(&g, 100);
+	struct cgroup_stats stats;
+	REQUIRE(runtime_stats(g.runtime, STR("c1"), &stats, NULL) == 0);
+	CHECK_INT(stats.memory_limit, 64 << 20);
+	CHECK(stats.pids <= 5 && stats.pids > 1);
+	CHECK(stats.cpu_ns > 0 && stats.memory_bytes > 0);
+	CHECK(runtime_pod_stats(g.runtime, STR("p1"), &stats, NULL) == 0 && stats.cpu_ns > 0);
+}
+
+static void check_refused(struct rig *g, struct runtime_container_spec s, enum err_reason reason, const char *says)
+{
+	CHECK(rig_create(g, &s) < 0);
+	if (g->e.reason != reason || !strstr(err_text(&g->e), says))
+		unit_fail(__FILE__, __LINE__, "reason %s, \"%s\" without \"%s\"", err_reason_name(g->e.reason), err_text(&g->e), says);
+	struct runtime_state st;
+	CHECK(!runtime_state(g->runtime, &g->a, s.id, &st));
+	CHECK(access(arena_fmt(&g->a, "%s/containers/%.*s", g->data, STR_FMT(s.id)).p, F_OK) < 0);
+}
+
+TEST(refusals_leave_nothing)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec good = rig_spec(&g, "c1", "true"), s = good;
+	s.args = (struct str[]){STR("/no/such/command")};
+	s.arg_count = 1;
+	check_refused(&g, s, ERR_BAD_REQUEST, "/no/such/command");
+	s = good, s.arg_count = 0;
+	check_refused(&g, s, ERR_BAD_REQUEST, "no command");
+	s = good, s.image_id = STR("sha256:0000000000000000000000000000000000000000000000000000000000000000");
+	check_refused(&g, s, ERR_NOT_FOUND, "not on this node");
+	s = good, s.has_uid = true, s.uid = INT64_C(1) << 31;
+	check_refused(&g, s, ERR_INVALID, "out of range");
+	s.uid = INT64_C(1) << 32;
+	check_refused(&g, s, ERR_INVALID, "out of range");
+	s.uid = -1;
+	check_refused(&g, s, ERR_INVALID, "out of range");
+	s = good, s.user = STR("4294967295");
+	check_refused(&g, s, ERR_INVALID, "out of range");
+	s.user = STR("nobody-knows");
+	check_refused(&g, s, ERR_INVALID, "/etc/passwd");
+	s = good, s.groups = (int64_t[]){-5}, s.group_count = 1;
+	check_refused(&g, s, ERR_INVALID, "out of range");
+	static const char *const cwds[] = {"/proc/self/fd/7", "/proc/self/fd/../fd/8", "/proc", "/x/../proc/self", "relative", "/sys"};
+	for (size_t i = 0; i < ARRAY_LEN(cwds); i++) {
+		s = good, s.cwd = str_of(cwds[i]);
+		check_refused(&g, s, ERR_INVALID, "working directory");
+	}
+	s = good, s.cap_add = (struct str[]){STR("FLY")}, s.cap_add_count = 1;
+	check_refused(&g, s, ERR_INVALID, "FLY");
+	s = good, s.id = STR("../c1");
+	check_refused(&g, s, ERR_INVALID, "container id");
+}
+
+// Images whose /dev, /proc or working directory are traps.
+TEST(hostile_images)
+{
+	static const struct {
+		const char *name, *link, *cwd, *says;
+	} cases[] = {
+		{"dev", "/etc", NULL, "/dev"},	   {"dev/null", "/etc/passwd", NULL, "/dev/null"}, {"dev/pts", "/", NULL, "/dev/pts"},
+		{"proc", "/etc", NULL, "/proc"},   {"sys", "/", NULL, "/sys"},			   {"dev/shm", "/tmp", NULL, "/dev/shm"},
+		{"w", "/proc/self/fd", "/w/7", "working directory"}, {"w", "/proc/self/fd/7", "/w", "working directory"},
+		{"w", "../../proc", "/w", "working directory"},
+	};
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf tar CLEAN_BUF;
+		struct image *got;
+		size_t count;
+		buf_init(&tar);
+		tar_add(&tar, cases[i].name, '2', 0777, cases[i].link, STR_NONE);
+		tar_end(&tar);
+		struct layout_layer layer = {.tar = buf_str(&tar)};
+		const char *source = arena_fmt(&g.a, "%s/trap%zu", g.dir, i).p;
+		layout_write(source, arena_fmt(&g.a, "trap:v%zu", i).p, &layer, 1);
+		REQUIRE(images_import(g.images, &g.a, source, NULL, &got, &count, NULL) == 0);
+		struct runtime_container_spec s = rig_spec(&g, "c1", "true");
+		s.image_id = got[0].id;
+		s.cwd = str_of(cases[i].cwd);
+		check_refused(&g, s, ERR_INVALID, cases[i].says);
+	}
+}
+
+TEST(only_three_descriptors_are_inherited)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "ls /proc/self/fd | tr '\\n' ' '") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_STR(rig_log(&g, "c1"), "0 1 2 3"); // 3 is ls reading the directory
+}
+
+TEST(identity_and_privileges)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec s =
+		rig_spec(&g, "c1", "id -u; id -g; id -G; pwd; grep -E 'NoNewPrivs|Seccomp:|CapEff' /proc/self/status; touch /x; "
+				   "echo 1 >/proc/sys/kernel/sysrq; echo x > /proc/sys/kernel/core_pattern; umount /proc; unshare -m true");
+	s.has_uid = s.has_gid = true;
+	s.uid = 1000, s.gid = 2000;
+	s.groups = (int64_t[]){3000, 4000}, s.group_count = 2;
+	s.no_new_privileges = s.seccomp_default = s.read_only_root = true;
+	s.cwd = STR("/made/for/it");
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	rig_wait_exit(&g, "c1");
+	struct str log = rig_log(&g, "c1");
+	CHECK(str_starts(log, STR("1000\n2000\n2000 3000 4000\n/made/for/it\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n")));
+	CHECK(str_contains(log, STR("Read-only file system")));
+	CHECK(str_contains(log, STR("sysrq: ")) || str_contains(log, STR("can't create /proc/sys/kernel/sysrq")));
+	CHECK(str_contains(log, STR("Operation not permitted")));
+	s = rig_spec(&g, "c2", "id -u; id -g; grep -E 'CapEff|Seccomp:' /proc/self/status");
+	s.user = STR("www-data");
+	s.cap_drop = (struct str[]){STR("ALL")}, s.cap_drop_count = 1;
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c2") == 0);
+	rig_wait_exit(&g, "c2");
+	CHECK_STR(rig_log(&g, "c2"), "33\n33\nCapEff:\t0000000000000000\nSeccomp:\t0");
+	s = rig_spec(&g, "c3", "grep CapEff /proc/self/status; ls /dev/loop-control /dev/kmsg 2>/dev/null; mount -t tmpfs x /tmp && echo yes");
+	s.privileged = true;
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c3") == 0);
+	rig_wait_exit(&g, "c3");
+	CHECK(str_ends(rig_log(&g, "c3"), STR("yes")));
+}
+
+TEST(mounts)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	const char *volume = arena_fmt(&g.a, "%s/volume", g.dir).p;
+	mkdir(volume, 0755);
+	write_file(arena_fmt(&g.a, "%s/file", volume).p, STR("from the host\n"));
+	struct runtime_container_spec s =
+		rig_spec(&g, "c1", "cat /v/ro/file; touch /v/ro/x; echo written >/v/rw/new; cat /one; df -k /mem | tail -1 | cut -c1-5; "
+				   "echo shared >/dev/shm/s");
+	s.mounts = (struct runtime_mount[]){
+		{.source = str_of(volume), .target = STR("/v/ro"), .read_only = true},
+		{.source = str_of(volume), .target = STR("/v/rw")},
+		{.source = arena_fmt(&g.a, "%s/file", volume), .target = STR("/one"), .read_only = true},
+		{.target = STR("/mem")},
+	};
+	s.mount_count = 4;
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK(str_starts(rig_log(&g, "c1"), STR("from the host\ntouch: /v/ro/x: Read-only file system\nfrom the host\ntmpfs")));
+	CHECK(access(arena_fmt(&g.a, "%s/new", volume).p, F_OK) == 0);
+	s = rig_spec(&g, "c2", "cat /dev/shm/s");
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c2") == 0);
+	rig_wait_exit(&g, "c2");
+	CHECK_STR(rig_log(&g, "c2"), "shared");
+}
+
+// Processes of one container see those of the other; the first process outlives both.
+TEST(shared_process_namespace)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	struct runtime_pod_spec p = {.uid = STR("p1"), .hostname = STR("h"), .share_pid = true};
+	runtime_pod_make(g.runtime, &p, NULL, NULL);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "exec sleep 1000"), t = rig_spec(&g, "c2", "ps | grep -q sleep && cat /proc/1/comm");
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	REQUIRE(rig_create(&g, &t) == 0 && rig_start(&g, "c2") == 0);
+	rig_wait_exit(&g, "c2");
+	CHECK_STR(rig_log(&g, "c2"), "pod-init");
+	CHECK_INT(g.exited.exit_code, 0);
+	CHECK(rig_pod_remove(&g, "p1") == 0);
+}
+
+// An agent that ends, and another that takes over: running containers go on, ended ones report what they ended with.
+TEST(adoption)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
+	REQUIRE(rig_run(&g, "c2", "sleep 0.3; exit 9") == 0);
+	REQUIRE(rig_run(&g, "c3", "exit 4") == 0);
+	rig_wait_exit(&g, "c3");
+	struct runtime_state before, after;
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &before));
+	rig_close(&g);
+	usleep(600000);
+	g.exits = 0;
+	rig_open(&g);
+	rig_wait_exit(&g, g.exits && str_is(g.exited.id, "c2") ? "c2" : "c3");
+	rig_turn(&g, 50);
+	CHECK_INT(g.exits, 2);
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &after));
+	CHECK(after.phase == RUNTIME_RUNNING && after.pid == before.pid && after.started == before.started);
+	CHECK_STR(after.note, "a note");
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c2"), &after));
+	CHECK(after.phase == RUNTIME_EXITED && after.exit_code == 9);
+	struct str *pods;
+	CHECK(runtime_list_pods(g.runtime, &g.a, &pods) == 1 && str_is(pods[0], "p1"));
+	CHECK(runtime_kill(g.runtime, STR("c1"), SIGKILL, NULL) == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_INT(g.exited.exit_code, 137);
+	REQUIRE(rig_run(&g, "c4", "hostname") == 0); // a new one in the pod of before
+	rig_wait_exit(&g, "c4");
+	CHECK_STR(rig_log(&g, "c4"), "pod-host");
+}
+
+static void be_an_agent_and_die(struct rig *g, useconds_t after_us)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		g->loop = NULL; // the parent's
+		g->runtime = NULL;
+		rig_open(g);
+		alarm(30);
+		if (rig_pod(g, "p1") == 0)
+			rig_run(g, "c1", "sleep 1000");
+		pause();
+		_exit(0);
+	}
+	usleep(after_us);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+// Killed at any moment of a container's making, an agent leaves a whole container or nothing.
+TEST(agent_killed_anywhere)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	rig_close(&g);
+	for (useconds_t us = 1000; us < 60000; us += 3700) {
+		be_an_agent_and_die(&g, us);
+		rig_open(&g);
+		struct runtime_state *list;
+		size_t count = runtime_list(g.runtime, &g.a, &list);
+		CHECK(count <= 1);
+		if (count == 0)
+			CHECK(access(arena_fmt(&g.a, "%s/containers/c1", g.data).p, F_OK) < 0);
+		else if (list[0].phase == RUNTIME_RUNNING)
+			CHECK(kill(list[0].pid, 0) == 0);
+		CHECK(rig_pod_remove(&g, "p1") == 0);
+		rig_close(&g);
+	}
+}
