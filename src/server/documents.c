@@ -163,14 +163,15 @@ static struct blob *made(struct document *x, void (*make)(struct buf *))
 	return publish(x, &out);
 }
 
-static const char v2_protobuf[] = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-static const char v2_protobuf_old[] = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+// Clients ask with '@', which is no character of a media type: the answer has to say it with '.' to be read.
+static const char v2_protobuf_asked[] = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+static const char v2_protobuf[] = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 static void openapi_v2(struct call *c)
 {
 	struct documents *d = c->server->documents;
 	struct str accept = call_header(c, "Accept");
-	bool protobuf = negotiate_names(accept, v2_protobuf, NULL, NULL) || negotiate_names(accept, v2_protobuf_old, NULL, NULL);
+	bool protobuf = negotiate_names(accept, v2_protobuf_asked, NULL, NULL) || negotiate_names(accept, v2_protobuf, NULL, NULL);
 	if (protobuf)
 		respond_document(c, v2_protobuf, made(&d->openapi_v2_protobuf, api_openapi_v2_protobuf), false);
 	else
