@@ -13,6 +13,7 @@ struct document {
 };
 
 struct documents {
+	struct arena arena; // of the paths
 	struct document openapi_v2, openapi_v2_protobuf, openapi_index, api, aggregated_core, aggregated;
 	struct document openapi_v3[GROUPS_MAX]; // in the order of api_openapi_v3_paths
 	struct str v3_paths[GROUPS_MAX];
@@ -23,12 +24,13 @@ static void add_path(void *arg, struct str path)
 {
 	struct documents *d = arg;
 	if (d->v3_count < GROUPS_MAX)
-		d->v3_paths[d->v3_count++] = path;
+		d->v3_paths[d->v3_count++] = arena_str(&d->arena, path);
 }
 
 struct documents *documents_create(void)
 {
 	struct documents *d = MEM_NEW(struct documents);
+	arena_init(&d->arena);
 	api_openapi_v3_paths(add_path, d);
 	return d;
 }
@@ -50,6 +52,7 @@ void documents_destroy(struct documents *d)
 	drop(&d->aggregated);
 	for (size_t i = 0; i < d->v3_count; i++)
 		drop(&d->openapi_v3[i]);
+	arena_finish(&d->arena);
 	free(d);
 }
 

@@ -68,5 +68,6 @@ static size_t skip_member(struct str s, size_t at, struct str key)
 
 size_t shallow_after_kind(struct str object)
 {
-	return skip_member(object, skip_member(object, 1, STR("kind")), STR("apiVersion"));
+	size_t at = skip_member(object, 1, STR("apiVersion"));
+	return skip_member(object, skip_member(object, at, STR("kind")), STR("apiVersion"));
 }

@@ -22,6 +22,11 @@ static void attempt(struct creation *cr);
 
 static void fail(struct creation *cr, struct err *e)
 {
+	struct status_details namespace = {.present = true, .name = cr->call->route.namespace, .kind = STR("namespaces")};
+	if (e->reason == ERR_NOT_FOUND) { // nothing else can be missing
+		respond_error(cr->call, e, &namespace);
+		return;
+	}
 	respond_failure(cr->call, e, json_str(cr->now ? cr->now : cr->object, "metadata.name"));
 }
 
