@@ -37,8 +37,11 @@ void namespace_prepare_update(struct api_context *c, struct json *namespace, con
 
 void namespace_create(struct check *c)
 {
-	json_each(finalizer, json_at(c->object, "spec.finalizers"))
-		check_finalizer_name(c, AT(AT(NULL, "spec"), "finalizers"), finalizer->text);
+	const struct path *p = AT(AT(NULL, "spec"), "finalizers");
+	json_each(finalizer, json_at(c->object, "spec.finalizers")) {
+		check_format(c, p, finalizer->text, format_qualified_name);
+		check_finalizer_domain(c, p, finalizer->text);
+	}
 }
 
 static void check_taints(struct check *c, const struct path *p, const struct json *taints)

@@ -55,10 +55,12 @@ void check_field_ref(struct check *c, const struct path *p, const struct json *r
 static void check_divisor(struct check *c, const struct path *p, struct str resource, const struct json *divisor)
 {
 	struct quantity q;
-	if (quantity_of(divisor, &q) || q.nano == 0)
+	bool cpu = IS_ONE_OF(resource, "limits.cpu", "requests.cpu");
+	bool bytes = IS_ONE_OF(resource, "limits.memory", "requests.memory", "limits.ephemeral-storage",
+			       "requests.ephemeral-storage") || str_contains(resource, STR(".hugepages-"));
+	if (quantity_of(divisor, &q) || q.nano == 0 || (!cpu && !bytes))
 		return;
 	struct str text = quantity_text(c->arena, q);
-	bool cpu = str_ends(resource, STR(".cpu"));
 	bool good = cpu ? IS_ONE_OF(text, "1m", "1")
 			: IS_ONE_OF(text, "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei");
 	if (!good)

@@ -19,7 +19,7 @@ static const struct kind_rules kinds[] = {
 	{"", "Event", format_path_segment, KIND_LAX_FINALIZERS | KIND_META_ONCE, .create = event_create,
 	 .update = event_update},
 	{"events.k8s.io", "Event", format_dns_subdomain, .create = event_create, .update = event_update},
-	{"coordination.k8s.io", "Lease", format_dns_subdomain, KIND_NEEDS_REVISION, .create = lease_create,
+	{"coordination.k8s.io", "Lease", format_dns_subdomain, KIND_NEEDS_REVISION | KIND_LAX_FINALIZERS, .create = lease_create,
 	 .update = lease_create},
 	{"apps", "Deployment", format_dns_subdomain, KIND_STATUS | KIND_GENERATION, .create = deployment_create,
 	 .update = deployment_update, .status = deployment_status, .changed = deployment_changed},

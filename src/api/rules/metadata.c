@@ -7,9 +7,8 @@ static bool is_standard_finalizer(struct str name)
 	return IS_ONE_OF(name, "kubernetes", "orphan", "foregroundDeletion");
 }
 
-void check_finalizer_name(struct check *c, const struct path *p, struct str name)
+void check_finalizer_domain(struct check *c, const struct path *p, struct str name)
 {
-	check_format(c, p, name, format_qualified_name);
 	if (str_find(name, '/') < 0 && !is_standard_finalizer(name))
 		fail_text(c, p, name, "a finalizer's name is a domain, '/' and a name (such as 'example.com/clean-up')");
 }
@@ -21,7 +20,7 @@ static void check_finalizers(struct check *c, const struct path *p, const struct
 	json_each(finalizer, finalizers) {
 		check_format(c, p, finalizer->text, format_qualified_name);
 		if (!(kind_rules_of(c->resource)->traits & KIND_LAX_FINALIZERS))
-			check_finalizer_name(c, AT_INDEX(p, i), finalizer->text);
+			check_finalizer_domain(c, AT_INDEX(p, i), finalizer->text);
 		orphan = orphan || str_is(finalizer->text, "orphan");
 		foreground = foreground || str_is(finalizer->text, "foregroundDeletion");
 		i++;

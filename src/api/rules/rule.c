@@ -141,14 +141,7 @@ static bool is_empty(const struct json *v)
 {
 	if (!v || v->type == JSON_NULL)
 		return true;
-	if (v->type < JSON_ARRAY)
-		return false;
-	if (v->type == JSON_ARRAY)
-		return v->count == 0;
-	json_each(child, v)
-		if (!is_empty(child))
-			return false;
-	return true;
+	return v->type == JSON_ARRAY && v->count == 0;
 }
 
 static bool same_objects(const struct json *a, const struct json *b)

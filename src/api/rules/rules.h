@@ -36,7 +36,8 @@ const struct kind_rules *kind_rules_of(const struct api_resource *r); // never N
 void check_metadata(struct check *c, const struct path *p, const struct json *metadata, bool namespaced,
 		    format_check *name);
 void check_metadata_update(struct check *c, const struct path *p, const struct json *metadata, const struct json *old);
-void check_finalizer_name(struct check *c, const struct path *p, struct str name);
+// A finalizer that is not of Kubernetes itself has a domain before its name.
+void check_finalizer_domain(struct check *c, const struct path *p, struct str name);
 
 // config.c
 void secret_prepare_create(struct api_context *c, struct json *secret);

@@ -76,11 +76,9 @@ static void check_host_path(struct check *c, const struct path *p, const struct 
 
 static void check_nfs(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
 {
-	struct str path = text_of(source, "path");
 	need_text(c, p, source, "server");
 	need_text(c, p, source, "path");
-	if (path.n)
-		check_format(c, AT(p, "path"), path, format_absolute_path);
+	check_format(c, AT(p, "path"), text_of(source, "path"), format_absolute_path);
 }
 
 static void check_secret(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
