@@ -47,6 +47,7 @@ struct events {
 	struct str component, host; // one heap block
 	struct map entries, sources, similar;
 	int open;
+	int64_t stamp; // of the newest event's name
 	bool dead; // destroyed while requests were open: the last answer frees it
 };
 
@@ -159,8 +160,9 @@ static void entry_write(struct entry *entry)
 	entry->open = true;
 	v->open++;
 	if (entry->count_written == 0) {
-		entry->name = arena_fmt(&entry->memory, "%.*s.%llx", STR_FMT(entry->about.name),
-					(unsigned long long)loop_wall(v->transport->loop));
+		int64_t now = loop_wall(v->transport->loop);
+		v->stamp = now > v->stamp ? now : v->stamp + 1; // two events of one moment are two
+		entry->name = arena_fmt(&entry->memory, "%.*s.%llx", STR_FMT(entry->about.name), (unsigned long long)v->stamp);
 		entry->count_written = entry->count;
 		struct str path = client_path(&a, STR("v1"), namespace_of(entry), STR("events"), STR_NONE, STR_NONE);
 		client_create(v->transport, path, event_object(&a, entry), write_done, entry);

@@ -77,7 +77,7 @@ static int64_t newest_end(const struct container_state *c)
 static bool is_resting(const struct container_state *c, int64_t now)
 {
 	int64_t ended = newest_end(c);
-	return ended && backoff_is_resting(&c->backoff, ended, now);
+	return ended && pod_backoff_is_resting(&c->backoff, ended, now);
 }
 
 // The next life of a container that has none now: at once, or when it has rested.
@@ -92,7 +92,7 @@ static void start_or_rest(struct planner *p, size_t i)
 		if (!c->backing_off)
 			add(p, PLAN_REST, i);
 		wake_at(p, c->run.finished + PLAN_CRASH_SHOWN_AFTER_S * TIME_S);
-		wake_at(p, backoff_end(&c->backoff, c->run.finished));
+		wake_at(p, pod_backoff_end(&c->backoff, c->run.finished));
 		return;
 	}
 	add(p, PLAN_START, i);

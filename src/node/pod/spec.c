@@ -157,7 +157,7 @@ struct pod_spec *pod_spec_create(struct blob *line, struct str text)
 		s->deadline_ns = read_seconds(s->object, "spec.activeDeadlineSeconds", 0);
 	s->host_network = json_is_true(s->object, "spec.hostNetwork");
 	s->deleted = !time_parse(json_str(s->object, "metadata.deletionTimestamp"), &s->deletion_time);
-	s->deletion_grace_ns = read_seconds(s->object, "metadata.deletionGracePeriodSeconds", 0);
+	s->deletion_grace_ns = read_seconds(s->object, "metadata.deletionGracePeriodSeconds", s->grace_ns / TIME_S);
 	read_containers(s);
 	return s;
 }

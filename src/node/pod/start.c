@@ -220,7 +220,7 @@ static void image_missing(struct container_start *s, const struct err *e)
 		tell(w, i, EVENTS_WARNING, "Failed", "Error: ImagePullBackOff");
 		why = arena_fmt(&s->memory, "Back-off pulling image \"%.*s\": ErrImagePull: %s", STR_FMT(spec->image), why.p);
 	}
-	backoff_next(&c->image_backoff, now, now);
+	pod_backoff_next(&c->image_backoff, now, now);
 	give_up(s, again ? "ImagePullBackOff" : "ErrImagePull", why.p, again ? c->image_backoff.delay : IMAGE_FIRST_RETRY_S * TIME_S);
 }
 
@@ -309,7 +309,7 @@ static void become_running(struct container_start *s)
 	c->restart_at_exit = false;
 	c->failed = STOP_NONE;
 	c->backing_off = false;
-	c->image_backoff = (struct backoff){0};
+	c->image_backoff = (struct pod_backoff){0};
 	c->retry_at = 0;
 	c->hooking = spec_of(s)->post_start.kind != ACTION_NONE;
 	if (!c->hooking)

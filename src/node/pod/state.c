@@ -57,25 +57,25 @@ void container_run_move(struct container_run *to, struct container_run *from)
 	*from = (struct container_run){0};
 }
 
-bool backoff_is_resting(const struct backoff *b, int64_t ended, int64_t now)
+bool pod_backoff_is_resting(const struct pod_backoff *b, int64_t ended, int64_t now)
 {
-	return now < backoff_end(b, ended);
+	return now < pod_backoff_end(b, ended);
 }
 
 // Forgotten when the container ran well for twice the longest rest.
-static bool backoff_is_stale(const struct backoff *b, int64_t ended)
+static bool pod_backoff_is_stale(const struct pod_backoff *b, int64_t ended)
 {
 	return !b->delay || ended - b->updated > 2 * BACKOFF_MAX_S * TIME_S;
 }
 
-int64_t backoff_end(const struct backoff *b, int64_t ended)
+int64_t pod_backoff_end(const struct pod_backoff *b, int64_t ended)
 {
-	return backoff_is_stale(b, ended) ? ended : ended + b->delay;
+	return pod_backoff_is_stale(b, ended) ? ended : ended + b->delay;
 }
 
-void backoff_next(struct backoff *b, int64_t ended, int64_t now)
+void pod_backoff_next(struct pod_backoff *b, int64_t ended, int64_t now)
 {
-	if (backoff_is_stale(b, ended))
+	if (pod_backoff_is_stale(b, ended))
 		b->delay = BACKOFF_FIRST_S * TIME_S;
 	else if (b->delay * 2 < BACKOFF_MAX_S * TIME_S)
 		b->delay *= 2;

@@ -30,7 +30,7 @@ struct container_run {
 };
 
 // How long a failing container (or image) rests before the next try: 10 s, doubled up to 5 min, forgotten after 10 min.
-struct backoff {
+struct pod_backoff {
 	int64_t delay; // 0: none yet
 	int64_t updated;
 };
@@ -40,14 +40,14 @@ struct container_state {
 	struct container_run run;  // shown as its state (while a next one starts: still the one before)
 	struct container_run last; // the one before that, ended; shown as lastState
 	int attempts;		   // how many lives were begun
-	struct backoff backoff;
+	struct pod_backoff backoff;
 	bool backing_off; // the rest was told of (event) for the newest end
 
 	// Why the newest try did not lead to a running container; empty: it did. Shown as state.waiting.
 	char waiting_reason[POD_REASON_MAX];
 	char *waiting_message; // owned
 	int64_t retry_at;      // of tries that made no life: a missing image, a missing ConfigMap
-	struct backoff image_backoff;
+	struct pod_backoff image_backoff;
 
 	bool hooking;		 // its postStart hook has not succeeded yet; it is not shown as running
 	bool started;		 // startup probe passed (or there is none), postStart done
@@ -90,8 +90,8 @@ static inline bool container_is_alive(const struct container_state *c)
 }
 
 // The next try after an end at `ended` may begin now?
-bool backoff_is_resting(const struct backoff *b, int64_t ended, int64_t now);
-int64_t backoff_end(const struct backoff *b, int64_t ended); // when it may
-void backoff_next(struct backoff *b, int64_t ended, int64_t now); // a try begins: the next rest is longer
+bool pod_backoff_is_resting(const struct pod_backoff *b, int64_t ended, int64_t now);
+int64_t pod_backoff_end(const struct pod_backoff *b, int64_t ended); // when it may
+void pod_backoff_next(struct pod_backoff *b, int64_t ended, int64_t now); // a try begins: the next rest is longer
 
 #endif

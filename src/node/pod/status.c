@@ -34,7 +34,7 @@ static bool is_crash_looping(const struct pod_spec *s, const struct pod_state *s
 	const struct container_state *c = &st->containers[i];
 	return c->stage == STAGE_EXITED && !pod_is_stopping(s, st) && !pod_has_finished(s, st) &&
 	       container_should_restart(s, &s->containers[i], c->run.exit_code) &&
-	       backoff_is_resting(&c->backoff, c->run.finished, now) &&
+	       pod_backoff_is_resting(&c->backoff, c->run.finished, now) &&
 	       now >= c->run.finished + PLAN_CRASH_SHOWN_AFTER_S * TIME_S;
 }
 

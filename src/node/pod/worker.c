@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "node/pod/worker_parts.h"
 
+enum { HOOK_REST_S = 3 }; // a hook that failed will most likely fail again
+
 static const char deadline_text[] = "Pod was active on the node longer than the specified deadline";
 
 int64_t worker_now(const struct pod_worker *w)
@@ -341,7 +343,7 @@ static void start(struct pod_worker *w, size_t i)
 {
 	struct container_state *c = &w->state->containers[i];
 	if (c->stage == STAGE_EXITED && !c->restart_at_exit)
-		backoff_next(&c->backoff, c->run.finished, worker_now(w));
+		pod_backoff_next(&c->backoff, c->run.finished, worker_now(w));
 	start_begin(w, i);
 }
 
@@ -349,7 +351,7 @@ static void stop(struct pod_worker *w, const struct plan_action *how)
 {
 	struct container_state *c = &w->state->containers[how->container];
 	if (how->restart && c->last.finished) // the next life begins at its end, so its rest is reckoned now
-		backoff_next(&c->backoff, c->last.finished, worker_now(w));
+		pod_backoff_next(&c->backoff, c->last.finished, worker_now(w));
 	if (how->cause == STOP_POD && !w->state->stop_begun)
 		w->state->stop_begun = worker_now(w);
 	stop_begin(w, how);
@@ -576,14 +578,13 @@ void worker_read_end(struct pod_worker *w, size_t i, int attempt, const struct r
 void worker_ended(struct pod_worker *w, size_t i, struct container_run *end)
 {
 	struct container_state *c = &w->state->containers[i];
+	bool hook_failed = c->failed == STOP_HOOK;
 	char *image_id = c->run.image_id;
 	c->run.image_id = NULL;
 	container_run_move(&c->run, end);
 	c->run.image_id = image_id;
 	start_quiet(w, i);
 	stop_finish(w, i);
-	if (c->failed == STOP_HOOK)
-		container_wait(c, "PostStartHookError", "the postStart hook failed");
 	if (pod_is_stopping(w->spec, w->state))
 		c->restart_at_exit = false;
 	c->stage = STAGE_EXITED;
@@ -591,6 +592,10 @@ void worker_ended(struct pod_worker *w, size_t i, struct container_run *end)
 	c->failed = STOP_NONE;
 	c->backing_off = false;
 	c->retry_at = 0;
+	if (hook_failed) {
+		container_wait(c, "PostStartHookError", "the postStart hook failed");
+		c->retry_at = worker_now(w) + HOOK_REST_S * TIME_S;
+	}
 	worker_step_soon(w);
 }
 
