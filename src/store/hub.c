@@ -7,7 +7,7 @@ enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1 << 20 };
 static const int64_t progress_interval = 5 * TIME_S;
 static const uint64_t nowhere = UINT64_MAX;
 
-struct segment {
+struct group { // watches of one prefix
 	struct watch_list watches;
 };
 
@@ -22,7 +22,8 @@ struct store_watch {
 	struct str prefix;
 	int64_t after; // where it was to start
 
-	LIST_ENTRY(store_watch) siblings, ready;
+	LIST_ENTRY(store_watch) all, siblings, ready;
+	struct group *group; // NULL: among the odd
 	bool linked, is_ready;
 	uint64_t place;	  // in the history: the first change it has to be told of and that is not on its way
 	int64_t told;	  // everything up to here is on its way or was told
@@ -40,31 +41,29 @@ struct store_watch {
 
 // ---- finding watches
 
-// "pods/default/x" -> "pods/"; empty where there is no slash.
-static struct str segment_of(struct str key)
+static void link_watch(struct store_watch *w)
 {
-	return str_sub(key, 0, (size_t)(str_find(key, '/') + 1));
-}
-
-static struct watch_list *list_for(struct hub *h, struct str prefix)
-{
-	struct str name = segment_of(prefix);
-	if (name.n == 0)
-		return &h->general;
-	struct segment *s = map_get(&h->segments, name);
-	if (!s) {
-		s = MEM_NEW(struct segment);
-		map_set(&h->segments, name, s);
+	struct hub *h = w->hub;
+	bool odd = w->prefix.n > 0 && !str_ends(w->prefix, STR("/"));
+	if (!odd && !(w->group = map_get(&h->groups, w->prefix))) {
+		w->group = MEM_NEW(struct group);
+		map_set(&h->groups, w->prefix, w->group);
 	}
-	return &s->watches;
+	LIST_INSERT_HEAD(odd ? &h->odd : &w->group->watches, w, siblings);
+	LIST_INSERT_HEAD(&h->all, w, all);
+	w->linked = true;
 }
 
 static void unlink_watch(struct store_watch *w)
 {
 	if (w->is_ready)
 		LIST_REMOVE(w, ready);
-	if (w->linked)
+	if (w->linked) {
 		LIST_REMOVE(w, siblings);
+		LIST_REMOVE(w, all);
+	}
+	if (w->linked && w->group && LIST_EMPTY(&w->group->watches))
+		free(map_remove(&w->hub->groups, w->prefix));
 	w->is_ready = w->linked = w->lost = false;
 	w->place = nowhere;
 }
@@ -184,6 +183,12 @@ void hub_watch_close(struct store_watch *w)
 	loop_post(w->hub->core, &w->close);
 }
 
+static void await_progress(struct hub *h)
+{
+	if (!timer_running(&h->progress))
+		timer_start(h->core, &h->progress, progress_interval);
+}
+
 static void start(struct task *t)
 {
 	struct store_watch *w = CONTAINER_OF(t, struct store_watch, start);
@@ -194,12 +199,12 @@ static void start(struct task *t)
 		send_batch(w);
 		return;
 	}
-	LIST_INSERT_HEAD(list_for(h, w->prefix), w, siblings);
-	w->linked = true;
+	link_watch(w);
 	uint64_t place = history_after(h->history, w->after);
 	w->place = place < h->history->end ? place : nowhere;
 	if (w->place != nowhere)
 		send_batch(w);
+	await_progress(h);
 }
 
 struct store_watch *hub_watch(struct hub *h, struct str prefix, int64_t after, struct loop *loop,
@@ -219,12 +224,12 @@ struct store_watch *hub_watch(struct hub *h, struct str prefix, int64_t after, s
 
 // ---- publishing
 
-static void notice(struct hub *h, struct watch_list *list, uint64_t place)
+// Those of the list whose prefix the key has are to be told of the change.
+static void notice(struct hub *h, struct watch_list *list, uint64_t place, struct str key)
 {
-	const struct change *c = history_at(h->history, place);
 	struct store_watch *w;
 	LIST_FOREACH(w, list, siblings) {
-		if (w->place != nowhere || c->revision <= w->after || !str_starts(change_key(c), w->prefix))
+		if (w->place != nowhere || history_at(h->history, place)->revision <= w->after || !str_starts(key, w->prefix))
 			continue;
 		w->place = place;
 		if (w->on_way)
@@ -234,81 +239,72 @@ static void notice(struct hub *h, struct watch_list *list, uint64_t place)
 	}
 }
 
-// False: one is to be asked again.
-static bool tell_progress(struct hub *h, struct watch_list *list)
+static void notice_all(struct hub *h, uint64_t place)
 {
-	bool all = true;
-	struct store_watch *w;
-	LIST_FOREACH(w, list, siblings) {
-		if (w->on_way)
-			all = false;
-		else if (w->told < h->revision)
-			send_batch(w);
+	struct str key = change_key(history_at(h->history, place));
+	notice(h, &h->odd, place, key);
+	for (size_t n = 0; n <= key.n; n++) {
+		struct group *g = n == 0 || key.p[n - 1] == '/' ? map_get(&h->groups, str_sub(key, 0, n)) : NULL;
+		if (g)
+			notice(h, &g->watches, place, key);
 	}
-	return all;
 }
 
 static void on_progress(struct timer *t)
 {
 	struct hub *h = CONTAINER_OF(t, struct hub, progress);
-	bool all = tell_progress(h, &h->general);
-	map_each(entry, &h->segments)
-		all &= tell_progress(h, &((struct segment *)entry->value)->watches);
-	if (!all)
+	struct store_watch *w;
+	bool again = false;
+	LIST_FOREACH(w, &h->all, all) {
+		if (w->on_way)
+			again = true;
+		else if (w->told < h->revision)
+			send_batch(w);
+	}
+	if (again)
 		timer_start(h->core, t, progress_interval);
 }
 
 void hub_publish(struct hub *h, uint64_t from, int64_t revision)
 {
 	h->revision = revision;
+	if (LIST_EMPTY(&h->all))
+		return;
 	if (from < h->history->first)
 		from = h->history->first;
-	for (uint64_t place = from; place < h->history->end; place++) {
-		struct segment *s = map_get(&h->segments, segment_of(change_key(history_at(h->history, place))));
-		notice(h, &h->general, place);
-		if (s)
-			notice(h, &s->watches, place);
-	}
+	for (uint64_t place = from; place < h->history->end; place++)
+		notice_all(h, place);
 	while (!LIST_EMPTY(&h->ready)) {
 		struct store_watch *w = LIST_FIRST(&h->ready);
 		LIST_REMOVE(w, ready);
 		w->is_ready = false;
 		send_batch(w);
 	}
-	if (!timer_running(&h->progress))
-		timer_start(h->core, &h->progress, progress_interval);
+	await_progress(h);
 }
 
-static void lose(struct watch_list *list)
+void hub_expire(struct hub *h, int64_t revision)
 {
 	struct store_watch *w, *next;
-	for (w = LIST_FIRST(list); w; w = next) {
-		next = LIST_NEXT(w, siblings);
+	h->revision = revision;
+	for (w = LIST_FIRST(&h->all); w; w = next) {
+		next = LIST_NEXT(w, all);
 		w->lost = true;
 		if (!w->on_way)
 			send_batch(w);
 	}
 }
 
-void hub_expire(struct hub *h, int64_t revision)
-{
-	h->revision = revision;
-	lose(&h->general);
-	map_each(entry, &h->segments)
-		lose(&((struct segment *)entry->value)->watches);
-}
-
 void hub_init(struct hub *h, struct loop *core, const struct store_ops *ops, const struct history *history, int64_t revision)
 {
 	*h = (struct hub){.core = core, .ops = ops, .history = history, .revision = revision,
 			  .progress = {.fire = on_progress}};
-	map_init(&h->segments);
+	map_init(&h->groups);
 }
 
 void hub_finish(struct hub *h)
 {
 	timer_stop(&h->progress);
-	map_each(entry, &h->segments)
-		free(entry->value);
-	map_finish(&h->segments);
+	MUST(LIST_EMPTY(&h->all));
+	map_finish(&h->groups);
 }

@@ -4,7 +4,8 @@
 //
 // A watch is a place in the history, not a queue: what it has not been told yet stays there until it is, and where
 // the history forgets it first, the watch ends (ERR_EXPIRED). At most one batch is on its way to a watcher, so a slow
-// one costs nobody memory. Watches are found by the first segment of their prefix ("pods/").
+// one costs nobody memory. Watches are found by their prefix, as one look-up for each '/' of the changed key; only
+// those whose prefix ends elsewhere are all looked at.
 #ifndef STORE_HUB_H
 #define STORE_HUB_H
 
@@ -21,9 +22,10 @@ struct hub {
 	const struct store_ops *ops;
 	const struct history *history;
 	int64_t revision;	   // of the newest change published
-	struct map segments;	   // first segment -> struct segment
-	struct watch_list general; // of prefixes without a whole segment
-	struct watch_list ready;   // to be told of the changes being published
+	struct watch_list all;
+	struct map groups;	 // prefix that is empty or ends in '/' -> struct group
+	struct watch_list odd;	 // those with other prefixes
+	struct watch_list ready; // to be told of the changes being published
 	struct timer progress;
 	void (*on_gone)(void *owner); // a watch is finally gone; from the core loop
 	void *owner;

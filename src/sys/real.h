@@ -5,7 +5,7 @@
 
 #include "sys/sys.h"
 
-struct loop *loop_real_create(void);
+struct loop *loop_real_create(void); // the process ignores SIGPIPE from here on
 // Not running, and on the thread that ran it. Runs the tasks posted so far, waits for work in the pool, closes
 // streams and listeners without a word.
 void loop_real_destroy(struct loop *l);
