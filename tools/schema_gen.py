@@ -35,6 +35,9 @@ class Group:
         if self.shared:
             self.name = ""
 
+    def path(self):
+        return "apis/%s/%s" % (self.name, self.version) if self.name else "api/" + self.version
+
     def type_name(self, name):
         return "%s%s.%s" % (self.name + "/" if self.name else "", self.version, name)
 
@@ -391,6 +394,7 @@ class Writer:
         store = r.store or (r.group.name + "/" if r.group.name else "") + r.plural
         rows = ["\t{.group = %s, .version = %s, .kind = %s, .plural = %s, .singular = %s," % tuple(
                     map(self.text, (r.group.name, r.group.version, r.kind, r.plural, r.singular))),
+                "\t .path = %s," % self.text(r.group.path()),
                 "\t .short_names = %s, .categories = %s, .selectable = %s," % tuple(
                     map(self.strings, (r.shorts, r.categories, r.selectable))),
                 "\t .namespaced = %s, .ephemeral = %s, .verbs = %s," % (

@@ -53,12 +53,6 @@ void api_openapi_v2_protobuf(struct buf *out)
 	openapi_write_gnostic(out, document_v2(&a));
 }
 
-static struct str path_of(struct arena *a, const struct api_resource *r)
-{
-	return r->group.n ? arena_fmt(a, "apis/%.*s/%.*s", STR_FMT(r->group), STR_FMT(r->version))
-			  : arena_fmt(a, "api/%.*s", STR_FMT(r->version));
-}
-
 bool api_openapi_v3(struct buf *out, struct str path)
 {
 	struct arena a CLEAN_ARENA;
@@ -68,7 +62,7 @@ bool api_openapi_v3(struct buf *out, struct str path)
 	openapi_add_text(&o, document, "openapi", STR("3.0.0"));
 	add_info(&o, document);
 	for (size_t i = 0; i < api_resource_count; i++)
-		if (str_eq(path_of(&a, &api_resources[i]), path))
+		if (str_eq(api_resources[i].path, path))
 			openapi_add_paths(&o, paths, &api_resources[i]);
 	if (paths->count == 0)
 		return false;
@@ -83,13 +77,10 @@ bool api_openapi_v3(struct buf *out, struct str path)
 
 void api_openapi_v3_paths(void (*each)(void *arg, struct str path), void *arg)
 {
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
 	struct str before = STR_NONE;
 	for (size_t i = 0; i < api_resource_count; i++) {
-		struct str path = path_of(&a, &api_resources[i]);
-		if (!str_eq(path, before))
-			each(arg, path);
-		before = path;
+		if (!str_eq(api_resources[i].path, before))
+			each(arg, api_resources[i].path);
+		before = api_resources[i].path;
 	}
 }

@@ -10,7 +10,7 @@ void api_openapi_v2(struct buf *out);	       // /openapi/v2 as JSON
 void api_openapi_v2_protobuf(struct buf *out); // the same as gnostic's openapi.v2.Document
 // One group version ("api/v1", "apis/apps/v1") as OpenAPI v3; false where there is none.
 bool api_openapi_v3(struct buf *out, struct str path);
-// Calls for each group version: path "api/v1".
+// Calls for each group version: path "api/v1", which lives as long as the program.
 void api_openapi_v3_paths(void (*each)(void *arg, struct str path), void *arg);
 
 void api_discovery_legacy_versions(struct buf *out, struct str server_address); // GET /api: APIVersions

@@ -225,12 +225,6 @@ static void add_methods(struct openapi *o, struct json *path, const struct api_r
 	}
 }
 
-static struct str base_of(struct arena *a, const struct api_resource *r)
-{
-	return r->group.n ? arena_fmt(a, "/apis/%.*s/%.*s/", STR_FMT(r->group), STR_FMT(r->version))
-			  : arena_fmt(a, "/api/%.*s/", STR_FMT(r->version));
-}
-
 static void add_subresource(struct openapi *o, struct json *paths, const struct api_resource *r, struct str object_path,
 			    const struct api_subresource *s)
 {
@@ -257,7 +251,7 @@ static void add_subresource(struct openapi *o, struct json *paths, const struct 
 void openapi_add_paths(struct openapi *o, struct json *paths, const struct api_resource *r)
 {
 	struct arena *a = o->arena;
-	struct str base = base_of(a, r), inside = r->namespaced ? STR("namespaces/{namespace}/") : STR("");
+	struct str base = arena_fmt(a, "/%.*s/", STR_FMT(r->path)), inside = r->namespaced ? STR("namespaces/{namespace}/") : STR("");
 	struct str collection = arena_fmt(a, "%.*s%.*s%.*s", STR_FMT(base), STR_FMT(inside), STR_FMT(r->plural));
 	struct str object = arena_fmt(a, "%.*s/{name}", STR_FMT(collection));
 	struct operation op = {.group = r->group, .version = r->version, .kind = r->kind, .type = r->type,

@@ -76,7 +76,5 @@ const struct api_type *api_type_find(struct str name)
 
 struct str api_version_text(struct arena *a, const struct api_resource *r)
 {
-	if (r->group.n == 0)
-		return r->version;
-	return arena_fmt(a, "%.*s/%.*s", STR_FMT(r->group), STR_FMT(r->version));
+	return str_from(r->path, r->group.n ? sizeof "apis/" - 1 : sizeof "api/" - 1);
 }

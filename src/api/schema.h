@@ -92,6 +92,7 @@ struct api_column {
 struct api_resource {
 	struct str group, version, kind; // group "" is core
 	struct str plural, singular;
+	struct str path; // "api/v1", "apis/apps/v1": where its group version begins in URLs, without the first '/'
 	const struct str *short_names, *categories; // end with an empty str; NULL: none
 	bool namespaced;
 	unsigned verbs;
