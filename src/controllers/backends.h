@@ -3,7 +3,7 @@
 #ifndef CONTROLLERS_BACKENDS_H
 #define CONTROLLERS_BACKENDS_H
 
-#include "controllers/pods.h"
+#include "controllers/pod_cache.h"
 
 struct backend {
 	const struct pod *pod;

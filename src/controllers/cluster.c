@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controllers/cluster.h"
 
-#include "controllers/pods.h"
+#include "controllers/pod_cache.h"
 
 void cluster_init(struct cluster *c, struct transport *t)
 {
@@ -11,7 +11,7 @@ void cluster_init(struct cluster *c, struct transport *t)
 
 void cluster_finish(struct cluster *c)
 {
-	pods_destroy(c->pods);
+	pod_cache_destroy(c->pods);
 	map_each(slot, &c->informers)
 		informer_destroy(slot->value);
 	map_finish(&c->informers);
@@ -27,10 +27,10 @@ struct informer *cluster_informer(struct cluster *c, const char *path)
 	return i;
 }
 
-struct pods *cluster_pods(struct cluster *c)
+struct pod_cache *cluster_pods(struct cluster *c)
 {
 	if (!c->pods)
-		c->pods = pods_create(cluster_informer(c, "/api/v1/pods"));
+		c->pods = pod_cache_create(cluster_informer(c, "/api/v1/pods"));
 	return c->pods;
 }
 

@@ -6,13 +6,13 @@
 #include "base/map.h"
 #include "client/informer.h"
 
-struct pods;
+struct pod_cache;
 
 struct cluster {
 	struct transport *transport;
 	struct loop *loop;
 	struct map informers; // path -> struct informer
-	struct pods *pods;
+	struct pod_cache *pods;
 	struct str root_ca; // controllers_options; its owner keeps it
 };
 
@@ -20,7 +20,7 @@ void cluster_init(struct cluster *c, struct transport *t);
 void cluster_finish(struct cluster *c); // after all that uses it has stopped
 // path: "/apis/apps/v1/replicasets"
 struct informer *cluster_informer(struct cluster *c, const char *path);
-struct pods *cluster_pods(struct cluster *c);
+struct pod_cache *cluster_pods(struct cluster *c);
 
 // The object of a cache as a tree in the arena that stays valid as long as the arena; NULL: not there.
 struct json *cluster_object(struct arena *a, const struct informer *i, struct str key);

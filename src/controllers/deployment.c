@@ -6,7 +6,7 @@
 #include "client/scan.h"
 #include "controllers/deployment_plan.h"
 #include "controllers/owned.h"
-#include "controllers/pods.h"
+#include "controllers/pod_cache.h"
 #include "controllers/reconcile.h"
 
 enum { PARALLEL = 64 };
@@ -15,7 +15,7 @@ struct deployment_controller {
 	struct cluster *cluster;
 	struct informer *deployments, *replicasets;
 	struct owned *owned;
-	struct pods *pods;
+	struct pod_cache *pods;
 	struct events *events;
 	struct reconciler *reconciler;
 };
@@ -199,7 +199,7 @@ static struct claim claim(struct deployment_controller *c, struct sync *s, const
 
 static bool has_living_pods(struct deployment_controller *c, const struct json *replicaset)
 {
-	struct pod_list pods = pods_of_owner(c->pods, json_str(replicaset, "metadata.uid"));
+	struct pod_list pods = pod_cache_of_owner(c->pods, json_str(replicaset, "metadata.uid"));
 	for (size_t i = 0; i < pods.n; i++) {
 		if (!pod_terminal(pods.p[i]))
 			return true;
@@ -324,7 +324,7 @@ void *deployment_start(struct cluster *cluster)
 {
 	static const struct informer_events on_deployments = {.on_change = on_deployment};
 	static const struct informer_events on_replicasets = {.on_change = on_replicaset};
-	static const struct pods_events on_pods = {on_pod};
+	static const struct pod_cache_events on_pods = {on_pod};
 	struct deployment_controller *c = MEM_NEW(struct deployment_controller);
 	c->cluster = cluster;
 	c->deployments = cluster_informer(cluster, "/apis/apps/v1/deployments");
@@ -335,10 +335,10 @@ void *deployment_start(struct cluster *cluster)
 	c->reconciler = reconciler_create(cluster->transport, PARALLEL, handle, c);
 	reconciler_await(c->reconciler, c->deployments);
 	reconciler_await(c->reconciler, c->replicasets);
-	reconciler_await(c->reconciler, pods_informer(c->pods));
+	reconciler_await(c->reconciler, pod_cache_informer(c->pods));
 	informer_listen(c->deployments, &on_deployments, c);
 	informer_listen(c->replicasets, &on_replicasets, c);
-	pods_listen(c->pods, &on_pods, c);
+	pod_cache_listen(c->pods, &on_pods, c);
 	return c;
 }
 

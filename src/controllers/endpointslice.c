@@ -16,7 +16,7 @@ static const int64_t gather_ns = 5 * TIME_MS;
 struct endpointslice_controller {
 	struct cluster *cluster;
 	struct informer *services, *slices, *endpoints, *nodes;
-	struct pods *pods;
+	struct pod_cache *pods;
 	struct owned *owned;
 	struct service_index *index;
 	struct reconciler *reconciler;
@@ -115,7 +115,7 @@ static struct pod_list selected_pods(struct endpointslice_controller *c, struct 
 {
 	struct arena *a = &s->arena;
 	struct api_selector *selector = api_selector_of_map(a, selector_map);
-	struct pod_list all = pods_in_namespace(c->pods, s->namespace);
+	struct pod_list all = pod_cache_in_namespace(c->pods, s->namespace);
 	struct pod_list selected = {ARENA_ARRAY(a, struct pod *, all.n + 1), 0};
 	for (size_t i = 0; i < all.n; i++) {
 		if (api_selector_matches(selector, pod_labels(a, all.p[i])))
@@ -204,7 +204,7 @@ void *endpointslice_start(struct cluster *cluster)
 {
 	static const struct informer_events on_services = {.on_change = on_service}, on_slices = {.on_change = on_slice},
 					    on_all_endpoints = {.on_change = on_endpoints};
-	static const struct pods_events on_pods = {on_pod};
+	static const struct pod_cache_events on_pods = {on_pod};
 	struct endpointslice_controller *c = MEM_NEW(struct endpointslice_controller);
 	c->cluster = cluster;
 	c->services = cluster_informer(cluster, "/api/v1/services");
@@ -215,13 +215,13 @@ void *endpointslice_start(struct cluster *cluster)
 	c->owned = owned_create(c->slices);
 	c->index = service_index_create(c->services);
 	c->reconciler = reconciler_create(cluster->transport, PARALLEL, handle, c);
-	const struct informer *caches[] = {c->services, c->slices, c->endpoints, c->nodes, pods_informer(c->pods)};
+	const struct informer *caches[] = {c->services, c->slices, c->endpoints, c->nodes, pod_cache_informer(c->pods)};
 	for (size_t i = 0; i < ARRAY_LEN(caches); i++)
 		reconciler_await(c->reconciler, caches[i]);
 	informer_listen(c->services, &on_services, c);
 	informer_listen(c->slices, &on_slices, c);
 	informer_listen(c->endpoints, &on_all_endpoints, c);
-	pods_listen(c->pods, &on_pods, c);
+	pod_cache_listen(c->pods, &on_pods, c);
 	return c;
 }
 

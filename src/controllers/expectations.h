@@ -5,7 +5,7 @@
 #ifndef CONTROLLERS_EXPECTATIONS_H
 #define CONTROLLERS_EXPECTATIONS_H
 
-#include "controllers/pods.h"
+#include "controllers/pod_cache.h"
 
 struct expectations;
 

@@ -14,7 +14,7 @@ struct replicaset_controller {
 	struct cluster *cluster;
 	struct informer *replicasets;
 	struct owned *families;
-	struct pods *pods;
+	struct pod_cache *pods;
 	struct expectations *expectations;
 	struct events *events;
 	struct reconciler *reconciler;
@@ -188,7 +188,7 @@ static void patch_owner(struct replicaset_controller *c, struct sync *s, const s
 	json_put_str(a, metadata, "uid", p->uid);
 	json_put_str(a, metadata, "resourceVersion", json_str(pod, "metadata.resourceVersion"));
 	json_put(metadata, "ownerReferences", references->count ? references : json_null(a));
-	sync_write(s, pods_informer(c->pods), "PATCH",
+	sync_write(s, pod_cache_informer(c->pods), "PATCH",
 		   client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR_NONE), patch, changed_owner, NULL);
 }
 
@@ -207,10 +207,10 @@ static void view_family(struct replicaset_controller *c, struct arena *a, struct
 	struct owned_list family = str_empty(family_uid) ? (struct owned_list){0} : owned_by(c->families, family_uid);
 	v->family = ARENA_ARRAY(a, struct pod_list, family.n + 1);
 	if (family.n == 0)
-		v->family[v->family_count++] = pods_of_owner(c->pods, uid);
+		v->family[v->family_count++] = pod_cache_of_owner(c->pods, uid);
 	for (size_t i = 0; i < family.n; i++) {
 		struct str sibling_uid = scan_get_str(scan_get(family.p[i]->text, "metadata"), "uid");
-		v->family[v->family_count++] = pods_of_owner(c->pods, sibling_uid);
+		v->family[v->family_count++] = pod_cache_of_owner(c->pods, sibling_uid);
 	}
 }
 
@@ -238,8 +238,8 @@ static void handle(void *arg, struct sync *s)
 	struct replicaset_view view = {
 		.replicaset = replicaset,
 		.selector = selector,
-		.owned = pods_of_owner(c->pods, uid),
-		.orphans = pods_without_owner(c->pods, s->namespace),
+		.owned = pod_cache_of_owner(c->pods, uid),
+		.orphans = pod_cache_without_owner(c->pods, s->namespace),
 		.unseen = expectations_unseen(c->expectations, uid, loop_now(c->cluster->loop), &given_up_ns),
 		.is_doomed = is_doomed,
 		.arg = c,
@@ -333,7 +333,7 @@ static void on_pod(void *arg, const struct pod *before, const struct pod *now)
 void *replicaset_start(struct cluster *cluster)
 {
 	static const struct informer_events on_replicasets = {.on_change = on_replicaset};
-	static const struct pods_events on_pods = {on_pod};
+	static const struct pod_cache_events on_pods = {on_pod};
 	struct replicaset_controller *c = MEM_NEW(struct replicaset_controller);
 	c->cluster = cluster;
 	c->replicasets = cluster_informer(cluster, "/apis/apps/v1/replicasets");
@@ -344,9 +344,9 @@ void *replicaset_start(struct cluster *cluster)
 	c->reconciler = reconciler_create(cluster->transport, PARALLEL, handle, c);
 	map_init(&c->failures);
 	reconciler_await(c->reconciler, c->replicasets);
-	reconciler_await(c->reconciler, pods_informer(c->pods));
+	reconciler_await(c->reconciler, pod_cache_informer(c->pods));
 	informer_listen(c->replicasets, &on_replicasets, c);
-	pods_listen(c->pods, &on_pods, c);
+	pod_cache_listen(c->pods, &on_pods, c);
 	return c;
 }
 

@@ -5,7 +5,7 @@
 #define CONTROLLERS_REPLICASET_PLAN_H
 
 #include "api/selector.h"
-#include "controllers/pods.h"
+#include "controllers/pod_cache.h"
 
 enum { REPLICASET_BURST = 500 }; // most pods created or deleted in one go
 

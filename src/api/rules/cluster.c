@@ -101,7 +101,7 @@ void node_prepare_update(struct api_context *c, struct json *node, const struct 
 		json_remove(node, STR("status"));
 }
 
-void node_create(struct check *c)
+void rules_node_create(struct check *c)
 {
 	check_node(c);
 }

@@ -259,7 +259,7 @@ static void check_ended(struct check *c, const char *list)
 	}
 }
 
-void pod_status(struct check *c)
+void rules_pod_status(struct check *c)
 {
 	struct str nominated = json_str(c->object, "status.nominatedNodeName");
 	if (nominated.n)

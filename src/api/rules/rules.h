@@ -32,6 +32,10 @@ struct kind_rules {
 
 const struct kind_rules *kind_rules_of(const struct api_resource *r); // never NULL
 
+// prepare.c: a stored object in the shape of new ones, so that the two can be compared (see same()): the caller may
+// have parsed it plainly, with empty values that mean absence.
+const struct json *comparable(struct api_context *c, const struct api_resource *r, const struct json *old);
+
 // metadata.c
 void check_metadata(struct check *c, const struct path *p, const struct json *metadata, bool namespaced,
 		    format_check *name);
@@ -52,7 +56,7 @@ void namespace_prepare_create(struct api_context *c, struct json *namespace);
 void namespace_prepare_update(struct api_context *c, struct json *namespace, const struct json *old);
 void namespace_create(struct check *c);
 void node_prepare_update(struct api_context *c, struct json *node, const struct json *old);
-void node_create(struct check *c);
+void rules_node_create(struct check *c);
 void node_update(struct check *c);
 void lease_create(struct check *c);
 
@@ -95,7 +99,7 @@ void pod_prepare_create(struct api_context *c, struct json *pod);
 void pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old);
 void pod_create(struct check *c);
 void pod_update(struct check *c);
-void pod_status(struct check *c);
+void rules_pod_status(struct check *c);
 // metadata.labels, annotations and the spec of a pod template.
 void check_pod_template(struct check *c, const struct path *p, const struct json *template);
 

@@ -190,7 +190,7 @@ static int make_room(struct extract *x, struct place *p, bool for_directory, str
 		return errno == ENOENT ? 0 : broke(e, p, "stat");
 	if (for_directory && (S_ISDIR(st.st_mode) || tree_is_whiteout(&st)))
 		return 0;
-	return tree_remove(p->parent, p->name) < 0 ? broke(e, p, "replace") : 0;
+	return tree_erase(p->parent, p->name) < 0 ? broke(e, p, "replace") : 0;
 }
 
 static int put_entry(struct extract *x, struct place *p, struct archive *ar, struct archive_entry *entry, struct err *e)

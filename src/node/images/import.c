@@ -57,7 +57,7 @@ static void close_staging(struct import *i)
 	if (i->source >= 0)
 		close(i->source);
 	if (i->staging)
-		tree_remove(AT_FDCWD, i->staging);
+		tree_erase(AT_FDCWD, i->staging);
 	if (i->staging_lock >= 0)
 		close(i->staging_lock);
 }

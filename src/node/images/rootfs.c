@@ -119,7 +119,7 @@ int rootfs_remove(struct images *s, struct str id, struct err *e)
 	const char *at = arena_fmt(&a, "%s/rootfs", dir).p;
 	if (umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
 		return err_errno(e, errno, "unmount %s", at);
-	return tree_remove(AT_FDCWD, dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
+	return tree_erase(AT_FDCWD, dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
 }
 
 int rootfs_usage(struct images *s, struct str id, uint64_t *bytes, uint64_t *inodes)

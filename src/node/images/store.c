@@ -183,7 +183,7 @@ static void remove_others(const char *path, const struct map *keep)
 	DIR *d = opendir(path);
 	for (struct dirent *at; d && (at = readdir(d));)
 		if (at->d_name[0] != '.' && !map_has(keep, str_of(at->d_name)))
-			tree_remove(dirfd(d), at->d_name);
+			tree_erase(dirfd(d), at->d_name);
 	if (d)
 		closedir(d);
 }
@@ -216,7 +216,7 @@ static void sweep_staging(struct images *s)
 			continue;
 		int fd CLEAN_FD = openat(dirfd(d), at->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-			tree_remove(dirfd(d), at->d_name);
+			tree_erase(dirfd(d), at->d_name);
 	}
 	if (d)
 		closedir(d);

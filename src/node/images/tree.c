@@ -115,7 +115,7 @@ static int empty_dir(int dir, const char *name, int top, int depth)
 	return result;
 }
 
-int tree_remove(int dir, const char *name)
+int tree_erase(int dir, const char *name)
 {
 	return remove_entry(dir, name, dir, 0);
 }

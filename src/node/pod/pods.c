@@ -80,7 +80,7 @@ static struct pod_worker *add(struct pods *p, struct pod_spec *spec)
 {
 	struct node_amounts used = used_by_others(p);
 	bool ended = has_ended(spec);
-	struct pod_worker *w = ended ? worker_create_ended(p->host, spec) : worker_create(p->host, spec);
+	struct pod_worker *w = ended ? pod_worker_create_ended(p->host, spec) : pod_worker_create(p->host, spec);
 	map_set(&p->workers, spec->uid, w);
 	if (!ended)
 		admit(p, w, &used);

@@ -110,7 +110,7 @@ static struct pod_worker *create(struct pod_host *h, struct pod_spec *spec)
 	return w;
 }
 
-struct pod_worker *worker_create(struct pod_host *h, struct pod_spec *spec)
+struct pod_worker *pod_worker_create(struct pod_host *h, struct pod_spec *spec)
 {
 	struct pod_worker *w = create(h, spec);
 	int64_t started;
@@ -241,7 +241,7 @@ static void recall(struct pod_worker *w, size_t i)
 	set_image_id(&c->run, status);
 }
 
-struct pod_worker *worker_create_ended(struct pod_host *h, struct pod_spec *spec)
+struct pod_worker *pod_worker_create_ended(struct pod_host *h, struct pod_spec *spec)
 {
 	struct pod_worker *w = create(h, spec);
 	w->state->sandbox = SANDBOX_GONE;

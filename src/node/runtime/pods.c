@@ -300,7 +300,7 @@ int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *
 			return -1;
 	if (engine_cgroup_remove(g, group, e) < 0)
 		return -1;
-	return tree_remove(AT_FDCWD, dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
+	return tree_erase(AT_FDCWD, dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
 }
 
 static int run_pod_remove(struct job *job)

@@ -49,7 +49,7 @@ int container_destroy(struct engine *g, struct arena *a, const char *id, const c
 	conmon_finish(a, dir);
 	if (cgroup && engine_cgroup_remove(g, cgroup, e) < 0)
 		return -1;
-	tree_remove(AT_FDCWD, arena_fmt(a, "%s/crun/%s", g->run, id).p);
+	tree_erase(AT_FDCWD, arena_fmt(a, "%s/crun/%s", g->run, id).p);
 	if (rootfs_remove(g->images, str_of(id), e) < 0)
 		return -1;
 	unlink(engine_path(g, a, "exits/%s", id));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // All pods as the controllers look at them: the facts they ask for, taken out of each object once a change, and where
 // to find them by owner, by namespace and by node.
-#ifndef CONTROLLERS_PODS_H
-#define CONTROLLERS_PODS_H
+#ifndef CONTROLLERS_POD_CACHE_H
+#define CONTROLLERS_POD_CACHE_H
 
 #include "client/informer.h"
 
 enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOWN };
 
-enum pods_index { PODS_BY_OWNER, PODS_BY_NAMESPACE, PODS_BY_NODE, PODS_WITHOUT_OWNER, PODS_INDICES };
+enum pod_cache_index { PODS_BY_OWNER, PODS_BY_NAMESPACE, PODS_BY_NODE, PODS_WITHOUT_OWNER, PODS_INDICES };
 
 struct pod { // strings lie in object->text
 	const struct informer_object *object;
@@ -26,7 +26,7 @@ struct pod { // strings lie in object->text
 	int64_t ready_since_ns; // wall; its lastTransitionTime
 	int64_t created_ns;
 	int restarts;	     // the most of its containers
-	size_t places[PODS_INDICES]; // pods.c
+	size_t places[PODS_INDICES]; // pod_cache.c
 };
 
 struct pod_list { // valid until the next turn of the loop; in no particular order
@@ -34,23 +34,23 @@ struct pod_list { // valid until the next turn of the loop; in no particular ord
 	size_t n;
 };
 
-struct pods;
+struct pod_cache;
 
-struct pods_events {
+struct pod_cache_events {
 	// As informer_events.on_change. Both are borrowed during the call.
 	void (*on_change)(void *arg, const struct pod *before, const struct pod *now);
 };
 
-struct pods *pods_create(struct informer *i);
-void pods_destroy(struct pods *p); // before its informer
-const struct informer *pods_informer(const struct pods *p);
-void pods_listen(struct pods *p, const struct pods_events *ev, void *arg); // at most 16; hears of those there, too
-const struct pod *pods_get(const struct pods *p, struct str key);
-struct pod_list pods_of_owner(const struct pods *p, struct str uid);
-struct pod_list pods_without_owner(const struct pods *p, struct str namespace);
-struct pod_list pods_in_namespace(const struct pods *p, struct str namespace);
-struct pod_list pods_on_node(const struct pods *p, struct str node);
-struct pod_list pods_all(const struct pods *p, struct arena *a);
+struct pod_cache *pod_cache_create(struct informer *i);
+void pod_cache_destroy(struct pod_cache *p); // before its informer
+const struct informer *pod_cache_informer(const struct pod_cache *p);
+void pod_cache_listen(struct pod_cache *p, const struct pod_cache_events *ev, void *arg); // at most 16; hears of those there, too
+const struct pod *pod_cache_get(const struct pod_cache *p, struct str key);
+struct pod_list pod_cache_of_owner(const struct pod_cache *p, struct str uid);
+struct pod_list pod_cache_without_owner(const struct pod_cache *p, struct str namespace);
+struct pod_list pod_cache_in_namespace(const struct pod_cache *p, struct str namespace);
+struct pod_list pod_cache_on_node(const struct pod_cache *p, struct str node);
+struct pod_list pod_cache_all(const struct pod_cache *p, struct arena *a);
 
 // Not finished and not on its way out.
 static inline bool pod_active(const struct pod *p)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "controllers/pods.h"
+#include "controllers/pod_cache.h"
 
 #include "base/map.h"
 #include "base/times.h"
@@ -12,12 +12,12 @@ struct group { // pods of one owner, namespace or node
 	size_t n, room;
 };
 
-struct pods {
+struct pod_cache {
 	struct informer *informer;
 	struct map by_key;		 // -> struct pod
 	struct map indices[PODS_INDICES]; // -> struct group
 	struct {
-		const struct pods_events *events;
+		const struct pod_cache_events *events;
 		void *arg;
 	} listeners[LISTENERS_MAX];
 	size_t listener_count;
@@ -153,7 +153,7 @@ static void pod_destroy(struct pod *p)
 
 // ---- indices
 
-static struct str index_key(const struct pod *p, enum pods_index which)
+static struct str index_key(const struct pod *p, enum pod_cache_index which)
 {
 	switch (which) {
 	case PODS_BY_OWNER:
@@ -167,7 +167,7 @@ static struct str index_key(const struct pod *p, enum pods_index which)
 	}
 }
 
-static void index_add(struct pods *pods, enum pods_index which, struct pod *p)
+static void index_add(struct pod_cache *pods, enum pod_cache_index which, struct pod *p)
 {
 	struct str key = index_key(p, which);
 	if (str_empty(key))
@@ -185,7 +185,7 @@ static void index_add(struct pods *pods, enum pods_index which, struct pod *p)
 	g->p[g->n++] = p;
 }
 
-static void index_remove(struct pods *pods, enum pods_index which, struct pod *p)
+static void index_remove(struct pod_cache *pods, enum pod_cache_index which, struct pod *p)
 {
 	struct str key = index_key(p, which);
 	struct group *g = str_empty(key) ? NULL : map_get(&pods->indices[which], key);
@@ -203,10 +203,10 @@ static void index_remove(struct pods *pods, enum pods_index which, struct pod *p
 
 static void on_change(void *arg, const struct informer_object *before, const struct informer_object *now)
 {
-	struct pods *pods = arg;
+	struct pod_cache *pods = arg;
 	struct pod *old = before ? map_get(&pods->by_key, before->key) : NULL;
 	struct pod *new = now ? pod_create(now) : NULL;
-	for (enum pods_index which = 0; which < PODS_INDICES; which++) {
+	for (enum pod_cache_index which = 0; which < PODS_INDICES; which++) {
 		if (old)
 			index_remove(pods, which, old);
 		if (new)
@@ -223,23 +223,23 @@ static void on_change(void *arg, const struct informer_object *before, const str
 
 // ---- the outside
 
-struct pods *pods_create(struct informer *i)
+struct pod_cache *pod_cache_create(struct informer *i)
 {
 	static const struct informer_events events = {.on_change = on_change};
-	struct pods *pods = MEM_NEW(struct pods);
+	struct pod_cache *pods = MEM_NEW(struct pod_cache);
 	pods->informer = i;
 	map_init(&pods->by_key);
-	for (enum pods_index which = 0; which < PODS_INDICES; which++)
+	for (enum pod_cache_index which = 0; which < PODS_INDICES; which++)
 		map_init(&pods->indices[which]);
 	informer_listen(i, &events, pods);
 	return pods;
 }
 
-void pods_destroy(struct pods *pods)
+void pod_cache_destroy(struct pod_cache *pods)
 {
 	if (!pods)
 		return;
-	for (enum pods_index which = 0; which < PODS_INDICES; which++) {
+	for (enum pod_cache_index which = 0; which < PODS_INDICES; which++) {
 		map_each(slot, &pods->indices[which]) {
 			struct group *g = slot->value;
 			free(g->p);
@@ -253,12 +253,12 @@ void pods_destroy(struct pods *pods)
 	free(pods);
 }
 
-const struct informer *pods_informer(const struct pods *pods)
+const struct informer *pod_cache_informer(const struct pod_cache *pods)
 {
 	return pods->informer;
 }
 
-void pods_listen(struct pods *pods, const struct pods_events *ev, void *arg)
+void pod_cache_listen(struct pod_cache *pods, const struct pod_cache_events *ev, void *arg)
 {
 	MUST(pods->listener_count < LISTENERS_MAX);
 	pods->listeners[pods->listener_count].events = ev;
@@ -267,38 +267,38 @@ void pods_listen(struct pods *pods, const struct pods_events *ev, void *arg)
 		ev->on_change(arg, NULL, slot->value);
 }
 
-const struct pod *pods_get(const struct pods *pods, struct str key)
+const struct pod *pod_cache_get(const struct pod_cache *pods, struct str key)
 {
 	return map_get(&pods->by_key, key);
 }
 
-static struct pod_list list_of(const struct pods *pods, enum pods_index which, struct str key)
+static struct pod_list list_of(const struct pod_cache *pods, enum pod_cache_index which, struct str key)
 {
 	struct group *g = map_get(&pods->indices[which], key);
 	return g ? (struct pod_list){g->p, g->n} : (struct pod_list){NULL, 0};
 }
 
-struct pod_list pods_of_owner(const struct pods *pods, struct str uid)
+struct pod_list pod_cache_of_owner(const struct pod_cache *pods, struct str uid)
 {
 	return list_of(pods, PODS_BY_OWNER, uid);
 }
 
-struct pod_list pods_without_owner(const struct pods *pods, struct str namespace)
+struct pod_list pod_cache_without_owner(const struct pod_cache *pods, struct str namespace)
 {
 	return list_of(pods, PODS_WITHOUT_OWNER, namespace);
 }
 
-struct pod_list pods_in_namespace(const struct pods *pods, struct str namespace)
+struct pod_list pod_cache_in_namespace(const struct pod_cache *pods, struct str namespace)
 {
 	return list_of(pods, PODS_BY_NAMESPACE, namespace);
 }
 
-struct pod_list pods_on_node(const struct pods *pods, struct str node)
+struct pod_list pod_cache_on_node(const struct pod_cache *pods, struct str node)
 {
 	return list_of(pods, PODS_BY_NODE, node);
 }
 
-struct pod_list pods_all(const struct pods *pods, struct arena *a)
+struct pod_list pod_cache_all(const struct pod_cache *pods, struct arena *a)
 {
 	struct pod_list all = {ARENA_ARRAY(a, struct pod *, pods->by_key.count), 0};
 	map_each(slot, &pods->by_key)
