@@ -9,6 +9,7 @@
 
 #include "node/images/tree.h"
 #include "node/runtime/seccomp.h"
+#include "node/runtime/session.h"
 
 const char *const engine_env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 
@@ -40,9 +41,7 @@ static void run_first_tell(struct task *t)
 	struct first_tell *f = CONTAINER_OF(t, struct first_tell, task);
 	if (!f->engine->closing)
 		tell_ended(f->engine);
-	f->engine->jobs--;
-	if (f->engine->closing)
-		runtime_close(&f->engine->base);
+	engine_release(f->engine);
 	free(f);
 }
 
@@ -147,7 +146,9 @@ static int make_dirs(struct engine *g, struct err *e)
 		engine_path(g, &a, "exits"),
 		arena_fmt(&a, "%s/crun", g->run).p,
 		arena_fmt(&a, "%s/pods", g->run).p,
+		arena_fmt(&a, "%s/exec", g->run).p,
 	};
+	tree_erase(AT_FDCWD, dirs[ARRAY_LEN(dirs) - 1]); // of an agent before
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		if (tree_make_dirs(dirs[i], 0711) < 0)
 			return err_errno(e, errno, "%s", dirs[i]);
@@ -170,14 +171,20 @@ static void engine_free(struct engine *g)
 	free(g);
 }
 
-// Waits for the jobs under way (their last one comes back here).
+void engine_release(struct engine *g)
+{
+	if (--g->jobs == 0 && g->closing)
+		engine_free(g);
+}
+
+// What is under way keeps the memory until it is done.
 static void engine_close(struct runtime *r)
 {
 	struct engine *g = engine_of(r);
 	g->closing = true;
+	g->jobs++;
 	exit_watch_close(g);
-	if (g->jobs == 0)
-		engine_free(g);
+	engine_release(g);
 }
 
 static void engine_reopen_log(struct runtime *r, struct str id, runtime_done *done, void *arg);
@@ -195,6 +202,14 @@ static const struct runtime_ops ops = {
 	.list_pods = engine_list_pods,
 	.image = engine_image,
 	.reopen_log = engine_reopen_log,
+	.exec = engine_exec,
+	.attach = engine_attach,
+	.session_write = engine_session_write,
+	.session_pending = engine_session_pending,
+	.session_close_stdin = engine_session_close_stdin,
+	.session_resize = engine_session_resize,
+	.session_pause = engine_session_pause,
+	.session_cancel = engine_session_cancel,
 	.stats = engine_stats,
 	.pod_stats = engine_pod_stats,
 	.close = engine_close,
@@ -275,7 +290,7 @@ int runtime_purge(const struct runtime_options *o, struct err *e)
 		map_each(entry, &g->pods)
 			if (pod_destroy(g, &a, arena_c(&a, entry->key), e) < 0)
 				result = -1;
-		tree_remove(AT_FDCWD, g->run);
+		tree_erase(AT_FDCWD, g->run);
 		cgroups_drop(&g->cgroups);
 	}
 	engine_free(g);

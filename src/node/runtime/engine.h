@@ -7,6 +7,7 @@
 //                        upper, work (see images.h)
 //   DATA/exits/ID        the exit code, written by conmon; its time is the end's
 //   RUN/crun/            crun's own state
+//   RUN/exec/            small files of processes being run by exec
 //   RUN/pods/UID/        pod.json, and the pod's namespaces and /dev/shm as mounts: ipc, uts, pid, shm
 // A container's state is what these files say: an agent that was killed anywhere finds it again from them.
 //
@@ -52,7 +53,8 @@ struct engine {
 	uint64_t capabilities;
 	int oom_score_least;
 	struct map pods, containers;
-	size_t jobs; // running or waiting
+	size_t jobs; // running or waiting, and sessions: they keep the engine's memory
+	uint64_t next_exec;
 	bool closing;
 	const struct runtime_events *events;
 	void *events_arg;
@@ -67,6 +69,7 @@ static inline struct engine *engine_of(struct runtime *r)
 
 const char *engine_path(const struct engine *g, struct arena *a, const char *format, ...) __attribute__((format(printf, 3, 4)));
 extern const char *const engine_env[]; // for programs we run
+void engine_release(struct engine *g); // one job less; frees what was closed
 
 // ---- jobs (jobs.c)
 

@@ -26,15 +26,13 @@ static void finished(struct work *w)
 		p->last = NULL;
 	else
 		loop_work(g->base.loop, &p->first->work);
-	g->jobs--;
 	if (j->finish)
 		j->finish(j);
 	if (j->done && !g->closing)
 		j->done(j->arg, j->result < 0 ? &j->e : NULL);
 	job_free(j);
 	pod_free_if_idle(p);
-	if (g->closing)
-		runtime_close(&g->base);
+	engine_release(g);
 }
 
 void *job_create(struct engine *g, struct str pod_uid, size_t size, int (*run)(struct job *), runtime_done *done, void *arg)

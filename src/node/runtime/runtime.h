@@ -199,7 +199,8 @@ static inline void runtime_session_pause(struct runtime_session *s, bool paused)
 static inline void runtime_session_cancel(struct runtime_session *s) { if (s) s->runtime->ops->session_cancel(s); }
 static inline int runtime_stats(struct runtime *r, struct str id, struct cgroup_stats *out, struct err *e) { return r->ops->stats(r, id, out, e); }
 static inline int runtime_pod_stats(struct runtime *r, struct str uid, struct cgroup_stats *out, struct err *e) { return r->ops->pod_stats(r, uid, out, e); }
-// Lets go: containers live on. NULL is fine.
+// Lets go: containers live on. Sessions must have ended or been cancelled before. The loop must run on until its
+// pool has done what is under way (no `done` is called for that). NULL is fine.
 static inline void runtime_close(struct runtime *r) { if (r) r->ops->close(r); }
 
 // ---- the real one
