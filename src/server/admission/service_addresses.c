@@ -286,17 +286,22 @@ int service_addresses_release(const struct json *service, struct arena *a, struc
 
 // ---- the plugin
 
-static void default_families(struct allocation *w)
+// One family, ours. A new headless Service without selector names addresses that others choose: it may have both.
+static void default_families(struct allocation *w, bool is_new)
 {
 	if (!wants_ip(w->spec))
 		return;
 	struct json *families = json_get(w->spec, STR("ipFamilies"));
-	if (!families || !families->count) {
+	bool open = is_new && json_str_is(w->spec, "clusterIP", "None") && !json_first(json_get(w->spec, STR("selector"))) &&
+		    !json_first(families) && !json_get(w->spec, STR("ipFamilyPolicy"));
+	if (!json_first(families)) {
 		families = json_put(w->spec, "ipFamilies", json_array(w->arena));
 		json_push(families, json_string(w->arena, STR("IPv4")));
+		if (open)
+			json_push(families, json_string(w->arena, STR("IPv6")));
 	}
 	if (!json_get(w->spec, STR("ipFamilyPolicy")))
-		json_put_str(w->arena, w->spec, "ipFamilyPolicy", STR("SingleStack"));
+		json_put_str(w->arena, w->spec, "ipFamilyPolicy", open ? STR("RequireDualStack") : STR("SingleStack"));
 }
 
 static bool is_known_type(const struct json *spec)
@@ -317,7 +322,7 @@ int admit_service_addresses(struct admission *a, struct err *e)
 	const struct json *old_spec = json_at(a->old, "spec");
 	if (old_spec)
 		carry_over(&w, old_spec);
-	default_families(&w);
+	default_families(&w, !old_spec);
 	if (wants_ip(spec) && allocate_ip(&w, old_spec, e) < 0)
 		return -1;
 	if (wants_node_ports(spec) && allocate_ports(&w, old_spec, e) < 0)

@@ -72,6 +72,10 @@ static int local_access(struct call *c, struct json *review, struct err *e)
 
 static int self_rules(struct call *c, struct json *review, struct err *e)
 {
+	if (str_empty(json_str(review, "spec.namespace")))
+		return err_set(e, ERR_BAD_REQUEST, "no namespace on request");
+	json_put(review, "metadata", json_object(c->arena)); // the question is not repeated
+	json_put(review, "spec", json_object(c->arena));
 	struct json *status = status_of(c, review);
 	struct json *resources = json_put(status, "resourceRules", json_array(c->arena));
 	struct json *paths = json_put(status, "nonResourceRules", json_array(c->arena));
@@ -84,8 +88,8 @@ static int self_rules(struct call *c, struct json *review, struct err *e)
 
 static int self(struct call *c, struct json *review, struct err *e)
 {
-	json_put_str(c->arena, json_need_object(c->arena, review, "metadata"), "creationTimestamp",
-		     time_format(c->arena, loop_wall(c->loop)));
+	struct json *metadata = json_put(review, "metadata", json_object(c->arena));
+	json_put_str(c->arena, metadata, "creationTimestamp", time_format(c->arena, loop_wall(c->loop)));
 	json_put(status_of(c, review), "userInfo", user_info(c->arena, &c->user));
 	return 0;
 }
@@ -133,8 +137,11 @@ static int read_review(struct call *c, struct json **out, struct err *e)
 	struct str namespace = json_str(*out, "metadata.namespace");
 	if (r->namespaced && !str_empty(namespace) && !str_eq(namespace, c->route.namespace))
 		return err_set(e, ERR_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+	struct json *metadata = json_need_object(c->arena, *out, "metadata");
 	if (r->namespaced)
-		json_put_str(c->arena, json_need_object(c->arena, *out, "metadata"), "namespace", c->route.namespace);
+		json_put_str(c->arena, metadata, "namespace", c->route.namespace);
+	else
+		json_remove(metadata, STR("namespace"));
 	api_default(c->arena, r, *out);
 	return api_validate_create(&context, r, *out, e);
 }

@@ -96,9 +96,7 @@ static void answer_dry(struct change *ch)
 {
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
-	if (ch->created)
-		json_remove(json_at(ch->now, "metadata"), STR("resourceVersion"));
-	else
+	if (!ch->created)
 		json_put_str(ch->call->arena, json_at(ch->now, "metadata"), "resourceVersion",
 			     arena_fmt(ch->call->arena, "%lld", (long long)ch->revision));
 	api_encode(&out, ch->resource, ch->now, NULL);

@@ -57,7 +57,6 @@ static void answer_dry(struct creation *cr)
 {
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
-	json_remove(json_at(cr->now, "metadata"), STR("resourceVersion"));
 	api_encode(&out, cr->resource, cr->now, NULL);
 	respond_object(cr->call, 201, blob_create(buf_str(&out)));
 }
@@ -117,6 +116,8 @@ static void attempt(struct creation *cr)
 	struct store_item item;
 	if (made == 0 && cr->options.dry_run && store_get(snapshot, key, &item))
 		made = status_exists(&e, cr->resource, name);
+	if (made == 0 && !cr->options.dry_run && !str_empty(json_str(cr->now, "metadata.resourceVersion")))
+		made = err_set(&e, ERR_BAD_REQUEST, "resourceVersion should not be set on objects to be created");
 	if (made < 0)
 		fail(cr, &e);
 	else if (cr->options.dry_run)
