@@ -20,6 +20,7 @@ VERBS = {
     "get": "API_GET", "list": "API_LIST_VERB", "watch": "API_WATCH", "create": "API_CREATE", "update": "API_UPDATE",
     "patch": "API_PATCH", "delete": "API_DELETE", "deletecollection": "API_DELETE_COLLECTION",
 }
+NAME_MAX, FIELDS_MAX = 64, 255  # what look-ups in src/api count on
 FIELD = re.compile(r"^  +(-|\d+(?:\.\d+)?) +(\S+) +(\*?)(\{\}\[\]|\[\]|\{\}|)([\w.-]+)(!?)(?: +(.*?))?$")
 
 
@@ -57,10 +58,9 @@ class Field:
         self.within, self.number = (int(outer), int(inner)) if inner else (0, int(outer))
         self.always = always
         self.type = None
-        self.required = self.immutable = self.merge = self.retain_keys = False
+        self.required = self.merge = self.retain_keys = False
         self.list_type, self.keys, self.merge_key, self.enums = "API_LIST_NONE", [], "", []
-        self.default = self.format = None
-        self.range = (1, 0)
+        self.default = None
 
 
 class Resource:
@@ -151,6 +151,8 @@ class Reader:
         field = Field(where, number, name, pointer, shape, base, always, doc)
         if any(f.name == name for f in self.type.fields):
             raise Mistake("field %s is there already" % name)
+        if len(name) > NAME_MAX or len(self.type.fields) == FIELDS_MAX:
+            raise Mistake("more than the tables hold")
         if number != "-" and any((f.within, f.number) == (field.within, field.number) for f in self.type.fields):
             raise Mistake("number %s is taken" % number)
         for word in (words or "").split():
@@ -158,8 +160,8 @@ class Reader:
         self.type.fields.append(field)
 
     def word(self, field, key, value):
-        if key in ("required", "immutable"):
-            setattr(field, key, True)
+        if key == "required":
+            field.required = True
         elif key in ("atomic", "set"):
             field.list_type = "API_LIST_" + key.upper()
         elif key == "keys":
@@ -173,11 +175,6 @@ class Reader:
             field.default = value
         elif key == "enum":
             field.enums = value.split("|")
-        elif key == "format":
-            field.format = value
-        elif key == "range":
-            low, _, high = value.partition("..")
-            field.range = (int(low) if low else -2**63, int(high) if high else 2**63 - 1)
         else:
             raise Mistake("unknown word %r" % key)
 
@@ -296,10 +293,6 @@ class Writer:
             self.put("static const struct str %s[] = {%s, {0}};" % (self.lists[key], ", ".join(map(self.text, values))))
         return self.lists[key]
 
-    @staticmethod
-    def number(n):
-        return "INT64_MIN" if n == -2**63 else "INT64_MAX" if n == 2**63 - 1 else str(n)
-
     def verbs(self, verbs):
         return " | ".join(VERBS[v] for v in verbs) or "0"
 
@@ -312,9 +305,8 @@ class Writer:
             parts.append(".number = %d" % f.number)
         if f.within:
             parts.append(".within = %d" % f.within)
-        for flag in ("required", "immutable"):
-            if getattr(f, flag):
-                parts.append(".%s = true" % flag)
+        if f.required:
+            parts.append(".required = true")
         if not (f.required or f.always):
             parts.append(".omit_empty = true")
         if f.pointer:
@@ -333,9 +325,6 @@ class Writer:
             parts.append(".enums = %s" % self.strings(f.enums))
         if f.default is not None:
             parts.append(".standard = %s" % self.text(f.default))
-        if f.format:
-            parts.append(".format = %s" % json.dumps(f.format))
-        parts.append(".min = %s, .max = %s" % tuple(map(self.number, f.range)))
         parts.append(".doc = %s" % self.text(f.doc))
         return "\t{%s}," % ", ".join(parts)
 

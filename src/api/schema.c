@@ -26,6 +26,8 @@ const struct api_subresource *api_subresource_find(const struct api_resource *r,
 	return NULL;
 }
 
+enum { NAME_MAX = 64 }; // no field's name is longer; tools/schema_gen.py sees to it
+
 // The generator chose the seed so that no two names of a type meet (hash_of in tools/schema_gen.py is its twin).
 static uint32_t hash_of(uint32_t seed, struct str name)
 {
@@ -37,7 +39,7 @@ static uint32_t hash_of(uint32_t seed, struct str name)
 
 const struct api_field *api_field_find(const struct api_type *t, struct str name)
 {
-	if (name.n > 64) // longer than any; keys come from outside
+	if (name.n > NAME_MAX) // keys come from outside
 		return NULL;
 	uint8_t slot = t->slots[hash_of(t->seed, name) & t->slot_mask];
 	if (slot == 0 || !str_eq(t->fields[slot - 1].name, name))

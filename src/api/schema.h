@@ -48,11 +48,8 @@ struct api_field {
 	struct str merge_key;	     // strategic merge; empty: replace the list
 	bool patch_merge;	     // strategic strategy has "merge"
 	bool patch_retain_keys;
-	const struct str *enums;     // allowed values, ends with an empty str; NULL: any
+	const struct str *enums;     // allowed values as OpenAPI tells them, ends with an empty str; NULL: any
 	struct str standard;	     // default as JSON text; empty: none
-	const char *format;	     // name of a check in api/format.h ("dns-label"...), or NULL
-	int64_t min, max;	     // of numbers; min > max: unbounded
-	bool immutable;
 	struct str doc;
 };
 
