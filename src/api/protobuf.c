@@ -347,8 +347,8 @@ static int object_node(struct reader *r, struct str bytes, const struct api_type
 	*out = json_object(r->arena);
 	int status = read_members(r, bytes, t, 0, *out);
 	json_each(v, *out)
-		if (v->type == JSON_OBJECT)
-			keep_last_of_each(r->arena, v, NULL); // of maps; in messages keys are unique already
+		if (api_field_find(t, v->key)->shape >= API_MAP)
+			keep_last_of_each(r->arena, v, NULL);
 	r->depth--;
 	return status;
 }
