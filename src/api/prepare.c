@@ -115,6 +115,14 @@ static void keep_all_but_status(struct api_context *c, struct json *object, cons
 	copy_field(c->arena, metadata, json_get(old, STR("metadata")), "ownerReferences");
 }
 
+const struct json *comparable(struct api_context *c, const struct api_resource *r, const struct json *old)
+{
+	struct json *copy = json_clone(c->arena, old);
+	struct err ignored CLEAN_ERR = ERR_EMPTY; // what was stored was valid
+	api_conform(c->arena, copy, r->type, r, API_IGNORE, NULL, &ignored);
+	return copy;
+}
+
 static void count_change(struct api_context *c, const struct kind_rules *rules, struct json *object, const struct json *old)
 {
 	bool changed = rules->changed ? rules->changed(object, old) : !same_field(object, old, "spec");
@@ -140,6 +148,6 @@ int api_prepare_update(struct api_context *c, const struct api_resource *r, stru
 	if (rules->prepare_update && !str_is(c->subresource, "status"))
 		rules->prepare_update(c, object, old);
 	if (rules->traits & KIND_GENERATION && !str_is(c->subresource, "status"))
-		count_change(c, rules, object, old);
+		count_change(c, rules, object, comparable(c, r, old));
 	return 0;
 }

@@ -133,8 +133,6 @@ static void check_slice_ports(struct check *c, const struct json *ports)
 			}
 		}
 		ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
-		if (field(port, "port"))
-			check_port(c, AT(p, "port"), field(port, "port"));
 		if (field(port, "appProtocol"))
 			check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
 	}
