@@ -25,12 +25,8 @@ static void set_cluster_ips(struct api_context *c, struct json *spec)
 static void settle_cluster_ips(struct api_context *c, struct json *spec, const struct json *old)
 {
 	struct str ip = text_of(spec, "clusterIP");
-	if (!old) {
-		if (ip.n && !is_set(spec, "clusterIPs"))
-			set_cluster_ips(c, spec);
-		return;
-	}
-	if (str_eq(ip, text_of(old, "clusterIP")) || !same_field(spec, old, "clusterIPs"))
+	bool list_given = is_set(spec, "clusterIPs") && !(old && same_field(spec, old, "clusterIPs"));
+	if (list_given || str_eq(ip, text_of(old, "clusterIP")))
 		return;
 	if (ip.n)
 		set_cluster_ips(c, spec);

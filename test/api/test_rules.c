@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules of the small kinds and of metadata. Those of pods are in test_rules_pod.c; test-api-answers compares thousands
+// of cases with what Kubernetes answered.
+#include "write.h"
+
+#define META "'metadata':{'name':'x'}"
+#define CONFIG(metadata, rest) "{'apiVersion':'v1','kind':'ConfigMap','metadata':{" metadata "}" rest "}"
+
+TEST(rules_metadata)
+{
+	CREATE(CONFIG("", ""), "metadata.name Required");
+	CREATE(CONFIG("'name':'Not_Valid'", ""), "metadata.name Invalid");
+	CREATE(CONFIG("'generateName':'ok-'", ""), "");
+	CREATE(CONFIG("'generateName':'Bad-'", ""), "metadata.generateName Invalid; metadata.name Invalid");
+	CREATE(CONFIG("'name':'x','labels':{'bad key!':'v'}", ""), "metadata.labels Invalid");
+	CREATE(CONFIG("'name':'x','labels':{'k':'bad value!'}", ""), "metadata.labels Invalid");
+	CREATE(CONFIG("'name':'x','annotations':{'Ok/Key':'any text!'}", ""), "");
+	CREATE(CONFIG("'name':'x','annotations':{'a b':''}", ""), "metadata.annotations Invalid");
+	CREATE(CONFIG("'name':'x','finalizers':['nodomain']", ""), "metadata.finalizers[0] Invalid");
+	CREATE(CONFIG("'name':'x','finalizers':['orphan','foregroundDeletion']", ""), "metadata.finalizers Invalid");
+	CREATE(CONFIG("'name':'x','ownerReferences':[{'apiVersion':'v1','kind':'Pod','name':'p'}]", ""),
+	       "metadata.ownerReferences.uid Invalid");
+	CREATE(CONFIG("'name':'x','ownerReferences':[{'apiVersion':'v1','kind':'Pod','name':'p','uid':'1','controller':true},"
+		      "{'apiVersion':'v1','kind':'Pod','name':'q','uid':'2','controller':true}]", ""),
+	       "metadata.ownerReferences Invalid");
+}
+
+TEST(rules_metadata_update)
+{
+	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','uid':'other'", ""), "metadata.uid Invalid; metadata.uid Invalid");
+	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','deletionTimestamp':'2001-01-01T00:00:00Z'", ""),
+	       "metadata.deletionTimestamp Invalid; metadata.deletionTimestamp Invalid");
+	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','generation':9,'creationTimestamp':'2001-01-01T00:00:00Z'", ""), "");
+}
+
+TEST(rules_config)
+{
+	CREATE(CONFIG("'name':'x'", ",'data':{'bad/key':'v'}"), "data[bad/key] Invalid");
+	CREATE(CONFIG("'name':'x'", ",'data':{'k':'v'},'binaryData':{'k':'AA=='}"), "data[k] Invalid");
+	UPDATE(CONFIG("'name':'x'", ",'immutable':true,'data':{'k':'v'}"), CONFIG("'name':'x'", ",'immutable':true,'data':{'k':'w'}"),
+	       "data Forbidden");
+	UPDATE(CONFIG("'name':'x'", ",'immutable':true"), CONFIG("'name':'x'", ""), "immutable Forbidden");
+}
+
+TEST(rules_size_is_bounded)
+{
+	enum { MEGABYTE = 1024 * 1024 };
+	struct write w CLEAN_WRITE;
+	write_init(&w);
+	char *text = arena_alloc(&w.arena, MEGABYTE + 200);
+	int n = snprintf(text, 200, "{'apiVersion':'v1','kind':'ConfigMap'," META ",'data':{'k':'");
+	memset(text + n, 'a', MEGABYTE + 1);
+	memcpy(text + n + MEGABYTE + 1, "'}}", 4);
+	CHECK(write_create(&w, text) < 0);
+	CHECK_INT(w.e.cause_count, 1);
+	CHECK_STR(str_of(w.e.causes[0].reason), "FieldValueTooLong");
+}
+
+#define SECRET(rest) "{'apiVersion':'v1','kind':'Secret'," META rest "}"
+
+TEST(rules_secret)
+{
+	CREATE(SECRET(",'type':'kubernetes.io/tls','data':{'tls.crt':''}"), "data[tls.key] Required");
+	CREATE(SECRET(",'type':'kubernetes.io/dockerconfigjson','stringData':{'.dockerconfigjson':'nonsense'}"),
+	       "data[.dockerconfigjson] Invalid");
+	CREATE(SECRET(",'type':'kubernetes.io/basic-auth'"), "data[username] Required; data[password] Required");
+	CREATE(SECRET(",'type':'kubernetes.io/ssh-auth'"), "data[ssh-privatekey] Required");
+	CREATE(SECRET(",'type':'kubernetes.io/service-account-token'"),
+	       "metadata.annotations[kubernetes.io/service-account.name] Required");
+	CREATE(SECRET(",'type':'any'"), "");
+	UPDATE(SECRET(",'type':'any'"), SECRET(",'type':'other'"), "type Invalid");
+}
+
+TEST(rules_secret_is_not_told)
+{
+	struct write w CLEAN_WRITE;
+	write_init(&w);
+	CHECK(write_create(&w, SECRET(",'type':'kubernetes.io/dockerconfigjson','stringData':{'.dockerconfigjson':'hunter2'}")) < 0);
+	CHECK(!strstr(err_text(&w.e), "hunter2") && !strstr(w.e.causes[0].message, "hunter2"));
+}
+
+#define SERVICE(spec) "{'apiVersion':'v1','kind':'Service'," META ",'spec':{" spec "}}"
+
+TEST(rules_service)
+{
+	CREATE(SERVICE(""), "spec.ports Required");
+	CREATE(SERVICE("'clusterIP':'None'"), "");
+	CREATE(SERVICE("'type':'ExternalName'"), "spec.externalName Required");
+	CREATE(SERVICE("'ports':[{'port':0}]"), "spec.ports[0].port Invalid; spec.ports[0].targetPort Invalid");
+	CREATE(SERVICE("'ports':[{'port':1},{'port':1}]"),
+	       "spec.ports[0].name Required; spec.ports[1].name Required; spec.ports[1] Duplicate");
+	CREATE(SERVICE("'ports':[{'port':1,'nodePort':30000}]"), "spec.ports[0].nodePort Forbidden");
+	CREATE(SERVICE("'ports':[{'port':1,'targetPort':'bad name'}]"), "spec.ports[0].targetPort Invalid");
+	CREATE(SERVICE("'clusterIP':'none','ports':[{'port':1}]"), "spec.clusterIPs[0] Invalid");
+	CREATE(SERVICE("'ports':[{'port':1}],'externalIPs':['127.0.0.1']"), "spec.externalIPs[0] Invalid");
+	CREATE(SERVICE("'ports':[{'port':1}],'sessionAffinity':'ClientIP','sessionAffinityConfig':{'clientIP':{'timeoutSeconds':100000}}"),
+	       "spec.sessionAffinityConfig.clientIP.timeoutSeconds Invalid");
+	CREATE(SERVICE("'type':'LoadBalancer','ports':[{'port':1}],'loadBalancerSourceRanges':['x']"),
+	       "spec.LoadBalancerSourceRanges[0] Invalid");
+	CREATE(SERVICE("'ports':[{'port':1}],'loadBalancerSourceRanges':['10.0.0.0/8']"), "spec.LoadBalancerSourceRanges Forbidden");
+	UPDATE(SERVICE("'clusterIP':'10.0.0.1','ports':[{'port':1}]"), SERVICE("'clusterIP':'10.0.0.2','ports':[{'port':1}]"),
+	       "spec.clusterIPs[0] Invalid");
+	expect_update(__LINE__, "status", SERVICE("'clusterIP':'10.0.0.1','ports':[{'port':1}]"),
+		      "{'apiVersion':'v1','kind':'Service'," META ",'status':{'loadBalancer':{'ingress':[{'ip':'x'}]}}}",
+		      "status.loadBalancer.ingress[0].ip Invalid");
+}
+
+#define DEPLOYMENT(spec)                                                                                          \
+	"{'apiVersion':'apps/v1','kind':'Deployment'," META ",'spec':{" spec "'template':{'metadata':{'labels':{'a':'b'}}," \
+	"'spec':{'containers':[{'name':'c','image':'i'}]}}}}"
+#define SELECTOR "'selector':{'matchLabels':{'a':'b'}},"
+
+TEST(rules_deployment)
+{
+	CREATE(DEPLOYMENT(SELECTOR), "");
+	CREATE(DEPLOYMENT("'selector':{'matchLabels':{'a':'c'}},"), "spec.template.metadata.labels Invalid");
+	CREATE(DEPLOYMENT("'selector':{},"), "spec.selector Invalid");
+	CREATE(DEPLOYMENT(SELECTOR "'replicas':-1,"), "spec.replicas Invalid");
+	CREATE(DEPLOYMENT(SELECTOR "'minReadySeconds':700,"), "spec.progressDeadlineSeconds Invalid");
+	CREATE(DEPLOYMENT(SELECTOR "'strategy':{'type':'Recreate','rollingUpdate':{}},"), "spec.strategy.rollingUpdate Forbidden");
+	CREATE(DEPLOYMENT(SELECTOR "'strategy':{'rollingUpdate':{'maxSurge':0,'maxUnavailable':'0%'}},"),
+	       "spec.strategy.rollingUpdate.maxUnavailable Invalid");
+	CREATE(DEPLOYMENT(SELECTOR "'strategy':{'rollingUpdate':{'maxUnavailable':'101%'}},"),
+	       "spec.strategy.rollingUpdate.maxUnavailable Invalid");
+	CREATE("{'apiVersion':'apps/v1','kind':'ReplicaSet'," META ",'spec':{" SELECTOR "'template':{'metadata':{'labels':{'a':'b'}},"
+	       "'spec':{'restartPolicy':'Never','containers':[{'name':'c','image':'i'}]}}}}",
+	       "spec.template.spec.restartPolicy NotSupported");
+	UPDATE(DEPLOYMENT(SELECTOR), DEPLOYMENT("'selector':{'matchExpressions':[{'key':'a','operator':'Exists'}]},"),
+	       "spec.selector Invalid");
+	expect_update(__LINE__, "status", DEPLOYMENT(SELECTOR),
+		      "{'apiVersion':'apps/v1','kind':'Deployment'," META ",'status':{'replicas':1,'readyReplicas':2}}",
+		      "status.readyReplicas Invalid");
+}
+
+TEST(rules_of_others)
+{
+	CREATE("{'apiVersion':'v1','kind':'Endpoints'," META ",'subsets':[{}]}", "subsets[0] Required");
+	CREATE("{'apiVersion':'v1','kind':'Endpoints'," META ",'subsets':[{'addresses':[{'ip':'127.0.0.1'}]}]}",
+	       "subsets[0].addresses[0].ip Invalid");
+	CREATE("{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'addressType':'IPv4','endpoints':[{'addresses':['::1']}]}",
+	       "endpoints[0].addresses[0] Invalid");
+	CREATE("{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'endpoints':[]}", "addressType Required");
+	CREATE("{'apiVersion':'v1','kind':'Event'," META ",'involvedObject':{'namespace':'other'}}", "involvedObject.namespace Invalid");
+	CREATE("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'leaseDurationSeconds':0}}",
+	       "spec.leaseDurationSeconds Invalid");
+	CREATE("{'apiVersion':'v1','kind':'Node'," META ",'spec':{'taints':[{'key':'a','effect':'NoSchedule'},{'key':'a','effect':'NoSchedule'}]}}",
+	       "metadata.taints[1] Duplicate");
+	CREATE("{'apiVersion':'v1','kind':'Node'," META ",'spec':{'podCIDRs':['10.0.0.0/24','10.0.1.0/24']}}", "spec.podCIDRs Invalid");
+	CREATE("{'apiVersion':'authorization.k8s.io/v1','kind':'SelfSubjectAccessReview','metadata':{},'spec':{}}",
+	       "spec.resourceAttributes Invalid");
+	CREATE("{'apiVersion':'authorization.k8s.io/v1','kind':'LocalSubjectAccessReview','metadata':{},'spec':{'user':'u','resourceAttributes':{'namespace':'other'}}}",
+	       "spec.resourceAttributes.namespace Invalid");
+}

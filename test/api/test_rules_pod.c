@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "write.h"
+
+#define POD(spec) "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'x'},'spec':{" spec "}}"
+#define WORK "'containers':[{'name':'c','image':'i'}]"
+#define CONTAINER(rest) POD("'containers':[{'name':'c','image':'i'," rest "}]")
+#define VOLUME(rest) POD(WORK ",'volumes':[{'name':'v'," rest "}]")
+#define C0 "spec.containers[0]."
+#define V0 "spec.volumes[0]."
+
+TEST(pod_as_a_whole)
+{
+	CREATE(POD(WORK), "");
+	CREATE(POD("'containers':[]"), "spec.containers Required");
+	CREATE(POD(WORK ",'restartPolicy':'Sometimes'"), "spec.restartPolicy NotSupported");
+	CREATE(POD(WORK ",'dnsPolicy':'None'"), "spec.dnsConfig Required");
+	CREATE(POD(WORK ",'dnsConfig':{'nameservers':['1.1.1.1','1.1.1.2','1.1.1.3','1.1.1.4'],'searches':['a_b.c','-x'],'options':[{}]}"),
+	       "spec.dnsConfig.nameservers Invalid; spec.dnsConfig.searches[1] Invalid; spec.dnsConfig.options[0] Required");
+	CREATE(POD(WORK ",'hostAliases':[{'ip':'x','hostnames':['a b']}]"), "spec.hostAliases[0].ip Invalid; spec.hostAliases[0].hostnames[0] Invalid");
+	CREATE(POD(WORK ",'activeDeadlineSeconds':0"), "spec.activeDeadlineSeconds Invalid");
+	CREATE(POD(WORK ",'os':{'name':'hurd'}"), "spec.os NotSupported");
+	CREATE(POD(WORK ",'nodeName':'n','schedulingGates':[{'name':'a.b/c'}]"), "spec.nodeName Forbidden");
+	CREATE(POD(WORK ",'schedulingGates':[{'name':'a.b/c'},{'name':'a.b/c'}]"), "spec.schedulingGates[1] Duplicate");
+	CREATE(POD(WORK ",'ephemeralContainers':[{'name':'d','image':'i'}]"), "spec.ephemeralContainers Forbidden");
+}
+
+TEST(pod_containers)
+{
+	CREATE(POD("'containers':[{}]"), C0 "name Required; " C0 "image Required");
+	CREATE(POD("'containers':[{'name':'c','image':'i'},{'name':'c','image':'i'}]"), "spec.containers[1].name Duplicate");
+	CREATE(POD(WORK ",'initContainers':[{'name':'c','image':'i'}]"), "spec.initContainers[0].name Duplicate");
+	CREATE(POD(WORK ",'initContainers':[{'name':'d','image':'i','livenessProbe':{'exec':{'command':['x']}}}]"),
+	       "spec.initContainers[0].livenessProbe Forbidden");
+	CREATE(POD(WORK ",'initContainers':[{'name':'d','image':'i','restartPolicy':'Always','livenessProbe':{'exec':{'command':['x']}}}]"), "");
+	CREATE(CONTAINER("'ports':[{'containerPort':1,'hostPort':5},{'containerPort':2,'hostPort':5}]"), C0 "ports[1].hostPort Duplicate");
+	CREATE(CONTAINER("'ports':[{'containerPort':1,'hostPort':5},{'containerPort':2,'hostPort':5,'protocol':'UDP'}]"), "");
+	CREATE(CONTAINER("'ports':[{'name':'toolongtoolongtoolong','containerPort':70000}]"), C0 "ports[0].name Invalid; " C0 "ports[0].containerPort Invalid");
+	CREATE(CONTAINER("'resizePolicy':[{'resourceName':'disk','restartPolicy':'NotRequired'}]"), C0 "resizePolicy NotSupported");
+}
+
+TEST(pod_environment)
+{
+	CREATE(CONTAINER("'env':[{'name':'A=B','value':'x'}]"), C0 "env[0].name Invalid");
+	CREATE(CONTAINER("'env':[{'name':'A','value':'x','valueFrom':{'fieldRef':{'fieldPath':'metadata.name'}}}]"), C0 "env[0].valueFrom Invalid");
+	CREATE(CONTAINER("'env':[{'name':'A','valueFrom':{}}]"), C0 "env[0].valueFrom Invalid");
+	CREATE(CONTAINER("'env':[{'name':'A','valueFrom':{'fieldRef':{'fieldPath':'metadata.labels'}}}]"), C0 "env[0].valueFrom.fieldRef.fieldPath NotSupported");
+	CREATE(POD("'containers':[{'name':'c','image':'i','env':[{'name':'A','valueFrom':{'fieldRef':{'fieldPath':'nonsense'}}}]}]"),
+	       C0 "env[0].valueFrom.fieldRef.fieldPath Invalid");
+	CREATE(CONTAINER("'env':[{'name':'A','valueFrom':{'resourceFieldRef':{'resource':'limits.cpu','divisor':'2'}}}]"),
+	       C0 "env[0].valueFrom.resourceFieldRef.divisor Invalid");
+	CREATE(CONTAINER("'env':[{'name':'A','valueFrom':{'secretKeyRef':{'name':'s','key':'..'}}}]"), C0 "env[0].valueFrom.secretKeyRef.key Invalid");
+	CREATE(CONTAINER("'envFrom':[{}]"), C0 "envFrom Invalid");
+}
+
+TEST(pod_resources)
+{
+	CREATE(CONTAINER("'resources':{'requests':{'cpu':'2'},'limits':{'cpu':'1'}}"), C0 "resources.requests Invalid");
+	CREATE(CONTAINER("'resources':{'requests':{'cpu':'-1'}}"), C0 "resources.requests[cpu] Invalid");
+	CREATE(CONTAINER("'resources':{'limits':{'example.test/gpu':'1500m'}}"),
+	       C0 "resources.limits[example.test/gpu] Invalid; " C0 "resources.requests[example.test/gpu] Invalid");
+	CREATE(CONTAINER("'resources':{'requests':{'example.test/gpu':'1'}}"), C0 "resources.limits Required");
+	CREATE(CONTAINER("'resources':{'limits':{'bogus':'1'}}"),
+	       C0 "resources.limits[bogus] Invalid; " C0 "resources.limits[bogus] Invalid; " C0 "resources.requests[bogus] Invalid; " C0
+		  "resources.requests[bogus] Invalid");
+}
+
+TEST(pod_probes)
+{
+	CREATE(CONTAINER("'livenessProbe':{}"), C0 "livenessProbe Required");
+	CREATE(CONTAINER("'livenessProbe':{'exec':{'command':['x']},'tcpSocket':{'port':1}}"), C0 "livenessProbe.tcpSocket Forbidden");
+	CREATE(CONTAINER("'livenessProbe':{'httpGet':{'port':'http','httpHeaders':[{'name':'a b','value':''}]},'successThreshold':2}"),
+	       C0 "livenessProbe.httpGet.httpHeaders Invalid; " C0 "livenessProbe.successThreshold Invalid");
+	CREATE(CONTAINER("'readinessProbe':{'tcpSocket':{'port':1},'terminationGracePeriodSeconds':3}"),
+	       C0 "readinessProbe.terminationGracePeriodSeconds Invalid");
+	CREATE(CONTAINER("'lifecycle':{'preStop':{'sleep':{'seconds':31}},'postStart':{}}"),
+	       C0 "lifecycle.postStart Required; " C0 "lifecycle.preStop.sleep Invalid");
+	CREATE(CONTAINER("'lifecycle':{'stopSignal':'SIGUSR1'}"), C0 "lifecycle.stopSignal Forbidden");
+}
+
+TEST(pod_volumes)
+{
+	CREATE(VOLUME("'hostPath':{'path':'/a/../b'}"), V0 "hostPath.path Invalid");
+	CREATE(VOLUME("'emptyDir':{},'configMap':{'name':'c'}"), V0 "configMap Forbidden");
+	CREATE(VOLUME("'secret':{'items':[{'key':'k','path':'/abs'}],'defaultMode':512}"),
+	       V0 "secret.secretName Required; " V0 "secret.defaultMode Invalid; " V0 "secret.items[0].path Invalid");
+	CREATE(VOLUME("'projected':{'sources':[{'secret':{'name':'s','items':[{'key':'k','path':'p'}]}},{'configMap':{'name':'c','items':[{'key':'k','path':'p'}]}}]}"),
+	       V0 "projected Invalid");
+	CREATE(VOLUME("'projected':{'sources':[{'serviceAccountToken':{'path':'t','expirationSeconds':10}}]}"),
+	       V0 "projected.sources[0].serviceAccountToken.expirationSeconds Invalid");
+	CREATE(VOLUME("'downwardAPI':{'items':[{'path':'p','fieldRef':{'fieldPath':'spec.nodeName'}}]}"),
+	       V0 "downwardAPI.fieldRef.fieldPath NotSupported");
+	CREATE(POD(WORK ",'volumes':[{'name':'v'},{'name':'v'}]"), "spec.volumes[1].name Duplicate");
+	CREATE(CONTAINER("'volumeMounts':[{'name':'none','mountPath':'/x'}]"), C0 "volumeMounts[0].name NotFound");
+	CREATE(POD("'volumes':[{'name':'v'}],'containers':[{'name':'c','image':'i','volumeMounts':[{'name':'v','mountPath':'/x','subPath':'../y'},"
+		   "{'name':'v','mountPath':'/x','mountPropagation':'Bidirectional'}]}]"),
+	       C0 "volumeMounts.subPath Invalid; " C0 "volumeMounts[1].mountPath Invalid; " C0 "volumeMounts.mountPropagation Forbidden");
+}
+
+TEST(pod_security)
+{
+	CREATE(POD(WORK ",'securityContext':{'runAsUser':-1,'sysctls':[{'name':'Bad!','value':''}],'seccompProfile':{'type':'Localhost'}}"),
+	       "spec.securityContext.runAsUser Invalid; spec.securityContext.sysctls[0].name Invalid; spec.securityContext.seccompProfile.localhostProfile Required");
+	CREATE(POD(WORK ",'hostNetwork':true,'securityContext':{'sysctls':[{'name':'net.ipv4.ip_forward','value':'1'}]}"),
+	       "spec.securityContext.sysctls[0].name Invalid");
+	CREATE(CONTAINER("'securityContext':{'privileged':true,'allowPrivilegeEscalation':false}"), C0 "securityContext Invalid");
+	CREATE(CONTAINER("'securityContext':{'procMount':'Unmasked'}"), C0 "securityContext.procMount Invalid");
+	CREATE(CONTAINER("'securityContext':{'seccompProfile':{'type':'Localhost','localhostProfile':'../x'}}"),
+	       C0 "securityContext.seccompProfile.localhostProfile Invalid");
+}
+
+TEST(pod_placement)
+{
+	CREATE(POD(WORK ",'tolerations':[{'operator':'Equal'},{'key':'k','operator':'Exists','value':'v'},{'key':'k','effect':'NoSchedule','tolerationSeconds':1}]"),
+	       "spec.tolerations[0].operator Invalid; spec.tolerations[1].operator Invalid; spec.tolerations[2].effect Invalid");
+	CREATE(POD(WORK ",'topologySpreadConstraints':[{'maxSkew':0,'topologyKey':'z','whenUnsatisfiable':'DoNotSchedule'},"
+		   "{'maxSkew':1,'topologyKey':'z','whenUnsatisfiable':'DoNotSchedule'}]"),
+	       "spec.topologySpreadConstraints[0].maxSkew Invalid; spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable} Duplicate");
+	CREATE(POD(WORK ",'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{'nodeSelectorTerms':[{'matchExpressions':["
+		   "{'key':'k','operator':'Gt','values':['1','2']}],'matchFields':[{'key':'spec.x','operator':'In','values':['y']}]}]}}}"),
+	       "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values Required; "
+	       "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].key Invalid");
+	CREATE(POD(WORK ",'affinity':{'podAntiAffinity':{'preferredDuringSchedulingIgnoredDuringExecution':[{'weight':101,'podAffinityTerm':{'topologyKey':'z'}}]}}"),
+	       "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight Invalid");
+}
+
+TEST(pod_updates)
+{
+	UPDATE(CONTAINER("'command':['a']"), POD("'containers':[{'name':'c','image':'j','command':['a']}]"), "");
+	UPDATE(CONTAINER("'command':['a']"), CONTAINER("'command':['b']"), "spec Forbidden");
+	UPDATE(POD(WORK), POD("'containers':[{'name':'c','image':'i'},{'name':'d','image':'i'}]"), "spec.containers Forbidden");
+	UPDATE(POD(WORK ",'activeDeadlineSeconds':5"), POD(WORK ",'activeDeadlineSeconds':6"), "spec.activeDeadlineSeconds Invalid");
+	UPDATE(POD(WORK ",'activeDeadlineSeconds':5"), POD(WORK ",'activeDeadlineSeconds':4"), "");
+	UPDATE(POD(WORK ",'tolerations':[{'key':'a','operator':'Exists'}]"), POD(WORK ",'tolerations':[{'key':'a','operator':'Exists'},{'key':'b','operator':'Exists'}]"), "");
+	UPDATE(POD(WORK ",'tolerations':[{'key':'a','operator':'Exists'}]"), POD(WORK), "spec.tolerations Forbidden");
+	UPDATE(POD(WORK ",'schedulingGates':[{'name':'a.b/c'}]"), POD(WORK ",'nodeSelector':{'k':'v'}"), "");
+	UPDATE(POD(WORK), POD(WORK ",'nodeSelector':{'k':'v'}"), "spec Forbidden");
+	UPDATE(POD(WORK), POD(WORK ",'schedulingGates':[{'name':'a.b/c'}]"), "spec.schedulingGates[0].name Forbidden");
+}
+
+TEST(pod_subresources)
+{
+	expect_update(__LINE__, "resize", CONTAINER("'resources':{'requests':{'cpu':'1'}}"), CONTAINER("'resources':{'requests':{'cpu':'2'}}"), "");
+	expect_update(__LINE__, "resize", CONTAINER("'resources':{'requests':{'cpu':'1'}}"), CONTAINER("'resources':{}"),
+		      "metadata Invalid; spec.containers[0].resources.requests Forbidden");
+	expect_update(__LINE__, "ephemeralcontainers", POD(WORK), POD(WORK ",'ephemeralContainers':[{'name':'d','image':'i','ports':[{'containerPort':1}]}]"),
+		      "spec.ephemeralContainers[0].ports Forbidden");
+	expect_update(__LINE__, "status", POD(WORK), "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'x'},'status':{'podIPs':[{'ip':'x'}]}}",
+		      "status.podIPs[0] Invalid");
+}
