@@ -94,10 +94,10 @@ static void announce(struct registration *r)
 static void on_status(void *arg, const struct client_response *answer)
 {
 	struct registration *r = arg;
-	struct arena a CLEAN_ARENA;
-	struct json *node;
 	if (!come_back(r))
 		return;
+	struct arena a CLEAN_ARENA;
+	struct json *node;
 	arena_init(&a);
 	if (answer->code == 404) {
 		create_node(r);

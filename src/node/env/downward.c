@@ -61,14 +61,20 @@ static bool subscript(struct str path, struct str prefix, struct str *key)
 	return true;
 }
 
+static struct str member(const struct json *map, struct str key)
+{
+	const struct json *value = json_get(map, key);
+	return value && value->type == JSON_STRING ? value->text : STR_NONE;
+}
+
 int downward_field(struct arena *a, const struct downward_context *x, struct str path, struct str *value, struct err *e)
 {
 	const struct json *pod = x->pod->object;
 	struct str key;
 	if (subscript(path, STR("metadata.labels['"), &key))
-		*value = json_str(json_get(json_at(pod, "metadata.labels"), key), "");
+		*value = member(json_at(pod, "metadata.labels"), key);
 	else if (subscript(path, STR("metadata.annotations['"), &key))
-		*value = json_str(json_get(json_at(pod, "metadata.annotations"), key), "");
+		*value = member(json_at(pod, "metadata.annotations"), key);
 	else if (str_is(path, "metadata.labels"))
 		*value = map_lines(a, json_at(pod, "metadata.labels"));
 	else if (str_is(path, "metadata.annotations"))

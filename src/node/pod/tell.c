@@ -10,10 +10,10 @@ static const char *list_of(enum container_kind kind)
 
 void tell(struct pod_worker *w, int container, enum events_type type, const char *reason, const char *format, ...)
 {
-	struct arena a CLEAN_ARENA;
-	va_list args;
 	if (w->state->deleted)
 		return; // nobody is left to read it
+	struct arena a CLEAN_ARENA;
+	va_list args;
 	arena_init(&a);
 	struct events_about about = events_about_object("v1", "Pod", w->spec->object);
 	if (container >= 0)

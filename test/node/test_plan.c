@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan's pure parts by table: back-off, restart rules, signals, quality of service, what fits, probes' counters.
+#include <signal.h>
+
+#include "node/pod/plan.h"
+#include "node/pod/resources.h"
+#include "node/probe/counter.h"
+#include "unit.h"
+
+static struct pod_spec *pod_of(const char *spec)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct str text = arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":%s}", spec);
+	struct blob *line = blob_create(text);
+	struct pod_spec *s = pod_spec_create(line, blob_str(line));
+	blob_unref(line);
+	return s;
+}
+
+TEST(backoff_doubles_and_forgets)
+{
+	static const int want[] = {10, 20, 40, 80, 160, 300, 300};
+	struct pod_backoff b = {0};
+	int64_t now = 1000000 * TIME_S;
+	CHECK(!pod_backoff_is_resting(&b, now, now)); // the first restart is at once
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		pod_backoff_next(&b, now, now);
+		CHECK_INT(pod_backoff_end(&b, now) - now, want[i] * TIME_S);
+		CHECK(pod_backoff_is_resting(&b, now, now + want[i] * TIME_S - 1));
+		CHECK(!pod_backoff_is_resting(&b, now, now + want[i] * TIME_S));
+		now += want[i] * TIME_S;
+	}
+	int64_t well = now + 11 * 60 * TIME_S; // it ran for more than ten minutes
+	CHECK(!pod_backoff_is_resting(&b, well, well));
+	pod_backoff_next(&b, well, well);
+	CHECK_INT(pod_backoff_end(&b, well) - well, 10 * TIME_S);
+}
+
+TEST(restart_policies)
+{
+	static const struct {
+		const char *pod, *own;
+		bool at_0, at_1, at_42;
+	} cases[] = {
+		{"Always", "", true, true, true},
+		{"OnFailure", "", false, true, true},
+		{"Never", "", false, false, false},
+		{"Never", "\"restartPolicy\":\"OnFailure\",", false, true, true},
+		{"Always", "\"restartPolicy\":\"Never\",", false, false, false},
+		{"Never", "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":\"In\",\"values\":[42]}}],",
+		 false, false, true},
+		{"Never", "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":\"NotIn\",\"values\":[0,1]}}],",
+		 false, false, true},
+	};
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pod_spec *s = pod_of(arena_fmt(&a, "{\"restartPolicy\":\"%s\",\"containers\":[{%s\"name\":\"c\"}]}", cases[i].pod, cases[i].own).p);
+		CHECK_INT(container_should_restart(s, &s->containers[0], 0), cases[i].at_0);
+		CHECK_INT(container_should_restart(s, &s->containers[0], 1), cases[i].at_1);
+		CHECK_INT(container_should_restart(s, &s->containers[0], 42), cases[i].at_42);
+		pod_spec_unref(s);
+	}
+}
+
+TEST(signals_by_name)
+{
+	CHECK_INT(signal_of_name(STR("SIGTERM")), SIGTERM);
+	CHECK_INT(signal_of_name(STR("USR1")), SIGUSR1);
+	CHECK_INT(signal_of_name(STR("9")), SIGKILL);
+	CHECK_INT(signal_of_name(STR("SIGRTMIN+3")), SIGRTMIN + 3);
+	CHECK_INT(signal_of_name(STR("SIGRTMAX-1")), SIGRTMAX - 1);
+	CHECK_INT(signal_of_name(STR("SIGNONE")), 0);
+	CHECK_INT(signal_of_name(STR("")), 0);
+	CHECK_INT(signal_of_name(STR("SIGRTMIN+99")), 0);
+}
+
+#define RESOURCES(r) "{\"containers\":[{\"name\":\"c\",\"resources\":" r "}]}"
+
+TEST(quality_of_service)
+{
+	static const struct {
+		const char *spec, *qos;
+	} cases[] = {
+		{"{\"containers\":[{\"name\":\"c\"}]}", "BestEffort"},
+		{RESOURCES("{\"requests\":{\"cpu\":\"1\"}}"), "Burstable"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}"), "Guaranteed"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"1000m\",\"memory\":\"1024Ki\"}}"), "Guaranteed"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"500m\"}}"), "Burstable"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\"}}"), "Burstable"},
+		{RESOURCES("{\"requests\":{\"cpu\":\"0\"}}"), "BestEffort"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pod_spec *s = pod_of(cases[i].spec);
+		CHECK_STR(str_of(pod_qos(s->object)), cases[i].qos);
+		pod_spec_unref(s);
+	}
+}
+
+TEST(limits_for_the_kernel)
+{
+	struct pod_spec *s = pod_of(RESOURCES("{\"requests\":{\"cpu\":\"250m\",\"memory\":\"16Mi\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"32Mi\"}}"));
+	struct cgroup_limits l = container_limits(&s->containers[0]);
+	CHECK_INT(l.cpu_shares, 256);
+	CHECK_INT(l.cpu_quota_us, 50000);
+	CHECK_INT(l.memory_bytes, 32 << 20);
+	CHECK_INT(pod_limits(s).memory_bytes, 32 << 20);
+	CHECK_INT(container_oom_score(s, &s->containers[0], 1LL << 30), 1000 - 1000 * 16 / 1024);
+	pod_spec_unref(s);
+	s = pod_of("{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}},{\"name\":\"b\"}]}");
+	CHECK_INT(pod_limits(s).memory_bytes, 0); // one has none, so the pod has none
+	CHECK_INT(container_limits(&s->containers[1]).cpu_shares, 2);
+	pod_spec_unref(s);
+}
+
+TEST(what_fits)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct node_amounts room = {1000, 1 << 20, 1 << 20, 2}, used = {600, 0, 0, 1};
+	const char *reason = "";
+	struct str message;
+	struct pod_spec *s = pod_of(RESOURCES("{\"requests\":{\"cpu\":\"400m\"}}"));
+	CHECK(pod_fits(&a, s, &room, &used, &reason, &message));
+	used.pods = 2;
+	CHECK(!pod_fits(&a, s, &room, &used, &reason, &message));
+	CHECK_STR(str_of(reason), "OutOfpods");
+	used = (struct node_amounts){601, 0, 0, 0};
+	CHECK(!pod_fits(&a, s, &room, &used, &reason, &message));
+	CHECK_STR(str_of(reason), "OutOfcpu");
+	pod_spec_unref(s);
+	// A sidecar counts beside the main containers, an init container instead of them.
+	s = pod_of("{\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"cpu\":\"100m\"}}},"
+		   "{\"name\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"900m\"}}}],"
+		   "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"300m\"}}}],\"overhead\":{\"cpu\":\"10m\"}}");
+	CHECK_INT(pod_requests(s).cpu_milli, 1010);
+	pod_spec_unref(s);
+}
+
+TEST(probe_counters)
+{
+	struct probe_spec s = {.success_threshold = 2, .failure_threshold = 3, .period_ns = 10 * TIME_S, .initial_delay_ns = TIME_S};
+	struct probe_counter c = {0};
+	CHECK(!probe_count(&c, &s, true));
+	CHECK(probe_count(&c, &s, true) && c.verdict == PROBE_GOOD);
+	CHECK(!probe_count(&c, &s, true));
+	CHECK(!probe_count(&c, &s, false) && !probe_count(&c, &s, false));
+	CHECK(!probe_count(&c, &s, true)); // the row is broken
+	CHECK(!probe_count(&c, &s, false) && !probe_count(&c, &s, false));
+	CHECK(probe_count(&c, &s, false) && c.verdict == PROBE_BAD);
+	CHECK(!probe_count(&c, &s, true) && probe_count(&c, &s, true) && c.verdict == PROBE_GOOD);
+	CHECK_INT(probe_first_ns(&s), TIME_S + 500 * TIME_MS);
+}
+
+TEST(plan_of_a_simple_pod)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	int64_t now = 1000000 * TIME_S;
+	struct pod_spec *s = pod_of("{\"restartPolicy\":\"OnFailure\",\"activeDeadlineSeconds\":60,\"containers\":[{\"name\":\"c\"}]}");
+	struct pod_state *st = pod_state_create(s);
+	struct pod_plan plan;
+	st->started = now;
+	pod_plan(&a, s, st, now, &plan);
+	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_PREPARE && plan.wake == now + 60 * TIME_S);
+	st->sandbox = SANDBOX_READY;
+	pod_plan(&a, s, st, now, &plan);
+	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_START);
+	st->containers[0] = (struct container_state){.stage = STAGE_RUNNING, .attempts = 1, .run.started = now};
+	pod_plan(&a, s, st, now + TIME_S, &plan);
+	CHECK_INT(plan.count, 0);
+	pod_plan(&a, s, st, now + 60 * TIME_S, &plan);
+	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_EXPIRE);
+	st->containers[0].stage = STAGE_EXITED;
+	st->containers[0].run.exit_code = 1;
+	st->containers[0].run.finished = now + TIME_S;
+	pod_backoff_next(&st->containers[0].backoff, now + TIME_S, now + TIME_S);
+	pod_plan(&a, s, st, now + 2 * TIME_S, &plan);
+	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_REST && plan.wake == now + 11 * TIME_S);
+	pod_plan(&a, s, st, now + 11 * TIME_S, &plan);
+	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_START);
+	st->containers[0].run.exit_code = 0;
+	pod_plan(&a, s, st, now + 2 * TIME_S, &plan);
+	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_TEARDOWN);
+	st->sandbox = SANDBOX_GONE;
+	pod_plan(&a, s, st, now + 2 * TIME_S, &plan);
+	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_SETTLE);
+	st->settled = true;
+	pod_plan(&a, s, st, now + 2 * TIME_S, &plan);
+	CHECK_INT(plan.count, 0);
+	pod_state_destroy(st);
+	pod_spec_unref(s);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// The node as a whole in virtual time: agents that come back, images that come late, objects that change, pods that are
+// too many, and many at once.
+#include "base/map.h"
+#include "base/times.h"
+#include "fake_runtime.h"
+#include "fake_server.h"
+#include "node/node.h"
+#include "sys/sim.h"
+#include "unit.h"
+
+#define PODS "/api/v1/namespaces/d/pods"
+
+struct world {
+	struct sim *sim;
+	struct loop *loop;
+	struct fake_server *server;
+	struct fake_runtime *runtime;
+	struct node *node;
+	struct arena arena;
+};
+
+static const struct fake_act acts[] = {
+	{.command = "polite", .term_code = 0},
+	{.command = "deaf", .term_code = -1},
+	{.command = "brief", .runs_ns = 100 * TIME_MS},
+};
+
+static void start_node(struct world *w)
+{
+	static const struct machine machine = {.cpus = 4, .memory = 8LL << 30, .storage = 100LL << 30};
+	struct node_config c = {
+		.loop = w->loop, .transport = fake_server_transport(w->server), .runtime = fake_runtime_table(w->runtime),
+		.network = fake_network(), .name = "n1", .address = "192.0.2.1", .machine = &machine, .port = 10250, .pods_max = 120,
+	};
+	REQUIRE(!node_create(&c, &w->node, NULL));
+	sim_run(w->sim, 2 * TIME_S);
+}
+
+static void begin(struct world *w)
+{
+	*w = (struct world){.sim = sim_create(11)};
+	arena_init(&w->arena);
+	w->loop = sim_loop(w->sim, "node");
+	w->server = fake_server_create(w->loop);
+	w->runtime = fake_runtime_create(w->loop, acts, ARRAY_LEN(acts));
+	start_node(w);
+}
+
+static void end(struct world *w)
+{
+	node_destroy(w->node);
+	sim_run(w->sim, TIME_S);
+	fake_runtime_destroy(w->runtime);
+	fake_server_destroy(w->server);
+	sim_destroy(w->sim);
+	arena_finish(&w->arena);
+}
+
+static void add_pod(struct world *w, const char *name, const char *image, const char *command, const char *more)
+{
+	struct str body = arena_fmt(&w->arena, "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",%s"
+				    "\"containers\":[{\"name\":\"c\",\"image\":\"%s\",\"command\":[\"%s\"]}]}}", name, more, image, command);
+	CHECK_INT(fake_server_do(w->server, "POST", PODS, body.p), 201);
+}
+
+static const struct json *pod(struct world *w, const char *name)
+{
+	return fake_server_get(w->server, &w->arena, arena_fmt(&w->arena, PODS "/%s", name).p);
+}
+
+static void check_state(struct world *w, const char *name, const char *path, const char *want)
+{
+	struct str got = json_str(pod(w, name), arena_fmt(&w->arena, "status.%s", path).p);
+	if (!str_is(got, want))
+		unit_fail(__FILE__, __LINE__, "%s of %s is \"%.*s\", not \"%s\"", path, name, STR_FMT(got), want);
+}
+
+TEST(registers_and_renews)
+{
+	struct world w;
+	begin(&w);
+	const struct json *node = fake_server_get(w.server, &w.arena, "/api/v1/nodes/n1");
+	CHECK_STR(json_str(node, "status.capacity.cpu"), "4");
+	CHECK_STR(json_str(node, "status.conditions.3.status"), "True");
+	CHECK_STR(json_str(json_at(node, "status.addresses.0"), "address"), "192.0.2.1");
+	const char *lease = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1";
+	struct str first = json_str(fake_server_get(w.server, &w.arena, lease), "spec.renewTime");
+	size_t requests = fake_server_requests(w.server);
+	sim_run(w.sim, 60 * TIME_S);
+	struct str later = json_str(fake_server_get(w.server, &w.arena, lease), "spec.renewTime");
+	CHECK(first.n && !str_eq(first, later));
+	CHECK(fake_server_requests(w.server) - requests <= 7); // an idle node is quiet
+	end(&w);
+}
+
+TEST(agent_comes_back)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "stays", "i", "polite", "");
+	add_pod(&w, "goes", "i", "polite", "");
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "stays", "phase", "Running");
+	struct str id = json_str(pod(&w, "stays"), "status.containerStatuses.0.containerID");
+	node_destroy(w.node);
+	fake_runtime_restart(w.runtime);
+	fake_server_do(w.server, "DELETE", PODS "/goes?gracePeriodSeconds=0", "{\"gracePeriodSeconds\":0}");
+	sim_run(w.sim, 5 * TIME_S);
+	CHECK_INT(fake_runtime_running(w.runtime), 2);
+	start_node(&w);
+	sim_run(w.sim, 5 * TIME_S);
+	CHECK_INT(fake_runtime_running(w.runtime), 1); // what vanished meanwhile was taken away
+	CHECK_INT(fake_runtime_created(w.runtime), 2); // nothing was started anew
+	check_state(&w, "stays", "phase", "Running");
+	CHECK(str_eq(json_str(pod(&w, "stays"), "status.containerStatuses.0.containerID"), id));
+	CHECK(json_is_true(pod(&w, "stays"), "status.containerStatuses.0.ready"));
+	fake_server_do(w.server, "DELETE", PODS "/stays", NULL);
+	sim_run(w.sim, 5 * TIME_S);
+	CHECK(!pod(&w, "stays"));
+	CHECK_INT(fake_runtime_pods(w.runtime), 0);
+	CHECK_INT(node_pod_count(w.node), 0);
+	end(&w);
+}
+
+TEST(ends_while_nobody_looks)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "p", "i", "brief", "\"restartPolicy\":\"Never\",");
+	sim_run(w.sim, 60 * TIME_MS);
+	node_destroy(w.node);
+	fake_runtime_restart(w.runtime);
+	sim_run(w.sim, 5 * TIME_S);
+	start_node(&w);
+	sim_run(w.sim, 5 * TIME_S);
+	check_state(&w, "p", "phase", "Succeeded");
+	CHECK_INT(fake_runtime_created(w.runtime), 1);
+	end(&w);
+}
+
+TEST(image_comes_late)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "p", "example.test/late:1", "polite", "");
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "p", "containerStatuses.0.state.waiting.reason", "ErrImagePull");
+	sim_run(w.sim, 5 * TIME_S);
+	check_state(&w, "p", "containerStatuses.0.state.waiting.reason", "ImagePullBackOff");
+	check_state(&w, "p", "phase", "Pending");
+	fake_runtime_add_image(w.runtime, "example.test/late:1");
+	sim_run(w.sim, 2 * TIME_S);
+	check_state(&w, "p", "phase", "Running");
+	CHECK_INT(json_i64(pod(&w, "p"), "status.containerStatuses.0.restartCount", -1), 0);
+	end(&w);
+}
+
+TEST(too_many)
+{
+	struct world w;
+	begin(&w);
+	struct str body = arena_fmt(&w.arena, "{\"metadata\":{\"name\":\"big\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":"
+				    "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"5\"}}}]}}");
+	CHECK_INT(fake_server_do(w.server, "POST", PODS, body.p), 201);
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "big", "phase", "Failed");
+	check_state(&w, "big", "reason", "OutOfcpu");
+	CHECK_INT(fake_runtime_created(w.runtime), 0);
+	fake_server_do(w.server, "DELETE", PODS "/big", NULL);
+	sim_run(w.sim, TIME_S);
+	CHECK(!pod(&w, "big"));
+	end(&w);
+}
+
+TEST(many_at_once)
+{
+	struct world w;
+	begin(&w);
+	for (int i = 0; i < 100; i++)
+		add_pod(&w, arena_fmt(&w.arena, "p%d", i).p, "i", "deaf", "");
+	sim_run(w.sim, TIME_S);
+	CHECK_INT(fake_runtime_running(w.runtime), 100);
+	size_t before = fake_server_requests(w.server);
+	sim_run(w.sim, 5 * TIME_S);
+	CHECK(fake_server_requests(w.server) - before <= 301); // events only; statuses are told once
+	for (int i = 0; i < 100; i++)
+		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/p%d?gracePeriodSeconds=0", i).p, "{\"gracePeriodSeconds\":0}");
+	sim_run(w.sim, 600 * TIME_MS);
+	CHECK_INT(fake_runtime_running(w.runtime), 0);
+	sim_run(w.sim, TIME_S);
+	CHECK_INT(fake_runtime_pods(w.runtime), 0);
+	CHECK_INT(node_pod_count(w.node), 0);
+	end(&w);
+}
+
+TEST(deleted_before_it_runs)
+{
+	struct world w;
+	begin(&w);
+	for (int ms = 0; ms < 60; ms += 3) { // at every moment of its start
+		const char *name = arena_fmt(&w.arena, "p%d", ms).p;
+		add_pod(&w, name, "i", "deaf", "\"terminationGracePeriodSeconds\":1,");
+		sim_run(w.sim, ms * TIME_MS);
+		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/%s", name).p, NULL);
+		sim_run(w.sim, 4 * TIME_S);
+		CHECK(!pod(&w, name));
+	}
+	CHECK_INT(fake_runtime_pods(w.runtime), 0);
+	CHECK_INT(fake_runtime_running(w.runtime), 0);
+	CHECK_INT(node_pod_count(w.node), 0);
+	end(&w);
+}
+
+TEST(server_that_stammers)
+{
+	struct world w;
+	begin(&w);
+	fake_server_set_faults(w.server, (struct fake_faults){.request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
+	for (int i = 0; i < 20; i++)
+		add_pod(&w, arena_fmt(&w.arena, "p%d", i).p, "i", "polite", "");
+	sim_run(w.sim, 60 * TIME_S);
+	for (int i = 0; i < 20; i++)
+		check_state(&w, arena_fmt(&w.arena, "p%d", i).p, "phase", "Running");
+	CHECK_INT(fake_runtime_created(w.runtime), 20);
+	for (int i = 0; i < 20; i++)
+		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/p%d", i).p, NULL);
+	sim_run(w.sim, 120 * TIME_S);
+	CHECK_INT(fake_server_count(w.server, PODS), 0);
+	CHECK_INT(fake_runtime_pods(w.runtime), 0);
+	end(&w);
+}
