@@ -87,7 +87,7 @@ static void start_controllers(struct one_server *s)
 	s->controllers = controllers_start(s->transport, &o, &e);
 	if (!s->controllers)
 		mem_panic(err_text(&e));
-	s->scheduler = scheduler_start(s->transport);
+	s->scheduler = scheduler_start(s->transport, STR_NONE);
 }
 
 static void start_node(struct cluster *c, size_t i, int64_t pods)
@@ -143,6 +143,7 @@ void cluster_destroy(struct cluster *c)
 		server_stop(s->server, on_stopped, s);
 	}
 	cluster_until(c, 60 * TIME_S, servers_stopped, NULL);
+	sim_run(c->sim, TIME_S); // what was cancelled comes to its end
 	for (size_t i = 0; i < c->server_count; i++) {
 		server_destroy(c->servers[i].server);
 		store_destroy(c->servers[i].store);

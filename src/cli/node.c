@@ -3,7 +3,6 @@
 // which the server reaches it.
 #include "cli/node.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -15,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/times.h"
+#include "cli/address.h"
 #include "cli/commands.h"
 #include "client/kubeconfig.h"
 #include "node/node.h"
@@ -65,20 +65,6 @@ static int list(struct pod_network *n, struct arena *a, struct str **uids, size_
 static const struct pod_network_ops pod_network_ops = {attach, detach, list};
 
 // ---- the node's address
-
-// That from which packets to elsewhere would leave; nothing is sent. False where there is no route.
-static bool address_of_default_route(char *out, socklen_t size)
-{
-	struct sockaddr_in elsewhere = {.sin_family = AF_INET, .sin_port = htons(9)}, self;
-	socklen_t n = sizeof self;
-	inet_pton(AF_INET, "198.51.100.1", &elsewhere.sin_addr); // TEST-NET-2: nobody's
-	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool found = s >= 0 && connect(s, (struct sockaddr *)&elsewhere, sizeof elsewhere) == 0 &&
-		     getsockname(s, (struct sockaddr *)&self, &n) == 0 && inet_ntop(AF_INET, &self.sin_addr, out, size);
-	if (s >= 0)
-		close(s);
-	return found;
-}
 
 static void choose_address(struct agent *x)
 {

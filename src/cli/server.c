@@ -3,11 +3,13 @@
 #include "server/server.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/address.h"
 #include "cli/commands.h"
 #include "cli/local_transport.h"
 #include "controllers/controllers.h"
@@ -17,10 +19,13 @@
 
 enum { IO_LOOPS = 2 };
 
-static const char *listen_address = "127.0.0.1:6443", *token_file, *selection = "*", *node_name;
+static const char *listen_address = "127.0.0.1:6443", *advertise, *token_file, *selection = "*",
+		  *node_name;
 
 const struct option_spec server_options[] = {
 	{"listen", OPTION_TEXT, "ADDR:PORT", "where the API is served; port 0 picks one", &listen_address},
+	{"advertise-address", OPTION_TEXT, "IP", "where pods and clients reach a server that listens on every address; without it that of the default route",
+	 &advertise},
 	{"token-auth-file", OPTION_TEXT, "FILE", "users by token: lines of token,user,uid,\"group1,group2\"", &token_file},
 	{"controllers", OPTION_TEXT, "LIST", "which run: *, -name, none; the scheduler is one", &selection},
 	{"service-range", OPTION_TEXT, "RANGE", "addresses of Services", &cli_service_range},
@@ -74,7 +79,7 @@ static int start_controllers(struct control_plane *p, struct err *e)
 	if (!p->controllers)
 		return -1;
 	if (controllers_selected(str_of(selection), "scheduler"))
-		p->scheduler = scheduler_start(p->transport);
+		p->scheduler = scheduler_start(p->transport, STR_NONE);
 	return 0;
 }
 
@@ -107,6 +112,7 @@ static void on_ready(void *arg, const struct err *e)
 
 static int open_all(struct control_plane *p, struct err *e)
 {
+	static char own[INET_ADDRSTRLEN];
 	char path[4096], host[256];
 	if (mkdir(cli_data_dir, 0700) < 0 && errno != EEXIST)
 		return err_errno(e, errno, "%s", cli_data_dir);
@@ -115,6 +121,9 @@ static int open_all(struct control_plane *p, struct err *e)
 		return -1;
 	for (int i = 0; i < IO_LOOPS; i++)
 		p->io[i] = loop_real_thread("onggi-io");
+	if (!advertise && address_of_default_route(own, sizeof own))
+		advertise = own;
+	const char *names[] = {advertise};
 	struct server_config c = {
 		.core = p->core,
 		.io = p->io,
@@ -122,6 +131,9 @@ static int open_all(struct control_plane *p, struct err *e)
 		.store = p->store,
 		.data_dir = cli_data_dir,
 		.listen = listen_address,
+		.advertise = advertise,
+		.names = names,
+		.name_count = advertise ? 1 : 0,
 		.host_name = gethostname(host, sizeof host) == 0 ? host : NULL,
 		.token_file = token_file,
 		.service_range = cli_service_range,

@@ -18,7 +18,7 @@ struct server_private { // what only the core loop touches
 	struct server shared;
 	struct pki pki;
 	const char *data_dir;
-	const char *listen;
+	const char *listen, *advertise;
 	struct str client_authorities; // PEM: ours and the further one
 	struct worker *local;	       // of the bootstrap
 	struct timer renewal;
@@ -135,6 +135,7 @@ struct server *server_create(const struct server_config *c, struct err *e)
 	s->started_wall_ns = loop_wall(c->core);
 	p->data_dir = arena_c(&s->arena, str_of(c->data_dir));
 	p->listen = c->listen ? arena_c(&s->arena, str_of(c->listen)) : NULL;
+	p->advertise = c->advertise ? arena_c(&s->arena, str_of(c->advertise)) : NULL;
 	s->documents = documents_create();
 	s->listening = listening_create(s, c->io, p->listen && c->io_count ? 1 : 0, p->listen);
 	if (open_parts(p, c, e) < 0) {
@@ -251,7 +252,7 @@ static void listens(void *arg, int port, const struct err *why)
 	if (p->listen) {
 		struct str host = host_of(str_of(p->listen));
 		if (is_any_address(host))
-			host = STR("127.0.0.1");
+			host = p->advertise ? str_of(p->advertise) : STR("127.0.0.1");
 		s->advertise = str_find(host, ':') >= 0 ? arena_fmt(&s->arena, "[%.*s]:%d", STR_FMT(host), port)
 						       : arena_fmt(&s->arena, "%.*s:%d", STR_FMT(host), port);
 		struct err e CLEAN_ERR = ERR_EMPTY;

@@ -21,6 +21,7 @@ struct server_config {
 	struct store *store;	  // lives longer than the server
 	const char *data_dir;	  // made where absent, mode 0700
 	const char *listen;	  // "127.0.0.1:6443"; port 0 picks one. NULL: nothing listens
+	const char *advertise;	  // the address at which others reach us where `listen` is a wildcard; NULL: 127.0.0.1
 	const char *const *names; // more names and addresses of the server's certificate
 	size_t name_count;
 	const char *host_name;	       // this machine's, for the certificate; NULL: none
