@@ -34,7 +34,7 @@ struct remote_events {
 	void (*on_ready)(void *arg);
 	void (*on_stdin)(void *arg, struct str data);
 	void (*on_stdin_end)(void *arg); // the client closed stdin
-	void (*on_resize)(void *arg, int width, int height);
+	void (*on_resize)(void *arg, int width, int height); // may not end the remote
 	// After remote_pending was above DUPLEX_HIGH: send on. Optional.
 	void (*on_drain)(void *arg);
 	// The client is gone; nothing follows. remote_destroy is owed. Not after remote_finish.
@@ -62,7 +62,7 @@ struct forward_connection;
 struct forward_events {
 	// The client wants a connection to this port. Answer with forward_open or forward_refuse, then or later.
 	void (*on_connect)(void *arg, struct forward_connection *c, uint16_t port);
-	// The client gave this one up before it was answered; forget it. Optional only if every answer is given at once.
+	// The client has gone before this one was answered; forget it. Optional only if every answer is given at once.
 	void (*on_give_up)(void *arg, struct forward_connection *c);
 	// The client is gone and all its connections are cut (those opened hear it by their duplex). Nothing follows;
 	// forward_destroy is owed.

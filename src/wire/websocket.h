@@ -88,6 +88,8 @@ struct websocket *websocket_create(struct duplex *d, bool client, const struct w
 void websocket_send(struct websocket *w, bool text, struct str a, struct str b);
 size_t websocket_pending(const struct websocket *w);
 void websocket_read(struct websocket *w, bool on);
+// Sends a close frame; what the peer still sends, and its end, are told as before.
+void websocket_finish(struct websocket *w);
 // Sends a close frame (1000: all is well) and frees the connection when the peer has answered, after 5 s at most. No callback
 // comes after this.
 void websocket_close(struct websocket *w, int code, struct str reason);
