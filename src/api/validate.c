@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order in which the rules of a kind (see rules/) are asked. On create the kind's own come first, and the metadata
-// with them; on update the metadata is compared by the generic layer and, mostly, by the kind again.
+// Asks the rules of an object's kind (see rules/), and those of metadata that all kinds share. On update, what the
+// metadata may not change is told by the generic layer and, of most kinds, by the kind again, as Kubernetes does.
 #include "api/rules/rules.h"
 
 static struct check check_of(struct api_context *context, const struct api_resource *r, const struct json *object,
@@ -39,6 +39,7 @@ static void check_update(struct check *c, const struct kind_rules *rules)
 {
 	const struct path *p = AT(NULL, "metadata");
 	const struct json *now = field(c->object, "metadata"), *old = field(c->old, "metadata");
+	check_metadata(c, p, now, c->resource->namespaced, format_path_segment);
 	check_metadata_update(c, p, now, old);
 	if (!(rules->traits & KIND_META_ONCE))
 		check_metadata_update(c, p, now, old);

@@ -19,7 +19,7 @@ static void check_finalizers(struct check *c, const struct path *p, const struct
 	size_t i = 0;
 	json_each(finalizer, finalizers) {
 		check_format(c, p, finalizer->text, format_qualified_name);
-		if (!(kind_rules_of(c->resource)->traits & KIND_LAX_FINALIZERS))
+		if (!c->old && !(kind_rules_of(c->resource)->traits & KIND_LAX_FINALIZERS))
 			check_finalizer_domain(c, AT_INDEX(p, i), finalizer->text);
 		orphan = orphan || str_is(finalizer->text, "orphan");
 		foreground = foreground || str_is(finalizer->text, "foregroundDeletion");
