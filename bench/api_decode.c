@@ -7,10 +7,13 @@
 #include "api/object.h"
 
 static const char pod[] =
-	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"labels\":{\"app\":"
-	"\"web\"}},\"spec\":{\"containers\":[{\"name\":\"web\",\"image\":\"example.test/web:1\",\"ports\":[{\"containerPort\":80}],"
-	"\"resources\":{\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\"}},\"readinessProbe\":{\"httpGet\":{\"path\":\"/\",\"port\":80}},"
-	"\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"m\"}}]}}";
+	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"labels\":{\"app\":\"web\"}},"
+	"\"spec\":{\"containers\":[{\"name\":\"web\",\"image\":\"example.test/web:1\","
+	"\"ports\":[{\"containerPort\":80}],"
+	"\"resources\":{\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\"}},"
+	"\"readinessProbe\":{\"httpGet\":{\"path\":\"/\",\"port\":80}},"
+	"\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],"
+	"\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"m\"}}]}}";
 
 static double seconds(void)
 {
@@ -48,8 +51,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	int n = snprintf(map, sizeof map,
-			 "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m\",\"namespace\":\"default\"},"
-			 "\"data\":{\"k\":\"%0900d\"}}", 0);
+			 "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m\"},"
+			 "\"data\":{\"k\":\"%0900d\"}}",
+			 0);
 	measure("configmaps", (struct str){map, (size_t)n}, (int)times);
 	measure("pods", str_of(pod), (int)times);
 	return 0;

@@ -12,8 +12,8 @@ int conform(struct arena *a, struct json *tree, const struct api_type *type, str
 // A protobuf body (`k8s\0`, then runtime.Unknown) as a tree of `type`. Unknown numbers are skipped.
 int protobuf_decode(struct arena *a, struct str bytes, const struct api_type *type, struct json **out, struct err *e);
 
-// Of keys that stand twice in an object the last value stays, in the place of the first. Each repetition adds its key to
-// *duplicates (100 at most), an array, or NULL.
+// Of keys that stand twice in an object the last value stays, in the place of the first. Each repetition adds its key
+// to *duplicates (100 at most), an array, or NULL.
 void keep_last_of_each(struct arena *a, struct json *object, struct json *duplicates);
 
 #endif

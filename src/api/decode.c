@@ -79,8 +79,8 @@ static int finish(struct arena *a, struct json *tree, const struct api_type *typ
 }
 
 int api_decode(struct arena *a, struct str bytes, enum api_media media, const struct api_type *type,
-	       const struct api_resource *resource, enum api_strictness strictness, struct json *warnings, struct json **out,
-	       struct err *e)
+	       const struct api_resource *resource, enum api_strictness strictness, struct json *warnings,
+	       struct json **out, struct err *e)
 {
 	struct json *tree, *duplicates = strictness == API_IGNORE ? NULL : json_array(a);
 	struct json *faults = strictness == API_IGNORE ? NULL : json_array(a);
@@ -105,7 +105,8 @@ int api_decode(struct arena *a, struct str bytes, enum api_media media, const st
 int api_conform(struct arena *a, struct json *tree, const struct api_type *type, const struct api_resource *resource,
 		enum api_strictness strictness, struct json *warnings, struct err *e)
 {
-	return finish(a, tree, type, resource, strictness == API_IGNORE ? NULL : json_array(a), strictness, warnings, e);
+	return finish(a, tree, type, resource, strictness == API_IGNORE ? NULL : json_array(a), strictness, warnings,
+		      e);
 }
 
 int api_load(struct arena *a, struct str stored, const struct api_resource *r, struct json **out, struct err *e)

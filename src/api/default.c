@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills in absent fields: first what the schema says (`default=`, and {} for objects that are no pointers), deepest last;
-// then the type's own function (`defaults=` in the schema, src/api/defaults/), which sees what lies below filled in.
+// Fills in absent fields: first what the schema says (`default=`, and {} for objects that are no pointers), then the
+// type's own function (`defaults=` in the schema, src/api/defaults/), which sees what lies below filled in.
 #include "api/object.h"
 
 static void fill_object(struct arena *a, const struct api_type *t, struct json *object);

@@ -61,7 +61,8 @@ static bool is_first_of(const struct api_resource *r, bool with_version)
 	return true;
 }
 
-#define EACH_RESOURCE(r) (const struct api_resource *r = api_resources; r < api_resources + api_resource_count; r++)
+#define each_resource(r) \
+	for (const struct api_resource *r = api_resources; r < api_resources + api_resource_count; r++)
 
 void api_discovery_legacy_versions(struct buf *out, struct str server_address)
 {
@@ -81,7 +82,7 @@ static void add_group_version(struct buf *out, const struct api_resource *r)
 static void add_group(struct buf *out, const struct api_resource *first)
 {
 	buf_fmt(out, "\"name\":\"%.*s\",\"versions\":[", STR_FMT(first->group));
-	for EACH_RESOURCE(r) {
+	each_resource(r) {
 		if (!str_eq(r->group, first->group) || !is_first_of(r, true))
 			continue;
 		if (r != first)
@@ -96,7 +97,7 @@ void api_discovery_groups(struct buf *out)
 {
 	bool first = true;
 	BUF_LIT(out, "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[");
-	for EACH_RESOURCE(r) {
+	each_resource(r) {
 		if (r->group.n == 0 || !is_first_of(r, false))
 			continue;
 		buf_add_byte(out, first ? '{' : ',');
@@ -111,7 +112,7 @@ void api_discovery_groups(struct buf *out)
 
 bool api_discovery_group(struct buf *out, struct str group)
 {
-	for EACH_RESOURCE(r) {
+	each_resource(r) {
 		if (group.n == 0 || !str_eq(r->group, group))
 			continue;
 		BUF_LIT(out, "{\"kind\":\"APIGroup\",\"apiVersion\":\"v1\",");
@@ -124,8 +125,8 @@ bool api_discovery_group(struct buf *out, struct str group)
 
 static void add_resource(struct buf *out, const struct api_resource *r)
 {
-	buf_fmt(out, "{\"name\":\"%.*s\",\"singularName\":\"%.*s\",\"namespaced\":%s,\"kind\":\"%.*s\"", STR_FMT(r->plural),
-		STR_FMT(r->singular), r->namespaced ? "true" : "false", STR_FMT(r->kind));
+	buf_fmt(out, "{\"name\":\"%.*s\",\"singularName\":\"%.*s\",\"namespaced\":%s,\"kind\":\"%.*s\"",
+		STR_FMT(r->plural), STR_FMT(r->singular), r->namespaced ? "true" : "false", STR_FMT(r->kind));
 	add_verbs(out, r->verbs);
 	add_optional_strings(out, "shortNames", r->short_names);
 	add_optional_strings(out, "categories", r->categories);
@@ -134,8 +135,8 @@ static void add_resource(struct buf *out, const struct api_resource *r)
 
 static void add_subresource(struct buf *out, const struct api_resource *r, const struct api_subresource *s)
 {
-	buf_fmt(out, "{\"name\":\"%.*s/%.*s\",\"singularName\":\"\",\"namespaced\":%s", STR_FMT(r->plural), STR_FMT(s->name),
-		r->namespaced ? "true" : "false");
+	buf_fmt(out, "{\"name\":\"%.*s/%.*s\",\"singularName\":\"\",\"namespaced\":%s", STR_FMT(r->plural),
+		STR_FMT(s->name), r->namespaced ? "true" : "false");
 	if (s->group.n)
 		add_text(out, "group", s->group);
 	if (s->version.n)
@@ -148,7 +149,7 @@ static void add_subresource(struct buf *out, const struct api_resource *r, const
 bool api_discovery_resources(struct buf *out, struct str group, struct str version)
 {
 	bool any = false;
-	for EACH_RESOURCE(r) {
+	each_resource(r) {
 		if (!same_version(r, group, version))
 			continue;
 		if (!any) {
@@ -184,7 +185,8 @@ static void add_aggregated_subresources(struct buf *out, const struct api_resour
 	for (size_t i = 0; i < r->subresource_count; i++) {
 		const struct api_subresource *s = &r->subresources[i];
 		buf_fmt(out, "%s{\"subresource\":\"%.*s\"", i ? "," : "", STR_FMT(s->name));
-		add_response_kind(out, s->group.n ? s->group : r->group, s->version.n ? s->version : r->version, s->kind);
+		bool own = s->version.n > 0;
+		add_response_kind(out, own ? s->group : r->group, own ? s->version : r->version, s->kind);
 		add_verbs(out, s->verbs);
 		buf_add_byte(out, '}');
 	}
@@ -207,7 +209,7 @@ static void add_aggregated_resource(struct buf *out, const struct api_resource *
 static void add_aggregated_version(struct buf *out, const struct api_resource *first)
 {
 	buf_fmt(out, "{\"version\":\"%.*s\",\"resources\":[", STR_FMT(first->version));
-	for EACH_RESOURCE(r) {
+	each_resource(r) {
 		if (!same_version(r, first->group, first->version))
 			continue;
 		if (r != first)
@@ -223,7 +225,7 @@ static void add_aggregated_group(struct buf *out, const struct api_resource *fir
 	if (first->group.n)
 		buf_fmt(out, "\"name\":\"%.*s\",", STR_FMT(first->group));
 	BUF_LIT(out, "\"creationTimestamp\":null},\"versions\":[");
-	for EACH_RESOURCE(r) {
+	each_resource(r) {
 		if (!str_eq(r->group, first->group) || !is_first_of(r, true))
 			continue;
 		if (r != first)
@@ -238,7 +240,7 @@ void api_discovery_aggregated(struct buf *out, bool core)
 	bool any = false;
 	BUF_LIT(out, "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/v2\",\"metadata\":{},"
 		     "\"items\":[");
-	for EACH_RESOURCE(r) {
+	each_resource(r) {
 		if ((r->group.n == 0) != core || !is_first_of(r, false))
 			continue;
 		if (any)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From bytes to a valid object and back: what a write request passes through, in this order:
-//   api_decode -> api_default -> (create: api_prepare_create | update: api_prepare_update) -> api_validate_* -> api_encode
+//   api_decode -> api_default -> api_prepare_create | api_prepare_update -> api_validate_* -> api_encode
 // Pure: the time, uids and names to use come in with struct api_context. Trees live in the request's arena.
 #ifndef API_OBJECT_H
 #define API_OBJECT_H
@@ -11,14 +11,14 @@ enum api_media { API_JSON, API_YAML, API_PROTOBUF };
 
 enum api_strictness { API_IGNORE, API_WARN, API_STRICT }; // ?fieldValidation=
 
-// Decodes one object of `type`, which is the resource's or its subresource's. Unless `resource` is NULL (DeleteOptions),
-// apiVersion and kind must be the type's own (absent ones are filled in).
-// Wrong JSON types fail with ERR_BAD_REQUEST naming the field. Unknown and duplicate fields: dropped; under API_WARN
-// each adds a text to *warnings (a JSON array of strings, may be NULL), under API_STRICT they fail with
-// ERR_BAD_REQUEST "strict decoding error: unknown field "spec.x", ...".
+// Decodes one object of `type`, which is the resource's or its subresource's. Unless `resource` is NULL
+// (DeleteOptions), apiVersion and kind must be the type's own (absent ones are filled in). Wrong JSON types fail with
+// ERR_BAD_REQUEST naming the field. Unknown and duplicate fields: dropped; under API_WARN each adds a text to *warnings
+// (a JSON array of strings, may be NULL), under API_STRICT they fail with ERR_BAD_REQUEST "strict decoding error:
+// unknown field "spec.x", ...".
 int api_decode(struct arena *a, struct str bytes, enum api_media media, const struct api_type *type,
-	       const struct api_resource *resource, enum api_strictness strictness, struct json *warnings, struct json **out,
-	       struct err *e);
+	       const struct api_resource *resource, enum api_strictness strictness, struct json *warnings,
+	       struct json **out, struct err *e);
 // The same for a tree that is already parsed (the result of a patch): checks types, drops nulls and unknown fields.
 int api_conform(struct arena *a, struct json *tree, const struct api_type *type, const struct api_resource *resource,
 		enum api_strictness strictness, struct json *warnings, struct err *e);

@@ -15,7 +15,8 @@ static void add_info(struct openapi *o, struct json *document)
 
 static struct json *bearer_token(struct openapi *o)
 {
-	struct json *schemes = json_object(o->arena), *token = openapi_add(schemes, "BearerToken", json_object(o->arena));
+	struct json *schemes = json_object(o->arena);
+	struct json *token = openapi_add(schemes, "BearerToken", json_object(o->arena));
 	openapi_add_text(o, token, "description", STR("Bearer token"));
 	openapi_add_text(o, token, "in", STR("header"));
 	openapi_add_text(o, token, "name", STR("authorization"));

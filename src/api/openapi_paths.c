@@ -152,7 +152,8 @@ static void add_media(struct openapi *o, struct json *out)
 	json_push(openapi_add(out, "schemes", json_array(o->arena)), json_string(o->arena, STR("https")));
 }
 
-static void add_operation(struct openapi *o, struct json *path, const struct api_resource *r, const struct operation *op)
+static void add_operation(struct openapi *o, struct json *path, const struct api_resource *r,
+			  const struct operation *op)
 {
 	struct json *out = openapi_add(path, op->method, json_object(o->arena));
 	openapi_add_text(o, out, "description", op->doc);
@@ -203,8 +204,8 @@ static const struct method {
 	{API_CREATE, "post", "post", "create", "Makes an object of kind", FOR_WRITE, true},
 };
 
-static void add_methods(struct openapi *o, struct json *path, const struct api_resource *r, const struct method *methods,
-			size_t count, unsigned verbs, struct operation op)
+static void add_methods(struct openapi *o, struct json *path, const struct api_resource *r,
+			const struct method *methods, size_t count, unsigned verbs, struct operation op)
 {
 	const struct api_type *answer = op.answer, *delete_options = api_type_find(STR("v1.DeleteOptions"));
 	const struct api_type *status = api_type_find(STR("v1.Status")), *type = op.type;
@@ -213,7 +214,8 @@ static void add_methods(struct openapi *o, struct json *path, const struct api_r
 			continue;
 		op.method = m->method;
 		op.action = op.connect ? "connect" : m->action;
-		op.prefix = op.connect ? arena_fmt(o->arena, "connect%c%s", m->method[0] - 'a' + 'A', m->method + 1).p : m->prefix;
+		op.prefix = op.connect ? arena_fmt(o->arena, "connect%c%s", m->method[0] - 'a' + 'A', m->method + 1).p
+				       : m->prefix;
 		op.sets = op.connect ? 0 : m->sets;
 		op.body = m->body && !op.connect;
 		op.type = m->sets & FOR_DELETE ? delete_options : type;
@@ -251,7 +253,8 @@ static void add_subresource(struct openapi *o, struct json *paths, const struct 
 void openapi_add_paths(struct openapi *o, struct json *paths, const struct api_resource *r)
 {
 	struct arena *a = o->arena;
-	struct str base = arena_fmt(a, "/%.*s/", STR_FMT(r->path)), inside = r->namespaced ? STR("namespaces/{namespace}/") : STR("");
+	struct str base = arena_fmt(a, "/%.*s/", STR_FMT(r->path));
+	struct str inside = r->namespaced ? STR("namespaces/{namespace}/") : STR("");
 	struct str collection = arena_fmt(a, "%.*s%.*s%.*s", STR_FMT(base), STR_FMT(inside), STR_FMT(r->plural));
 	struct str object = arena_fmt(a, "%.*s/{name}", STR_FMT(collection));
 	struct operation op = {.group = r->group, .version = r->version, .kind = r->kind, .type = r->type,
@@ -262,7 +265,8 @@ void openapi_add_paths(struct openapi *o, struct json *paths, const struct api_r
 			    collection_methods, 1, API_LIST_VERB, op);
 	}
 	op.suffix = arena_fmt(a, "%s%.*s", r->namespaced ? "Namespaced" : "", STR_FMT(r->kind));
-	add_methods(o, add_path(o, paths, collection), r, collection_methods, ARRAY_LEN(collection_methods), r->verbs, op);
+	add_methods(o, add_path(o, paths, collection), r, collection_methods, ARRAY_LEN(collection_methods), r->verbs,
+		    op);
 	if (r->verbs & API_GET)
 		add_methods(o, add_path(o, paths, object), r, object_methods, ARRAY_LEN(object_methods),
 			    r->verbs & ~(unsigned)API_CREATE, op);

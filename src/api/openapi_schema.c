@@ -84,7 +84,8 @@ static struct json *value_schema(struct openapi *o, const struct api_field *f)
 		return own_ref(o, MACHINERY "apis.meta.v1.MicroTime", typed(o, "string", "date-time"),
 			       "A point in time, to the microsecond (RFC 3339).");
 	case API_DURATION:
-		return own_ref(o, MACHINERY "apis.meta.v1.Duration", typed(o, "string", NULL), "A span of time: 1m30s.");
+		return own_ref(o, MACHINERY "apis.meta.v1.Duration", typed(o, "string", NULL),
+			       "A span of time: 1m30s.");
 	case API_ANY:
 		return any_ref(o, f);
 	case API_OBJECT:

@@ -282,7 +282,8 @@ static int map_entry(struct reader *r, struct str bytes, const struct api_field 
 	if (status < 0)
 		return -1;
 	if (!value) // the zero of its type
-		value = f->value == API_STRING || f->value == API_BYTES ? json_string(r->arena, STR("")) : json_null(r->arena);
+		value = f->value == API_STRING || f->value == API_BYTES ? json_string(r->arena, STR(""))
+									: json_null(r->arena);
 	value->key = key;
 	json_push(map, value);
 	return 0;
@@ -322,7 +323,8 @@ static bool embeds(const struct api_type *t, uint32_t number)
 }
 
 // The members of a message, or of a message embedded in it as number `within`.
-static int read_members(struct reader *r, struct str bytes, const struct api_type *t, uint32_t within, struct json *object)
+static int read_members(struct reader *r, struct str bytes, const struct api_type *t, uint32_t within,
+			struct json *object)
 {
 	struct message m = message_of(bytes);
 	struct item item;

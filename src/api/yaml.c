@@ -118,7 +118,8 @@ static bool resolve_number(struct yaml *y, struct str text, struct json *v)
 static int resolve(struct yaml *y, struct str text, struct json *v)
 {
 	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-	static const char *const trues[] = {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE", NULL};
+	static const char *const trues[] = {"y",  "Y",	"yes",	"Yes",	"YES",	"on",
+					    "On", "ON", "true", "True", "TRUE", NULL};
 	static const char *const falses[] = {"n",  "N",	  "no",	   "No",    "NO",    "off",
 					     "Off", "OFF", "false", "False", "FALSE", NULL};
 	static const char *const beyond[] = {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf",
@@ -272,7 +273,8 @@ static int member(struct yaml *y, const yaml_event_t *key_event, int depth, stru
 	struct json *key = json_null(y->arena), *value = json_null(y->arena);
 	struct str name;
 	yaml_event_t event;
-	bool is_merge = key_event->type == YAML_SCALAR_EVENT && key_event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+	bool is_merge = key_event->type == YAML_SCALAR_EVENT &&
+			key_event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
 			str_is(str_of((const char *)key_event->data.scalar.value), "<<");
 	if (node(y, key_event, depth, key) < 0 || key_text(y, key, &name) < 0 || next_event(y, &event) < 0)
 		return -1;
@@ -349,7 +351,8 @@ static int document(struct yaml *y, struct json *root)
 			return -1;
 		yaml_event_type_t type = event.type;
 		int status = 0;
-		if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT && type != YAML_STREAM_END_EVENT) {
+		if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT &&
+		    type != YAML_STREAM_END_EVENT) {
 			status = node(y, &event, 0, root);
 			type = YAML_STREAM_END_EVENT;
 		}

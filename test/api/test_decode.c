@@ -11,8 +11,8 @@ static const struct api_resource *resource(const char *group, const char *versio
 }
 
 // Decodes as `strictness` says; NULL when refused.
-static struct json *decode(struct arena *a, const struct api_resource *r, struct str text, enum api_strictness strictness,
-			   struct json *warnings, struct err *e)
+static struct json *decode(struct arena *a, const struct api_resource *r, struct str text,
+			   enum api_strictness strictness, struct json *warnings, struct err *e)
 {
 	struct json *out = NULL;
 	int status = api_decode(a, text, API_JSON, r->type, r, strictness, warnings, &out, e);
@@ -44,10 +44,12 @@ TEST(decode_refuses_wrong_types)
 	check_refused("configmaps", "{\"data\":{\"a\":1}}", "data.a must be a string, not number");
 	check_refused("configmaps", "{\"data\":[]}", "data must be an object");
 	check_refused("configmaps", "[]", "must be an object");
-	check_refused("pods", "{\"spec\":{\"containers\":[{},{\"name\":{}}]}}", "spec.containers[1].name must be a string");
+	check_refused("pods", "{\"spec\":{\"containers\":[{},{\"name\":{}}]}}",
+		      "spec.containers[1].name must be a string");
 	check_refused("pods", "{\"spec\":{\"terminationGracePeriodSeconds\":1.5}}", "whole number");
 	check_refused("pods", "{\"spec\":{\"priority\":2147483648}}", "out of the range");
-	check_refused("pods", "{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"1x\"}}}]}}", "no quantity");
+	check_refused("pods", "{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"1x\"}}}]}}",
+		      "no quantity");
 	check_refused("secrets", "{\"data\":{\"a\":\"*\"}}", "not base64");
 	check_refused("events", "{\"firstTimestamp\":\"\"}", "no time");
 	check_refused("events", "{\"eventTime\":\"2026-01-02T03:04:05Z\"}", "no time");
@@ -63,7 +65,8 @@ TEST(decode_refuses_the_wrong_kind)
 
 TEST(decode_is_strict_when_told)
 {
-	static const char text[] = "{\"metadata\":{\"name\":\"x\",\"Name\":\"y\"},\"Data\":{},\"data\":{\"a\":\"1\",\"a\":\"2\"}}";
+	static const char text[] =
+		"{\"metadata\":{\"name\":\"x\",\"Name\":\"y\"},\"Data\":{},\"data\":{\"a\":\"1\",\"a\":\"2\"}}";
 	check_refused("configmaps", text, "strict decoding error: duplicate field \"data.a\", unknown field "
 					  "\"metadata.Name\", unknown field \"Data\"");
 	struct arena a CLEAN_ARENA;
@@ -73,8 +76,9 @@ TEST(decode_is_strict_when_told)
 	struct json *map = decode(&a, r, str_of(text), API_WARN, warnings, NULL);
 	REQUIRE(map);
 	CHECK_INT(warnings->count, 3);
-	CHECK_STR(encoded(&a, r, map),
-		  "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"a\":\"2\"}}");
+	CHECK_STR(
+		encoded(&a, r, map),
+		"{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"a\":\"2\"}}");
 }
 
 // Far down and often: the paths of what is told must not eat time or memory.
@@ -114,9 +118,11 @@ TEST(decode_takes_null_for_absence)
 	struct json *map = decode(&a, r, STR("null"), API_STRICT, NULL, NULL);
 	REQUIRE(map);
 	CHECK_STR(json_str(map, "kind"), "ConfigMap");
-	map = decode(&a, r, STR("{\"data\":{\"k\":null},\"metadata\":null,\"immutable\":null}"), API_STRICT, NULL, NULL);
+	map = decode(&a, r, STR("{\"data\":{\"k\":null},\"metadata\":null,\"immutable\":null}"), API_STRICT, NULL,
+		     NULL);
 	REQUIRE(map);
-	CHECK_STR(encoded(&a, r, map), "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{},\"data\":{\"k\":\"\"}}");
+	CHECK_STR(encoded(&a, r, map),
+		  "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{},\"data\":{\"k\":\"\"}}");
 }
 
 TEST(encode_leaves_a_hole_for_the_revision)
@@ -124,8 +130,9 @@ TEST(encode_leaves_a_hole_for_the_revision)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	const struct api_resource *r = resource("", "v1", "configmaps");
-	struct json *map = decode(&a, r, STR("{\"metadata\":{\"resourceVersion\":\"7\",\"uid\":\"u\",\"generation\":2}}"),
-				  API_STRICT, NULL, NULL);
+	struct json *map =
+		decode(&a, r, STR("{\"metadata\":{\"resourceVersion\":\"7\",\"uid\":\"u\",\"generation\":2}}"),
+		       API_STRICT, NULL, NULL);
 	REQUIRE(map);
 	struct buf b CLEAN_BUF;
 	buf_init(&b);
@@ -142,10 +149,12 @@ TEST(encode_is_canonical)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	const struct api_resource *r = resource("", "v1", "pods");
-	static const char one[] = "{\"spec\":{\"nodeSelector\":{\"b\":\"\",\"a\":\"1\"},\"containers\":[{\"name\":\"c\","
-				  "\"resources\":{\"limits\":{\"cpu\":\"1000m\",\"memory\":1048576}}}]}}";
-	static const char two[] = "{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"memory\":\"1048576\",\"cpu\":1}},"
-				  "\"name\":\"c\"}],\"nodeSelector\":{\"a\":\"1\",\"b\":\"\"},\"hostNetwork\":false}}";
+	static const char one[] =
+		"{\"spec\":{\"nodeSelector\":{\"b\":\"\",\"a\":\"1\"},\"containers\":[{\"name\":\"c\","
+		"\"resources\":{\"limits\":{\"cpu\":\"1000m\",\"memory\":1048576}}}]}}";
+	static const char two[] =
+		"{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"memory\":\"1048576\",\"cpu\":1}},"
+		"\"name\":\"c\"}],\"nodeSelector\":{\"a\":\"1\",\"b\":\"\"},\"hostNetwork\":false}}";
 	struct json *x = decode(&a, r, str_of(one), API_STRICT, NULL, NULL);
 	struct json *y = decode(&a, r, str_of(two), API_STRICT, NULL, NULL);
 	REQUIRE(x && y);
@@ -157,8 +166,10 @@ TEST(defaults_are_idempotent)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	const struct api_resource *r = resource("apps", "v1", "deployments");
-	struct json *d = decode(&a, r, STR("{\"metadata\":{\"name\":\"d\"},\"spec\":{\"template\":{\"spec\":{\"containers\":"
-					   "[{\"name\":\"c\",\"image\":\"i\"}]}}}}"), API_STRICT, NULL, NULL);
+	struct json *d = decode(&a, r,
+				STR("{\"metadata\":{\"name\":\"d\"},\"spec\":{\"template\":{\"spec\":{\"containers\":"
+				    "[{\"name\":\"c\",\"image\":\"i\"}]}}}}"),
+				API_STRICT, NULL, NULL);
 	REQUIRE(d);
 	api_default(&a, r, d);
 	struct str once = encoded(&a, r, d);

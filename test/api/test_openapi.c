@@ -73,7 +73,8 @@ static void compare_type(struct str name, struct json *got, struct json *want)
 	json_each(field, fields) {
 		struct json *mine = json_get(ours, field->key);
 		if (!mine || !same_shape(mine, field))
-			unit_fail(__FILE__, __LINE__, "%.*s.%.*s has another shape", STR_FMT(name), STR_FMT(field->key));
+			unit_fail(__FILE__, __LINE__, "%.*s.%.*s has another shape", STR_FMT(name),
+				  STR_FMT(field->key));
 	}
 	CHECK_INT(ours ? ours->count : 0, fields ? fields->count : 0);
 }
@@ -121,7 +122,8 @@ TEST(openapi_v2_has_the_recorded_operations)
 		json_each(their, theirs)
 			if (!json_get(path, their->key) && json_get(their, STR("x-kubernetes-action")) &&
 			    !str_is(their->key, "head") && !str_is(their->key, "options"))
-				unit_fail(__FILE__, __LINE__, "%.*s %.*s is missing", STR_FMT(their->key), STR_FMT(path->key));
+				unit_fail(__FILE__, __LINE__, "%.*s %.*s is missing", STR_FMT(their->key),
+					  STR_FMT(path->key));
 	}
 }
 

@@ -9,7 +9,8 @@ TEST(protobuf_says_what_json_says)
 	int tried = 0;
 	struct json *names = reference_names(&a, "objects", ".json");
 	json_each(name, names) {
-		struct json *want = parse_or_stop(&a, reference_file(&a, arena_fmt(&a, "objects/%.*s", STR_FMT(name->text)).p));
+		struct json *want =
+			parse_or_stop(&a, reference_file(&a, arena_fmt(&a, "objects/%.*s", STR_FMT(name->text)).p));
 		const struct api_resource *r = resource_of(want);
 		if (!r)
 			continue;

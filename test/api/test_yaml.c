@@ -71,8 +71,8 @@ TEST(yaml_is_bounded)
 	buf_clear(&b);
 	buf_add_c(&b, "a: &a [x,x,x,x,x,x,x,x,x,x]\n");
 	for (char c = 'b'; c <= 'z'; c++)
-		buf_fmt(&b, "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1,
-			c - 1, c - 1);
+		buf_fmt(&b, "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c - 1, c - 1, c - 1, c - 1, c - 1,
+			c - 1, c - 1, c - 1);
 	check_bad(buf_str(&b), "aliases");
 }
 

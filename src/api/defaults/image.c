@@ -63,7 +63,8 @@ static bool is_name(struct str name)
 {
 	struct str first, rest, component;
 	bool slash = str_cut(name, '/', &first, &rest), hex = name.n == 64 && all(name, "0123456789abcdef");
-	bool has_domain = slash && (str_find(first, '.') >= 0 || str_find(first, ':') >= 0 || str_is(first, "localhost"));
+	bool has_domain =
+		slash && (str_find(first, '.') >= 0 || str_find(first, ':') >= 0 || str_is(first, "localhost"));
 	size_t implied = has_domain ? 0 : slash ? sizeof "docker.io" : sizeof "docker.io/library";
 	if (hex || name.n == 0 || name.n + implied > NAME_MAX || name.p[name.n - 1] == '/')
 		return false;
@@ -79,7 +80,8 @@ static bool is_name(struct str name)
 static bool is_tag(struct str tag)
 {
 	for (size_t i = 0; i < tag.n; i++)
-		if (!is_letter_or_digit(tag.p[i]) && tag.p[i] != '_' && (i == 0 || (tag.p[i] != '.' && tag.p[i] != '-')))
+		if (!is_letter_or_digit(tag.p[i]) && tag.p[i] != '_' &&
+		    (i == 0 || (tag.p[i] != '.' && tag.p[i] != '-')))
 			return false;
 	return tag.n > 0 && tag.n <= TAG_MAX;
 }

@@ -69,7 +69,8 @@ static bool is_for_pods(struct str resource)
 static struct quantity requested(const struct json *container, struct str resource)
 {
 	struct quantity q;
-	return quantity_of(json_get(json_at(container, "resources.requests"), resource), &q) < 0 ? quantity_of_int(0) : q;
+	const struct json *requests = json_at(container, "resources.requests");
+	return quantity_of(json_get(requests, resource), &q) == 0 ? q : quantity_of_int(0);
 }
 
 // What the containers together request: those that run side by side, or the greatest of those that come before.
@@ -126,7 +127,8 @@ static void mirror_first(struct arena *a, struct json *object, const char *one, 
 {
 	struct str single = json_str(object, one);
 	struct json *list = json_get(object, str_of(all)), *first = json_first(list);
-	struct str known = member ? json_str(first, member) : first && first->type == JSON_STRING ? first->text : STR_NONE;
+	const struct json *known_at = member ? json_get(first, str_of(member)) : first;
+	struct str known = known_at && known_at->type == JSON_STRING ? known_at->text : STR_NONE;
 	if (single.n == 0 && known.n) {
 		json_put_str(a, object, one, known);
 	} else if (single.n && !str_eq(single, known)) {
