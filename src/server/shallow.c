@@ -38,6 +38,8 @@ bool shallow_get(struct str s, const char *key, struct str *value)
 	size_t n = strlen(key), at = 1;
 	while (at < s.n && s.p[at] == '"') {
 		size_t end = string_end(s, at);
+		if (end >= s.n)
+			break;
 		struct str name = str_sub(s, at + 1, end - at - 2);
 		size_t stop = value_end(s, end + 1);
 		if (name.n == n && memcmp(name.p, key, n) == 0) {
