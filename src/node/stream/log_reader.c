@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/stream/log_reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/times.h"
+#include "node/images/tree.h"
+#include "node/stream/stream_server.h"
+
+enum { PIECE = 64 << 10, LINE_MAX_BYTES = 1 << 20, FILES_MAX = LOG_ROTATE_FILES + 1, OPEN_TRIES = 10 };
+
+struct log_reader {
+	char *path;
+	struct log_query query;
+	int files[FILES_MAX]; // the oldest first; being read: files[at]
+	size_t count, at;
+	struct buf line; // the part of a line read so far
+	bool overlong;	 // that part was thrown away
+	bool inside;	 // output stands within a line (after a P)
+	bool stream_err; // of the line being joined
+	int64_t left;	 // of the limit
+};
+
+// ---- opening
+
+static void close_files(struct log_reader *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		tree_close_fd(&r->files[i]);
+	r->count = 0;
+}
+
+// Newest first: a rotation in between shows as the same file twice.
+static int open_once(struct log_reader *r)
+{
+	struct stat newest = {0}, st;
+	char name[4096];
+	int found[FILES_MAX];
+	size_t n = 0;
+	for (int i = 0; n < FILES_MAX && i < FILES_MAX; i++) {
+		snprintf(name, sizeof(name), i ? "%s.%d" : "%s", r->path, i);
+		int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd < 0)
+			break;
+		found[n++] = fd;
+		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (n > 1 && st.st_ino == newest.st_ino)) {
+			while (n)
+				close(found[--n]);
+			errno = EAGAIN;
+			return -1;
+		}
+		if (n == 1)
+			newest = st;
+	}
+	if (n == 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		r->files[i] = found[n - 1 - i];
+	r->count = n;
+	return 0;
+}
+
+// ---- the last lines
+
+// Goes back through one file; the number of lines found, at most `wanted`, and where they begin.
+static int64_t lines_from_end(int fd, int64_t wanted, off_t *from)
+{
+	char piece[PIECE];
+	struct stat st;
+	int64_t found = 0;
+	*from = 0;
+	if (fstat(fd, &st) < 0)
+		return 0;
+	for (off_t end = st.st_size; end > 0;) {
+		off_t begin = end > PIECE ? end - PIECE : 0;
+		ssize_t n = pread(fd, piece, (size_t)(end - begin), begin);
+		for (ssize_t i = n - 1; i >= 0; i--) {
+			if (piece[i] != '\n' || begin + i + 1 == st.st_size)
+				continue;
+			if (++found == wanted) {
+				*from = begin + i + 1;
+				return found;
+			}
+		}
+		end = begin;
+	}
+	return st.st_size ? found + 1 : 0; // the first line has no line end before it
+}
+
+static void seek_tail(struct log_reader *r)
+{
+	int64_t wanted = r->query.tail;
+	size_t i = r->count;
+	off_t from = 0;
+	while (i > 0 && wanted > 0) {
+		wanted -= lines_from_end(r->files[--i], wanted, &from);
+		if (wanted <= 0)
+			break;
+	}
+	if (r->query.tail == 0) {
+		i = r->count - 1;
+		from = lseek(r->files[i], 0, SEEK_END);
+	}
+	r->at = i;
+	lseek(r->files[i], from, SEEK_SET);
+}
+
+int log_reader_open(struct log_reader **out, const char *path, const struct log_query *q, struct err *e)
+{
+	struct log_reader *r = MEM_NEW(struct log_reader);
+	int code = -1;
+	r->path = mem_strdup(path);
+	r->query = *q;
+	r->left = q->limit;
+	buf_init(&r->line);
+	for (int i = 0; i < OPEN_TRIES && (code = open_once(r)) < 0 && errno == EAGAIN; i++)
+		;
+	if (code < 0) {
+		err_errno(e, errno, "log %s", path);
+		log_reader_close(r);
+		return -1;
+	}
+	if (q->tail >= 0)
+		seek_tail(r);
+	*out = r;
+	return 0;
+}
+
+void log_reader_close(struct log_reader *r)
+{
+	if (!r)
+		return;
+	close_files(r);
+	buf_finish(&r->line);
+	free(r->path);
+	free(r);
+}
+
+int log_reader_fd(const struct log_reader *r)
+{
+	return r->files[r->at];
+}
+
+// ---- lines
+
+static void emit(struct log_reader *r, struct buf *out, struct str s)
+{
+	if (r->query.limit >= 0) {
+		s = str_sub(s, 0, (size_t)r->left);
+		r->left -= (int64_t)s.n;
+	}
+	buf_add(out, s);
+}
+
+static void emit_time(struct log_reader *r, struct buf *out, struct str text, int64_t when)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	emit(r, out, when ? time_format_nano(&a, when) : text);
+	emit(r, out, STR(" "));
+}
+
+static void take_line(struct log_reader *r, struct str line, struct buf *out)
+{
+	struct str time, stream, tag, text;
+	int64_t when = 0;
+	if (!str_cut(line, ' ', &time, &line) || !str_cut(line, ' ', &stream, &line))
+		return; // not of this form: a write that was cut off by a crash
+	str_cut(line, ' ', &tag, &text);
+	bool err = str_is(stream, "stderr");
+	if (!(err ? r->query.err : r->query.out))
+		return;
+	if ((r->query.since || r->query.timestamps) && time_parse(time, &when) < 0)
+		when = 0;
+	if (r->query.since && when < r->query.since && !r->inside)
+		return;
+	if (r->inside && r->stream_err != err) { // the other stream's line was not finished
+		emit(r, out, STR("\n"));
+		r->inside = false;
+	}
+	if (r->query.timestamps && !r->inside)
+		emit_time(r, out, time, when);
+	emit(r, out, text);
+	r->inside = str_starts(tag, STR("P"));
+	r->stream_err = err;
+	if (!r->inside)
+		emit(r, out, STR("\n"));
+}
+
+static void take_bytes(struct log_reader *r, struct str bytes, struct buf *out)
+{
+	struct str line;
+	while (bytes.n && !(r->query.limit >= 0 && r->left <= 0)) {
+		ptrdiff_t end = str_find(bytes, '\n');
+		if (end < 0) {
+			r->overlong |= r->line.n + bytes.n > LINE_MAX_BYTES;
+			if (!r->overlong)
+				buf_add(&r->line, bytes);
+			return;
+		}
+		line = str_sub(bytes, 0, (size_t)end);
+		bytes = str_from(bytes, (size_t)end + 1);
+		if (r->line.n) {
+			buf_add(&r->line, line);
+			line = buf_str(&r->line);
+		}
+		if (!r->overlong)
+			take_line(r, line, out);
+		r->overlong = false;
+		buf_clear(&r->line);
+	}
+}
+
+// After the last byte of the newest file known: whether the name stands for a newer one by now.
+static bool open_newer(struct log_reader *r)
+{
+	struct stat now, mine;
+	if (stat(r->path, &now) < 0 || fstat(r->files[r->at], &mine) < 0 || now.st_ino == mine.st_ino)
+		return false;
+	int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	close_files(r);
+	r->files[0] = fd;
+	r->count = 1;
+	r->at = 0;
+	return true;
+}
+
+enum log_progress log_reader_next(struct log_reader *r, struct buf *out)
+{
+	char piece[PIECE];
+	if (r->query.limit >= 0 && r->left <= 0)
+		return LOG_FULL;
+	ssize_t n = read(r->files[r->at], piece, sizeof(piece));
+	if (n > 0) {
+		take_bytes(r, (struct str){piece, (size_t)n}, out);
+		return r->query.limit >= 0 && r->left <= 0 ? LOG_FULL : LOG_MORE;
+	}
+	if (r->at + 1 < r->count) {
+		r->at++;
+		return LOG_MORE;
+	}
+	return open_newer(r) ? LOG_MORE : LOG_IDLE;
+}

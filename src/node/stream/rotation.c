@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rotation of logs: conmon writes on to a file whatever it is called, so it is renamed first, then conmon is told to open
+// the log's name anew.
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/times.h"
+#include "node/stream/stream_server.h"
+
+enum { LOOK_EVERY_S = 10 };
+
+struct log_rotation {
+	struct runtime *runtime;
+	struct timer timer;
+	uint64_t max_bytes;
+	int files;
+};
+
+static void shift(struct arena *a, const char *path, int files)
+{
+	unlink(arena_fmt(a, "%s.%d", path, files - 1).p);
+	for (int i = files - 2; i >= 1; i--)
+		rename(arena_fmt(a, "%s.%d", path, i).p, arena_fmt(a, "%s.%d", path, i + 1).p);
+	rename(path, arena_fmt(a, "%s.1", path).p);
+}
+
+static void reopened(void *arg, const struct err *e)
+{
+	if (e && e->reason != ERR_NOT_FOUND)
+		log_warn("log rotation: %s", err_text(e));
+}
+
+static void look(struct timer *t)
+{
+	struct log_rotation *g = CONTAINER_OF(t, struct log_rotation, timer);
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct runtime_state *list;
+	size_t count = runtime_list(g->runtime, &a, &list);
+	for (size_t i = 0; i < count; i++) {
+		const char *path = arena_c(&a, list[i].log_path);
+		struct stat st;
+		if (list[i].phase == RUNTIME_EXITED || stat(path, &st) < 0 || (uint64_t)st.st_size < g->max_bytes)
+			continue;
+		shift(&a, path, g->files);
+		runtime_reopen_log(g->runtime, list[i].id, reopened, NULL);
+	}
+	timer_start(g->runtime->loop, t, LOOK_EVERY_S * TIME_S);
+}
+
+struct log_rotation *log_rotation_create(struct runtime *r, uint64_t max_bytes, int files)
+{
+	struct log_rotation *g = MEM_NEW(struct log_rotation);
+	*g = (struct log_rotation){.runtime = r, .max_bytes = max_bytes, .files = files < 2 ? 2 : files};
+	g->timer = (struct timer){.fire = look, .loop = r->loop};
+	timer_start(r->loop, &g->timer, LOOK_EVERY_S * TIME_S);
+	return g;
+}
+
+void log_rotation_destroy(struct log_rotation *g)
+{
+	if (!g)
+		return;
+	timer_stop(&g->timer);
+	free(g);
+}
