@@ -248,6 +248,8 @@ void service_update(struct check *c)
 	service_create(c);
 	if (needs_cluster_ip(now) && needs_cluster_ip(old) && old_ip && c->failures == before && !same(ip, old_ip))
 		fail_invalid(c, AT_INDEX(AT(SPEC, "clusterIPs"), 0), ip, "may not change once it is set");
+	if (needs_health_port(now) && needs_health_port(old) && !same_field(now, old, "healthCheckNodePort"))
+		fail_invalid(c, AT(SPEC, "healthCheckNodePort"), field(now, "healthCheckNodePort"), "may not change once it is set");
 	if (type_is(now, "LoadBalancer") && type_is(old, "LoadBalancer") && !same_field(now, old, "loadBalancerClass"))
 		fail_invalid(c, AT(SPEC, "loadBalancerClass"), field(now, "loadBalancerClass"), "may not change once it is set");
 }
