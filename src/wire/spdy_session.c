@@ -17,7 +17,8 @@ struct spdy_stream {
 	struct spdy_session *session; // NULL once that has ended
 	uint32_t id;
 	bool fin_sent;
-	bool high; // somebody waits for on_drain
+	bool high;     // somebody waits for on_drain
+	bool draining; // and is about to be told
 	LIST_ENTRY(spdy_stream) all;
 };
 
@@ -370,18 +371,28 @@ static void on_read(void *arg, struct str data, const struct err *e)
 	release(s);
 }
 
+static struct spdy_stream *next_draining(struct spdy_session *s)
+{
+	struct spdy_stream *t;
+	LIST_FOREACH(t, &s->streams, all)
+		if (t->draining)
+			return t;
+	return NULL;
+}
+
+// Those who are told may write until they have to wait again, and may close any stream.
 static void on_drain(void *arg)
 {
 	struct spdy_session *s = arg;
 	struct spdy_stream *t;
 	s->busy++;
-again:
 	LIST_FOREACH(t, &s->streams, all) {
-		if (!t->high)
-			continue;
+		t->draining = t->high;
 		t->high = false;
-		inbox_drained(&t->inbox); // may close any stream
-		goto again;
+	}
+	while (!s->gone && (t = next_draining(s))) {
+		t->draining = false;
+		inbox_drained(&t->inbox);
 	}
 	if (!s->gone && s->events && s->events->on_drain)
 		s->events->on_drain(s->arg);
