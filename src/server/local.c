@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/local.h"
 
+#include <sys/queue.h>
+
 #include "server/respond.h"
 #include "server/worker.h"
 
 enum local_state { LOCAL_QUEUED, LOCAL_RUNNING, LOCAL_CANCEL_QUEUED };
 
 struct local_call {
+	LIST_ENTRY(local_call) link;
 	struct call call;
 	struct arena arena;
 	struct user user;
@@ -19,6 +22,10 @@ struct local_call {
 	bool ended; // by the handler, while a cancellation was on its way
 };
 
+struct local_calls {
+	LIST_HEAD(, local_call) open;
+};
+
 static struct local_call *local_of(struct call *c)
 {
 	return CONTAINER_OF(c, struct local_call, call);
@@ -26,6 +33,7 @@ static struct local_call *local_of(struct call *c)
 
 static void local_free(struct local_call *l)
 {
+	LIST_REMOVE(l, link);
 	arena_finish(&l->arena);
 	free(l);
 }
@@ -161,6 +169,7 @@ struct local_call *local_start(struct worker *w, const struct local_request *r, 
 				.vouched = &l->user,
 				.remote = STR("local")};
 	l->task.run = run;
+	LIST_INSERT_HEAD(&w->locals->open, l, link);
 	loop_post(w->loop, &l->task);
 	return l;
 }
@@ -168,4 +177,28 @@ struct local_call *local_start(struct worker *w, const struct local_request *r, 
 struct worker *local_worker(struct server *s, struct loop *l)
 {
 	return worker_create(s, l);
+}
+
+struct local_calls *local_calls_create(void)
+{
+	struct local_calls *c = MEM_NEW(struct local_calls);
+	LIST_INIT(&c->open);
+	return c;
+}
+
+void local_calls_destroy(struct local_calls *c)
+{
+	MUST(LIST_EMPTY(&c->open));
+	free(c);
+}
+
+void local_calls_cancel(struct local_calls *c)
+{
+	struct local_call *l, *next;
+	for (l = LIST_FIRST(&c->open); l; l = next) {
+		next = LIST_NEXT(l, link);
+		if (!l->deaf)
+			l->events.on_end(l->arg, false);
+		local_cancel(l);
+	}
 }

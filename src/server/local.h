@@ -9,6 +9,7 @@
 
 struct server;
 struct local_call;
+struct local_calls;
 struct worker;
 
 // One for each loop that asks; belongs to the server, which frees it. From any thread that owns the loop.
@@ -33,5 +34,10 @@ struct local_events {
 
 struct local_call *local_start(struct worker *w, const struct local_request *r, const struct local_events *ev, void *arg);
 void local_cancel(struct local_call *l); // no callback after this; NULL is fine
+
+// The open calls of a worker; for worker.c.
+struct local_calls *local_calls_create(void);
+void local_calls_destroy(struct local_calls *c);
+void local_calls_cancel(struct local_calls *c); // ends them all: on_end(whole false)
 
 #endif

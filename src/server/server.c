@@ -21,6 +21,7 @@ struct server_private { // what only the core loop touches
 	const char *listen, *advertise;
 	struct str client_authorities; // PEM: ours and the further one
 	struct worker *local;	       // of the bootstrap
+	struct worker *to_stop;	       // the next
 	struct timer renewal;
 	struct tls_context *former_node_tls[8]; // loops may still look at them; renewals are months apart
 	size_t former;
@@ -283,10 +284,24 @@ void server_start(struct server *s, void (*on_ready)(void *arg, const struct err
 	tls_context_unref(tls);
 }
 
-static void stopped(void *arg)
+// Stops one worker after the other; none is made any more.
+static void stop_next(void *arg)
 {
 	struct server_private *p = arg;
-	p->on_stopped(p->stopped_arg);
+	struct worker *w = p->to_stop;
+	if (!w) {
+		p->on_stopped(p->stopped_arg);
+		return;
+	}
+	p->to_stop = w->next;
+	worker_stop(w, stop_next, p);
+}
+
+static void closed(void *arg)
+{
+	struct server_private *p = arg;
+	p->to_stop = atomic_load(&p->shared.workers);
+	stop_next(p);
 }
 
 void server_stop(struct server *s, void (*on_stopped)(void *arg), void *arg)
@@ -296,7 +311,7 @@ void server_stop(struct server *s, void (*on_stopped)(void *arg), void *arg)
 	p->stopped_arg = arg;
 	atomic_store(&s->ready, false);
 	timer_stop(&p->renewal);
-	listening_close(s->listening, stopped, p);
+	listening_close(s->listening, closed, p);
 }
 
 // ---- telling

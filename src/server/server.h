@@ -38,9 +38,10 @@ struct server_config {
 struct server *server_create(const struct server_config *c, struct err *e);
 // Makes what every cluster has, then listens. on_ready once, on the core loop; e NULL: ready.
 void server_start(struct server *s, void (*on_ready)(void *arg, const struct err *e), void *arg);
-// Takes no more connections, closes those there are; on_stopped on the core loop when the I/O loops are let go.
+// Takes no more connections, closes those there are, ends requests in process, waits for what is being written;
+// on_stopped on the core loop when no loop has anything of the server's left.
 void server_stop(struct server *s, void (*on_stopped)(void *arg), void *arg);
-// Stopped, or never started; no loop runs its calls any more.
+// Stopped, or never started.
 void server_destroy(struct server *s);
 
 int server_port(const struct server *s);	    // after on_ready

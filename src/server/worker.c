@@ -3,6 +3,7 @@
 
 #include "server/authenticate/token_cache.h"
 #include "server/dispatch.h"
+#include "server/local.h"
 #include "server/metrics.h"
 #include "server/proxy/node_clients.h"
 #include "server/respond.h"
@@ -17,6 +18,7 @@ struct worker *worker_create(struct server *s, struct loop *l)
 	w->events = event_cache_create();
 	w->tokens = token_cache_create();
 	w->nodes = node_clients_create(w);
+	w->locals = local_calls_create();
 	w->next = atomic_load(&s->workers);
 	while (!atomic_compare_exchange_weak(&s->workers, &w->next, w))
 		;
@@ -36,8 +38,44 @@ void worker_retire(struct worker *w)
 void worker_free(struct worker *w)
 {
 	metrics_destroy(w->metrics);
+	local_calls_destroy(w->locals);
 	free(w);
 }
+
+// ---- the end
+
+static void stopped(struct task *t)
+{
+	struct worker *w = CONTAINER_OF(t, struct worker, task);
+	w->stopped(w->stopped_arg);
+}
+
+static void look_whether_stopped(struct worker *w)
+{
+	if (!w->stopping || w->task.run == stopped || w->reads + w->writes + w->watches > 0)
+		return;
+	w->task.run = stopped;
+	loop_post(w->server->core, &w->task);
+}
+
+static void stop_here(struct task *t)
+{
+	struct worker *w = CONTAINER_OF(t, struct worker, task);
+	w->stopping = true;
+	w->task.run = NULL;
+	local_calls_cancel(w->locals);
+	look_whether_stopped(w);
+}
+
+void worker_stop(struct worker *w, void (*done)(void *arg), void *arg)
+{
+	w->stopped = done;
+	w->stopped_arg = arg;
+	w->task.run = stop_here;
+	loop_post(w->loop, &w->task);
+}
+
+// ---- calls
 
 static bool is_write(const struct call *c)
 {
@@ -48,6 +86,12 @@ void worker_call_begins(struct call *c)
 {
 	struct worker *w = c->worker;
 	c->started_ns = loop_now(c->loop);
+	if (w->stopping) {
+		struct err e = ERR_EMPTY;
+		err_set(&e, ERR_UNAVAILABLE, "the server is shutting down");
+		respond_error(c, &e, NULL);
+		return;
+	}
 	// Those who are of the house (controllers in process) bound themselves.
 	unsigned *counter = is_write(c) ? &w->writes : &w->reads;
 	unsigned max = is_write(c) ? c->server->writes_max : c->server->reads_max;
@@ -76,6 +120,7 @@ void worker_call_ends(struct call *c)
 	}
 	c->counted = false;
 	metrics_count(w->metrics, c, loop_now(c->loop) - c->started_ns);
+	look_whether_stopped(w);
 }
 
 int worker_call_watches(struct call *c, struct err *e)

@@ -15,10 +15,19 @@ struct worker {
 	struct token_cache *tokens;
 	struct node_clients *nodes;
 	unsigned reads, writes, watches; // in flight
+	struct local_calls *locals;	 // requests from inside the process that are open
 	struct worker *next;		 // of server->workers
+
+	// of its end
+	bool stopping; // no call is taken up any more
+	struct task task;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
 };
 
 struct worker *worker_create(struct server *s, struct loop *l);
+// Cancels local calls, waits until no call is under way; stopped() comes on the core loop. From the core loop.
+void worker_stop(struct worker *w, void (*stopped)(void *arg), void *arg);
 // Frees what the loop's calls used (none is left); the counters stay for the metrics until worker_free.
 void worker_retire(struct worker *w);
 void worker_free(struct worker *w);

@@ -44,8 +44,16 @@ void world_init_beside(struct world *w, struct world *first, const char *data_di
 	start(w, data_dir);
 }
 
+static void on_stopped(void *arg)
+{
+	*(bool *)arg = true;
+}
+
 void world_finish(struct world *w)
 {
+	bool stopped = false;
+	server_stop(w->server, on_stopped, &stopped);
+	run_until(w, &stopped);
 	server_destroy(w->server);
 	store_destroy(w->store);
 	if (w->cluster) {

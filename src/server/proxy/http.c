@@ -17,10 +17,10 @@ static struct str rest_of(struct call *c)
 	return arena_fmt(c->arena, "%.*s?%.*s", STR_FMT(rest), STR_FMT(query));
 }
 
-static void pass_on(struct call *c, struct str host, struct str port, bool tls)
+static void pass_on(struct call *c, struct str host, struct str port, struct str node)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct http_client *client = node_client(c->worker->nodes, host, port, tls, &e);
+	struct http_client *client = node_client(c->worker->nodes, host, port, node, &e);
 	if (client)
 		relay_call(c, client, rest_of(c));
 	else
@@ -37,7 +37,7 @@ void proxy_node(struct call *c)
 	if (ok < 0)
 		respond_failure(c, &e, c->route.name);
 	else
-		pass_on(c, address.host, address.port, true);
+		pass_on(c, address.host, address.port, c->route.name);
 }
 
 // ---- pods and services
@@ -153,7 +153,7 @@ static void proxy_to(struct call *c, int (*find)(struct call *, struct store_sna
 	if (ok < 0)
 		respond_failure(c, &e, c->route.name);
 	else
-		pass_on(c, host, port, false);
+		pass_on(c, host, port, STR(""));
 }
 
 void proxy_pod(struct call *c)

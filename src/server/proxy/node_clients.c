@@ -7,7 +7,7 @@
 
 struct node_clients {
 	struct worker *worker;
-	struct map clients; // by "https 10.0.0.1 10250"
+	struct map clients; // by "https 10.0.0.1 10250 node-1"
 	struct tls_context *tls; // which they use now
 };
 
@@ -47,8 +47,9 @@ static bool is_local(struct str host)
 	       str_starts(host, STR("fe80:")) || str_is(host, "0.0.0.0") || str_is(host, "::");
 }
 
-struct http_client *node_client(struct node_clients *n, struct str host, struct str port, bool tls, struct err *e)
+struct http_client *node_client(struct node_clients *n, struct str host, struct str port, struct str node, struct err *e)
 {
+	bool tls = !str_empty(node);
 	struct arena scratch CLEAN_ARENA;
 	arena_init(&scratch);
 	if (is_local(host) && !n->worker->server->loopback_nodes) {
@@ -56,7 +57,8 @@ struct http_client *node_client(struct node_clients *n, struct str host, struct 
 		return NULL;
 	}
 	refresh(n);
-	struct str key = arena_fmt(&scratch, "%s %.*s %.*s", tls ? "https" : "http", STR_FMT(host), STR_FMT(port));
+	struct str key = arena_fmt(&scratch, "%s %.*s %.*s %.*s", tls ? "https" : "http", STR_FMT(host), STR_FMT(port),
+				   (int)node.n, tls ? node.p : "");
 	struct http_client *c = map_get(&n->clients, key);
 	if (c)
 		return c;
@@ -64,7 +66,7 @@ struct http_client *node_client(struct node_clients *n, struct str host, struct 
 	struct http_client_config config = {
 		.loop = n->worker->loop,
 		.address = arena_fmt(&scratch, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", STR_FMT(host), STR_FMT(port)).p,
-		.server_name = arena_c(&scratch, host),
+		.server_name = arena_c(&scratch, tls ? node : host),
 		.tls = tls ? n->tls : NULL,
 	};
 	c = http_client_create(&config);

@@ -11,7 +11,8 @@ struct worker;
 
 struct node_clients *node_clients_create(struct worker *w);
 void node_clients_destroy(struct node_clients *n);
-// The client for an agent: over HTTPS with the server's certificate, or plain HTTP (tls false) for pods and services.
-struct http_client *node_client(struct node_clients *n, struct str host, struct str port, bool tls, struct err *e);
+// The client for the agent of a node: over HTTPS, with certificates on both sides; the agent's must name the node. Or, with
+// an empty node, plain HTTP to a pod.
+struct http_client *node_client(struct node_clients *n, struct str host, struct str port, struct str node, struct err *e);
 
 #endif

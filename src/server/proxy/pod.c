@@ -88,7 +88,7 @@ static int locate(struct call *c, bool with_container, bool running, struct plac
 static void pass_on(struct call *c, const struct place *p, struct str target)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct http_client *client = node_client(c->worker->nodes, p->address.host, p->address.port, true, &e);
+	struct http_client *client = node_client(c->worker->nodes, p->address.host, p->address.port, p->node, &e);
 	if (client)
 		relay_call(c, client, target);
 	else

@@ -133,7 +133,6 @@ static void on_end(void *arg, const struct err *why)
 	struct watch *w = arg;
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	err_set(&e, why->reason, "%s", err_text(why));
-	w->following = NULL;
 	write_error(w, &e);
 	end(w);
 }
