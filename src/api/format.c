@@ -72,8 +72,9 @@ void format_dns_label(struct str s, struct format_faults *f)
 	if (s.n > 63)
 		fault(f, TOO_LONG(63));
 	if (!is_dns_label(s))
-		fault(f, "a DNS label holds lower case letters, digits and '-', and begins and ends with a letter or digit "
-			 "(such as 'my-name' or '123-abc')");
+		fault(f,
+		      "a DNS label holds lower case letters, digits and '-', and begins and ends with a letter or "
+		      "digit (such as 'my-name' or '123-abc')");
 }
 
 void format_dns_label_1035(struct str s, struct format_faults *f)
@@ -81,8 +82,9 @@ void format_dns_label_1035(struct str s, struct format_faults *f)
 	if (s.n > 63)
 		fault(f, TOO_LONG(63));
 	if (!is_dns_label(s) || !is_lower(s.p[0]))
-		fault(f, "a DNS-1035 label holds lower case letters, digits and '-', begins with a letter and ends with a "
-			 "letter or digit (such as 'my-name' or 'abc-123')");
+		fault(f,
+		      "a DNS-1035 label holds lower case letters, digits and '-', begins with a letter and ends with a "
+		      "letter or digit (such as 'my-name' or 'abc-123')");
 }
 
 void format_dns_subdomain(struct str s, struct format_faults *f)
@@ -90,8 +92,9 @@ void format_dns_subdomain(struct str s, struct format_faults *f)
 	if (s.n > 253)
 		fault(f, TOO_LONG(253));
 	if (!is_subdomain(s))
-		fault(f, "a DNS subdomain holds lower case letters, digits, '-' and '.', and each part between dots begins and "
-			 "ends with a letter or digit (such as 'example.com')");
+		fault(f,
+		      "a DNS subdomain holds lower case letters, digits, '-' and '.', and each part between dots "
+		      "begins and ends with a letter or digit (such as 'example.com')");
 }
 
 void format_wildcard_subdomain(struct str s, struct format_faults *f)
@@ -99,7 +102,9 @@ void format_wildcard_subdomain(struct str s, struct format_faults *f)
 	if (s.n > 253)
 		fault(f, TOO_LONG(253));
 	if (!str_starts(s, STR("*.")) || !is_subdomain(str_from(s, 2)))
-		fault(f, "a wildcard DNS subdomain begins with '*.' and a DNS subdomain follows (such as '*.example.com')");
+		fault(f,
+		      "a wildcard DNS subdomain begins with '*.' and a DNS subdomain follows (such as "
+		      "'*.example.com')");
 }
 
 void format_domain_name(struct str s, struct format_faults *f)
@@ -128,8 +133,9 @@ static void name_part(struct str name, struct format_faults *f)
 	if (name.n > 63)
 		fault(f, "the name part " TOO_LONG(63));
 	if (!framed(name, is_alphanumeric, "-_."))
-		fault(f, "the name part holds letters, digits, '-', '_' and '.', and begins and ends with a letter or digit "
-			 "(such as 'MyName', 'my.name' or '123-abc')");
+		fault(f,
+		      "the name part holds letters, digits, '-', '_' and '.', and begins and ends with a letter or "
+		      "digit (such as 'MyName', 'my.name' or '123-abc')");
 }
 
 void format_qualified_name(struct str s, struct format_faults *f)
@@ -140,8 +146,9 @@ void format_qualified_name(struct str s, struct format_faults *f)
 		return;
 	}
 	if (str_find(name, '/') >= 0) {
-		fault(f, "a qualified name is a name of letters, digits, '-', '_' and '.' with, perhaps, a DNS subdomain and '/' "
-			 "before it (such as 'example.com/MyName'): there is one '/' too many");
+		fault(f,
+		      "a qualified name is a name of letters, digits, '-', '_' and '.' with, perhaps, a DNS "
+		      "subdomain and '/' before it (such as 'example.com/MyName'): there is one '/' too many");
 		return;
 	}
 	if (prefix.n == 0)
@@ -167,8 +174,9 @@ void format_label_value(struct str s, struct format_faults *f)
 	if (s.n > 63)
 		fault(f, TOO_LONG(63));
 	if (s.n > 0 && !framed(s, is_alphanumeric, "-_."))
-		fault(f, "a label's value is empty, or holds letters, digits, '-', '_' and '.', and begins and ends with a letter "
-			 "or digit (such as 'MyValue', 'my_value' or '12345')");
+		fault(f,
+		      "a label's value is empty, or holds letters, digits, '-', '_' and '.', and begins and ends "
+		      "with a letter or digit (such as 'MyValue', 'my_value' or '12345')");
 }
 
 // Names that would climb or hide when used as a file's.
@@ -196,7 +204,8 @@ void format_config_key(struct str s, struct format_faults *f)
 	if (s.n > 253)
 		fault(f, TOO_LONG(253));
 	if (!all_of(s, is_alphanumeric, "-_."))
-		fault(f, "a key holds letters, digits, '-', '_' and '.' (such as 'key.name', 'KEY_NAME' or 'key-name')");
+		fault(f,
+		      "a key holds letters, digits, '-', '_' and '.' (such as 'key.name', 'KEY_NAME' or 'key-name')");
 	dot_names(s, f);
 }
 

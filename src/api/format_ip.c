@@ -15,8 +15,8 @@ static bool v4_bytes(struct str s, unsigned char *out)
 		if (str_cut(s, '.', &part, &s) != (i < 3))
 			return false;
 		int64_t value;
-		if (part.n == 0 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || part.p[0] == '-' || part.p[0] == '+' ||
-		    str_to_i64(part, &value) || value > 255)
+		if (part.n == 0 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || part.p[0] == '-' ||
+		    part.p[0] == '+' || str_to_i64(part, &value) || value > 255)
 			return false;
 		out[i] = (unsigned char)value;
 	}

@@ -22,10 +22,11 @@ int api_patch_of(struct str content_type, enum api_patch *out, struct err *e)
 			*out = patches[i].patch;
 			return 0;
 		}
-	return err_set(e, ERR_UNSUPPORTED_MEDIA,
-		       "a patch of type \"%.*s\" is not known: use application/json-patch+json, application/merge-patch+json, "
-		       "application/strategic-merge-patch+json or application/apply-patch+yaml",
-		       STR_FMT(media));
+	return err_set(
+		e, ERR_UNSUPPORTED_MEDIA,
+		"a patch of type \"%.*s\" is not known: use application/json-patch+json, application/merge-patch+json, "
+		"application/strategic-merge-patch+json or application/apply-patch+yaml",
+		STR_FMT(media));
 }
 
 // Merges `patch`, an object, into the object `into`.

@@ -172,9 +172,11 @@ static int test(struct patching *p, struct str path, const struct json *value)
 
 static int perform(struct patching *p, const struct json *operation)
 {
-	const struct json *path_given = json_get(operation, STR("path")), *from_given = json_get(operation, STR("from"));
+	const struct json *path_given = json_get(operation, STR("path")),
+			  *from_given = json_get(operation, STR("from"));
 	const struct json *given = json_get(operation, STR("value"));
-	struct str op = json_str(operation, "op"), path = json_str(operation, "path"), from = json_str(operation, "from");
+	struct str op = json_str(operation, "op"), path = json_str(operation, "path"),
+		   from = json_str(operation, "from");
 	if (!path_given || path_given->type != JSON_STRING)
 		return impossible(p, "it has no path", op);
 	if (str_is(op, "remove")) {

@@ -159,7 +159,8 @@ static int special_elements(struct merging *m, struct str key, struct json *list
 			while ((found = by_key(list, key, value)))
 				json_unlink(list, found);
 		} else {
-			return err_set(m->e, ERR_BAD_REQUEST, "$patch in a list's element is \"replace\" or \"delete\"");
+			return err_set(m->e, ERR_BAD_REQUEST,
+				       "$patch in a list's element is \"replace\" or \"delete\"");
 		}
 		json_unlink(patch, element);
 	}
@@ -266,7 +267,8 @@ static int retain_keys(struct merging *m, struct json *into, struct json *patch)
 	json_unlink(patch, keep);
 	json_each(field, patch)
 		if (!is_directive(field->key) && field->type != JSON_NULL && !map_has(&kept, field->key))
-			return err_set(m->e, ERR_BAD_REQUEST, "the patch sets \"%.*s\", which its $retainKeys does not name",
+			return err_set(m->e, ERR_BAD_REQUEST,
+				       "the patch sets \"%.*s\", which its $retainKeys does not name",
 				       STR_FMT(field->key));
 	for (struct json *field = json_first(into), *next; field; field = next) {
 		next = field->next;
@@ -287,7 +289,8 @@ static int check_order(struct merging *m, struct str key, const struct json *pat
 			continue;
 		uintptr_t at = place(&wanted, element);
 		if (at <= last)
-			return err_set(m->e, ERR_BAD_REQUEST, "the elements of the patch do not follow its $setElementOrder");
+			return err_set(m->e, ERR_BAD_REQUEST,
+				       "the elements of the patch do not follow its $setElementOrder");
 		last = at;
 	}
 	return 0;
@@ -303,7 +306,8 @@ static int set_order(struct merging *m, const struct api_type *type, struct json
 	struct json *list = json_get(into, name), *changes = json_get(patch, name);
 	if (order->type != JSON_ARRAY || (changes && changes->type != JSON_ARRAY && changes->type != JSON_NULL) ||
 	    (list && list->type != JSON_ARRAY))
-		return err_set(m->e, ERR_BAD_REQUEST, "$setElementOrder/%.*s: both it and the field are lists", STR_FMT(name));
+		return err_set(m->e, ERR_BAD_REQUEST, "$setElementOrder/%.*s: both it and the field are lists",
+			       STR_FMT(name));
 	if (changes && changes->type == JSON_NULL)
 		return 0;
 	if (check_order(m, key, changes, order))

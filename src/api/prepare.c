@@ -78,9 +78,11 @@ static int check_name(struct api_context *c, const struct json *metadata, struct
 {
 	struct str name = text_of(metadata, "name");
 	if (!name.n)
-		return err_set(e, ERR_BAD_REQUEST, "the object has no name; that of the request is %.*s", STR_FMT(c->name));
+		return err_set(e, ERR_BAD_REQUEST, "the object has no name; that of the request is %.*s",
+			       STR_FMT(c->name));
 	if (c->name.n && !str_eq(name, c->name))
-		return err_set(e, ERR_BAD_REQUEST, "the name of the object (%.*s) does not match the name of the request (%.*s)",
+		return err_set(e, ERR_BAD_REQUEST,
+			       "the name of the object (%.*s) does not match the name of the request (%.*s)",
 			       STR_FMT(name), STR_FMT(c->name));
 	return 0;
 }
@@ -123,7 +125,8 @@ const struct json *comparable(struct api_context *c, const struct api_resource *
 	return copy;
 }
 
-static void count_change(struct api_context *c, const struct kind_rules *rules, struct json *object, const struct json *old)
+static void count_change(struct api_context *c, const struct kind_rules *rules, struct json *object,
+			 const struct json *old)
 {
 	bool changed = rules->changed ? rules->changed(object, old) : !same_field(object, old, "spec");
 	int64_t generation = json_i64(old, "metadata.generation", 0);

@@ -165,7 +165,8 @@ static struct str decimal_text(struct arena *a, __int128 nano, enum quantity_for
 	int64_t high = (int64_t)(nano / NANO), low = (int64_t)(nano % NANO);
 	struct str sign = nano < 0 ? STR("-") : STR("");
 	uint64_t h = high < 0 ? -(uint64_t)high : (uint64_t)high, l = low < 0 ? -(uint64_t)low : (uint64_t)low;
-	struct str number = h ? arena_fmt(a, "%.*s%llu%09llu", STR_FMT(sign), (unsigned long long)h, (unsigned long long)l)
+	struct str number = h ? arena_fmt(a, "%.*s%llu%09llu", STR_FMT(sign), (unsigned long long)h,
+					  (unsigned long long)l)
 			      : arena_fmt(a, "%.*s%llu", STR_FMT(sign), (unsigned long long)l);
 	if (exponent == 0)
 		return number;

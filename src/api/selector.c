@@ -3,11 +3,11 @@
 
 #include "api/format.h"
 
-enum operator { IN, NOT_IN, EXISTS, ABSENT, GREATER, LESS };
+enum operation { IN, NOT_IN, EXISTS, ABSENT, GREATER, LESS };
 
 struct requirement {
 	struct str key;
-	enum operator operator;
+	enum operation operation;
 	const struct str *values;
 	size_t count;
 	int64_t number; // of GREATER and LESS
@@ -83,7 +83,8 @@ static int check_key(struct str key, struct err *e)
 	struct format_faults f = {0};
 	format_qualified_name(key, &f);
 	if (f.count)
-		return err_set(e, ERR_BAD_REQUEST, "the label selector's key \"%.*s\" is invalid: %s", STR_FMT(key), f.text[0]);
+		return err_set(e, ERR_BAD_REQUEST, "the label selector's key \"%.*s\" is invalid: %s", STR_FMT(key),
+			       f.text[0]);
 	return 0;
 }
 
@@ -139,7 +140,7 @@ static int read_value(struct reader *r, struct requirement *q)
 	}
 	q->values = value;
 	q->count = 1;
-	if ((q->operator== GREATER || q->operator== LESS) && str_to_i64(*value, &q->number))
+	if ((q->operation == GREATER || q->operation == LESS) && str_to_i64(*value, &q->number))
 		return err_set(r->e, ERR_BAD_REQUEST, "the label selector compares with \"%.*s\", which is no integer",
 			       STR_FMT(*value));
 	return check_value(*value, r->e);
@@ -157,7 +158,7 @@ static int read_requirement(struct reader *r, struct requirement *q)
 		return -1;
 	advance(r);
 	if (absent || r->token == END || r->token == COMMA) {
-		q->operator= absent ? ABSENT : EXISTS;
+		q->operation = absent ? ABSENT : EXISTS;
 		return 0;
 	}
 	bool in = r->token == NAME && str_is(r->text, "in"), not_in = r->token == NAME && str_is(r->text, "notin");
@@ -165,7 +166,7 @@ static int read_requirement(struct reader *r, struct requirement *q)
 	if (!in && !not_in && token != EQUAL && token != NOT_EQUAL && token != GREATER_SIGN && token != LESS_SIGN)
 		return unexpected(r, "an operator (=, ==, !=, in, notin, >, <)");
 	advance(r);
-	q->operator= in || token == EQUAL	? IN
+	q->operation = in || token == EQUAL	? IN
 		     : not_in || token == NOT_EQUAL ? NOT_IN
 		     : token == GREATER_SIGN	    ? GREATER
 						    : LESS;
@@ -191,7 +192,8 @@ int api_selector_parse(struct arena *a, struct str text, struct api_selector **o
 	advance(&r);
 	while (r.token != END) {
 		if (s->count >= REQUIREMENTS_MAX)
-			return err_set(e, ERR_BAD_REQUEST, "the label selector has more than %d requirements", REQUIREMENTS_MAX);
+			return err_set(e, ERR_BAD_REQUEST, "the label selector has more than %d requirements",
+				       REQUIREMENTS_MAX);
 		if (read_requirement(&r, add_requirement(a, s, commas + 1)))
 			return -1;
 		if (r.token == END)
@@ -228,8 +230,8 @@ int api_selector_of(struct arena *a, const struct json *label_selector, struct a
 {
 	static const struct {
 		const char *name;
-		enum operator operator;
-	} operators[] = {{"In", IN}, {"NotIn", NOT_IN}, {"Exists", EXISTS}, {"DoesNotExist", ABSENT}};
+		enum operation operation;
+	} operations[] = {{"In", IN}, {"NotIn", NOT_IN}, {"Exists", EXISTS}, {"DoesNotExist", ABSENT}};
 	struct api_selector *s = ARENA_NEW(a, struct api_selector);
 	const struct json *labels = json_get(label_selector, STR("matchLabels"));
 	const struct json *expressions = json_get(label_selector, STR("matchExpressions"));
@@ -242,12 +244,14 @@ int api_selector_of(struct arena *a, const struct json *label_selector, struct a
 		struct str name = json_str(expression, "operator");
 		q->key = json_str(expression, "key");
 		size_t i = 0;
-		while (i < ARRAY_LEN(operators) && !str_is(name, operators[i].name))
+		while (i < ARRAY_LEN(operations) && !str_is(name, operations[i].name))
 			i++;
-		if (i == ARRAY_LEN(operators))
-			return err_set(e, ERR_BAD_REQUEST, "\"%.*s\" is no operator of a label selector: use In, NotIn, Exists or "
-							   "DoesNotExist", STR_FMT(name));
-		q->operator= operators[i].operator;
+		if (i == ARRAY_LEN(operations))
+			return err_set(e, ERR_BAD_REQUEST,
+				       "\"%.*s\" is no operator of a label selector: use In, NotIn, Exists or "
+				       "DoesNotExist",
+				       STR_FMT(name));
+		q->operation = operations[i].operation;
 		q->values = texts_of(a, json_get(expression, STR("values")), &q->count);
 	}
 	*out = s;
@@ -275,7 +279,7 @@ static bool holds(const struct requirement *q, const struct json *labels)
 	const struct json *label = json_get(labels, q->key);
 	struct str value = label && label->type == JSON_STRING ? label->text : STR_NONE;
 	int64_t number;
-	switch (q->operator) {
+	switch (q->operation) {
 	case IN:
 		return label && has_value(q, value);
 	case NOT_IN:
@@ -287,7 +291,7 @@ static bool holds(const struct requirement *q, const struct json *labels)
 	default:
 		if (!label || str_to_i64(value, &number))
 			return false;
-		return q->operator== GREATER ? number > q->number : number < q->number;
+		return q->operation == GREATER ? number > q->number : number < q->number;
 	}
 }
 

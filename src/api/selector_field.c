@@ -45,11 +45,12 @@ static int unescape(struct arena *a, struct str s, struct str *out, struct err *
 		if (s.p[i] == '\\') {
 			i++;
 			if (i == s.n || !strchr("\\,=", s.p[i]) || !s.p[i])
-				return err_set(e, ERR_BAD_REQUEST, "in the field selector's value \"%.*s\" a backslash escapes nothing",
+				return err_set(e, ERR_BAD_REQUEST,
+					       "in the field selector's value \"%.*s\" a backslash escapes nothing",
 					       STR_FMT(s));
 		} else if (s.p[i] == '=') {
-			return err_set(e, ERR_BAD_REQUEST, "in the field selector's value \"%.*s\" the '=' must be escaped",
-				       STR_FMT(s));
+			return err_set(e, ERR_BAD_REQUEST,
+				       "in the field selector's value \"%.*s\" the '=' must be escaped", STR_FMT(s));
 		}
 		text[n++] = s.p[i];
 	}
@@ -63,10 +64,10 @@ static int read_term(struct arena *a, struct str text, struct term *t, struct er
 		bool not = text.p[i] == '!' && i + 1 < text.n && text.p[i + 1] == '=';
 		if (!not && text.p[i] != '=')
 			continue;
-		size_t operator= not || (i + 1 < text.n && text.p[i + 1] == '=') ? 2 : 1;
+		size_t operator_length = not || (i + 1 < text.n && text.p[i + 1] == '=') ? 2 : 1;
 		t->path = arena_str(a, str_sub(text, 0, i));
 		t->equal = !not;
-		return unescape(a, str_from(text, i + operator), &t->value, e);
+		return unescape(a, str_from(text, i + operator_length), &t->value, e);
 	}
 	return err_set(e, ERR_BAD_REQUEST, "the field selector's part \"%.*s\" is none of field=value, field==value, "
 					   "field!=value", STR_FMT(text));
@@ -87,8 +88,8 @@ int api_field_selector_parse(struct arena *a, const struct api_resource *r, stru
 		if (read_term(a, part, t, e))
 			return -1;
 		if (!known(r, t->path))
-			return err_set(e, ERR_BAD_REQUEST, "%.*s can't be selected by the field \"%.*s\"", STR_FMT(r->plural),
-				       STR_FMT(t->path));
+			return err_set(e, ERR_BAD_REQUEST, "%.*s can't be selected by the field \"%.*s\"",
+				       STR_FMT(r->plural), STR_FMT(t->path));
 	}
 	*out = s;
 	return 0;

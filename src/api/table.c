@@ -125,8 +125,8 @@ static struct str expression_text(const struct row *r, const struct json *expres
 	size_t n = 0;
 	json_each(value, list)
 		values[n++] = value->type == JSON_STRING ? value->text : STR_NONE;
-	const char *operator= json_str_is(expression, "operator", "In") ? "in" : "notin";
-	return arena_fmt(r->arena, "%.*s %s (%.*s)", STR_FMT(key), operator, STR_FMT(join_sorted(r, values, n)));
+	const char *op = json_str_is(expression, "operator", "In") ? "in" : "notin";
+	return arena_fmt(r->arena, "%.*s %s (%.*s)", STR_FMT(key), op, STR_FMT(join_sorted(r, values, n)));
 }
 
 struct str row_selector(const struct row *r, const struct json *selector)

@@ -6,7 +6,8 @@
 static struct check check_of(struct api_context *context, const struct api_resource *r, const struct json *object,
 			     const struct json *old, struct err *e)
 {
-	return (struct check){.context = context, .resource = r, .object = object, .old = old, .arena = context->arena, .e = e};
+	return (struct check){
+		.context = context, .resource = r, .object = object, .old = old, .arena = context->arena, .e = e};
 }
 
 // Wraps the causes into one sentence that names the object.
@@ -16,11 +17,12 @@ static int verdict(struct check *c)
 		return 0;
 	struct str name = json_str(c->object, "metadata.name");
 	const struct api_resource *r = c->resource;
-	return err_wrap(c->e, "%.*s%s%.*s \"%.*s\" is invalid", STR_FMT(r->kind), r->group.n ? "." : "", STR_FMT(r->group),
-			STR_FMT(name));
+	return err_wrap(c->e, "%.*s%s%.*s \"%.*s\" is invalid", STR_FMT(r->kind), r->group.n ? "." : "",
+			STR_FMT(r->group), STR_FMT(name));
 }
 
-int api_validate_create(struct api_context *context, const struct api_resource *r, const struct json *object, struct err *e)
+int api_validate_create(struct api_context *context, const struct api_resource *r, const struct json *object,
+			struct err *e)
 {
 	const struct kind_rules *rules = kind_rules_of(r);
 	struct err found CLEAN_ERR = ERR_EMPTY;

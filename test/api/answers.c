@@ -247,7 +247,8 @@ static void differences(struct arena *a, const struct json *base, const struct j
 				    arena_fmt(a, "%.*s/%.*s", STR_FMT(pointer), STR_FMT(escape(a, x->key))), out);
 		json_each(y, other)
 			if (!json_get(base, y->key))
-				differences(a, NULL, y, arena_fmt(a, "%.*s/%.*s", STR_FMT(pointer), STR_FMT(escape(a, y->key))),
+				differences(a, NULL, y,
+					    arena_fmt(a, "%.*s/%.*s", STR_FMT(pointer), STR_FMT(escape(a, y->key))),
 					    out);
 		return;
 	}
@@ -298,7 +299,8 @@ static struct str causes_wanted(struct arena *a, const struct json *causes)
 	struct str *texts = ARENA_ARRAY(a, struct str, causes->count + 1);
 	size_t n = 0;
 	json_each(cause, causes)
-		texts[n++] = arena_fmt(a, "%.*s %.*s", STR_FMT(json_index(cause, 0)->text), STR_FMT(json_index(cause, 1)->text));
+		texts[n++] = arena_fmt(a, "%.*s %.*s", STR_FMT(json_index(cause, 0)->text),
+				       STR_FMT(json_index(cause, 1)->text));
 	return joined(a, texts, n);
 }
 
@@ -340,8 +342,8 @@ static struct str shortened(struct arena *a, const struct json *value)
 	return str_sub(text, 0, 700);
 }
 
-static void tell(struct trial *t, const char *verb, const struct json *change, const char *wrong, const struct json *want,
-		 struct answer *got, const struct json *effects)
+static void tell(struct trial *t, const char *verb, const struct json *change, const char *wrong,
+		 const struct json *want, struct answer *got, const struct json *effects)
 {
 	if (!t->verbose)
 		return;
@@ -349,14 +351,16 @@ static void tell(struct trial *t, const char *verb, const struct json *change, c
 	struct json *causes = json_get(want, STR("causes"));
 	printf("%s: %s %.*s: %s\n", t->title, verb, STR_FMT(shortened(t->arena, change)), wrong);
 	if (causes)
-		printf("    want %lld %.*s\n", (long long)json_i64(want, "code", 0), STR_FMT(causes_wanted(t->arena, causes)));
+		printf("    want %lld %.*s\n", (long long)json_i64(want, "code", 0),
+		       STR_FMT(causes_wanted(t->arena, causes)));
 	else
 		printf("    want %.*s\n", STR_FMT(shortened(t->arena, want)));
 	if (got->object)
 		printf("    got  %d %.*s\n", got->code, effects ? (int)json_text(t->arena, effects).n : 0,
 		       effects ? json_text(t->arena, effects).p : "");
 	else
-		printf("    got  %s %.*s | %.300s\n", err_reason_name(got->e.reason), STR_FMT(got_causes), err_text(&got->e));
+		printf("    got  %s %.*s | %.300s\n", err_reason_name(got->e.reason), STR_FMT(got_causes),
+		       err_text(&got->e));
 }
 
 static void try_line(struct trial *t, const struct json *line)
@@ -402,7 +406,8 @@ static bool start(struct trial *t, const struct json *line)
 	count(t, VERDICTS, a.object);
 	count(t, EFFECTS, good);
 	if (!good && t->verbose)
-		printf("%s: the object itself: %.*s %s\n", t->title, STR_FMT(json_text(t->arena, different)), err_text(&a.e));
+		printf("%s: the object itself: %.*s %s\n", t->title, STR_FMT(json_text(t->arena, different)),
+		       err_text(&a.e));
 	t->base = a.object;
 	err_clear(&a.e);
 	return t->base != NULL;

@@ -100,11 +100,13 @@ static void compare(struct write *w, int failed, int line, const char *object, c
 	struct buf got CLEAN_BUF;
 	buf_init(&got);
 	for (size_t i = 0; i < w->e.cause_count; i++)
-		buf_fmt(&got, "%s%s %s", i ? "; " : "", w->e.causes[i].field, w->e.causes[i].reason + strlen("FieldValue"));
+		buf_fmt(&got, "%s%s %s", i ? "; " : "", w->e.causes[i].field,
+			w->e.causes[i].reason + strlen("FieldValue"));
 	if (failed && !w->e.cause_count)
 		buf_add_c(&got, err_text(&w->e));
 	if (!str_is(buf_str(&got), causes))
-		unit_fail(__FILE__, line, "%s\n    gives \"%.*s\"\n    not   \"%s\"", object, STR_FMT(buf_str(&got)), causes);
+		unit_fail(__FILE__, line, "%s\n    gives \"%.*s\"\n    not   \"%s\"", object, STR_FMT(buf_str(&got)),
+			  causes);
 }
 
 void expect_create(int line, const char *object, const char *causes)

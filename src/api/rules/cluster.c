@@ -11,7 +11,8 @@ static void label_with_name(struct api_context *c, struct json *namespace)
 
 void namespace_prepare_create(struct api_context *c, struct json *namespace)
 {
-	struct json *finalizers = json_need_array(c->arena, json_need_object(c->arena, namespace, "spec"), "finalizers");
+	struct json *finalizers = json_need_array(c->arena, json_need_object(c->arena, namespace, "spec"),
+						  "finalizers");
 	bool has = false;
 	json_each(finalizer, finalizers)
 		has = has || str_is(finalizer->text, "kubernetes");
@@ -55,7 +56,8 @@ static void check_taints(struct check *c, const struct path *p, const struct jso
 		if (!effect.n)
 			fail_required(c, AT(at, "effect"), "use NoSchedule, PreferNoSchedule or NoExecute");
 		else
-			ONE_OF(c, AT(at, "effect"), field(taint, "effect"), "NoSchedule", "PreferNoSchedule", "NoExecute");
+			ONE_OF(c, AT(at, "effect"), field(taint, "effect"), "NoSchedule", "PreferNoSchedule",
+			       "NoExecute");
 		json_each(before, taints) {
 			if (before == taint)
 				break;

@@ -80,7 +80,9 @@ static void check_secret_type(struct check *c)
 	if (str_is(type, "kubernetes.io/service-account-token")) {
 		const struct json *annotations = json_at(c->object, "metadata.annotations");
 		if (!text_of(annotations, "kubernetes.io/service-account.name").n)
-			fail_required(c, AT_KEY(AT(AT(NULL, "metadata"), "annotations"), STR("kubernetes.io/service-account.name")),
+			fail_required(c,
+				      AT_KEY(AT(AT(NULL, "metadata"), "annotations"),
+					     STR("kubernetes.io/service-account.name")),
 				      "a token belongs to a service account");
 	} else if (str_is(type, "kubernetes.io/dockercfg")) {
 		need_json(c, data, ".dockercfg");
@@ -129,7 +131,8 @@ void secret_prepare_create(struct api_context *c, struct json *secret)
 			struct buf b CLEAN_BUF;
 			buf_init(&b);
 			encode_base64(&b, text->text);
-			json_set(data, text->key, json_string(c->arena, b.n ? arena_str(c->arena, buf_str(&b)) : STR("")));
+			json_set(data, text->key,
+				 json_string(c->arena, b.n ? arena_str(c->arena, buf_str(&b)) : STR("")));
 		}
 	}
 	json_remove(secret, STR("stringData"));

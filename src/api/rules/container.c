@@ -4,7 +4,8 @@
 
 // Ports
 
-static void check_container_port(struct check *c, const struct path *p, const struct json *ports, const struct json *port)
+static void check_container_port(struct check *c, const struct path *p, const struct json *ports,
+				 const struct json *port)
 {
 	struct str name = text_of(port, "name");
 	size_t before = c->failures;
@@ -88,7 +89,8 @@ static bool has_before(const struct json *list, const struct json *element, cons
 	return false;
 }
 
-static void check_propagation(struct check *c, const struct path *p, const struct json *mode, const struct json *container)
+static void check_propagation(struct check *c, const struct path *p, const struct json *mode,
+			      const struct json *container)
 {
 	const struct path *at = AT(p, "mountPropagation");
 	if (!mode)
@@ -141,7 +143,8 @@ static void check_mount(struct check *c, const struct path *p, size_t i, const s
 	check_recursive(c, at, mount);
 }
 
-static void check_devices(struct check *c, const struct path *p, const struct json *devices, const struct pod_scope *pod)
+static void check_devices(struct check *c, const struct path *p, const struct json *devices,
+			  const struct pod_scope *pod)
 {
 	size_t i = 0;
 	json_each(device, devices) {
@@ -164,7 +167,8 @@ static void check_devices(struct check *c, const struct path *p, const struct js
 
 // What all containers share
 
-static void check_resize_policy(struct check *c, const struct path *p, const struct json *policies, const struct json *spec)
+static void check_resize_policy(struct check *c, const struct path *p, const struct json *policies,
+				const struct json *spec)
 {
 	size_t i = 0;
 	json_each(policy, policies) {
@@ -185,7 +189,8 @@ static void check_resize_policy(struct check *c, const struct path *p, const str
 	}
 }
 
-static void check_container(struct check *c, const struct path *p, const struct json *container, const struct pod_scope *pod)
+static void check_container(struct check *c, const struct path *p, const struct json *container,
+			    const struct pod_scope *pod)
 {
 	struct str name = text_of(container, "name"), image = text_of(container, "image");
 	if (!name.n)
@@ -258,7 +263,8 @@ static void check_init(struct check *c, const struct path *p, const struct pod_s
 		struct str name = text_of(container, "name");
 		struct json alone = {.type = JSON_ARRAY, .count = 1}, copy = *container; // each runs by itself
 		check_container(c, at, container, pod);
-		if (name.n && (has_name(field(pod->spec, "containers"), name) || has_before(containers, container, "name")))
+		if (name.n &&
+		    (has_name(field(pod->spec, "containers"), name) || has_before(containers, container, "name")))
 			fail_duplicate(c, AT(at, "name"), field(container, "name"));
 		copy.next = NULL;
 		alone.first = alone.last = &copy;
@@ -280,15 +286,17 @@ static void check_debugging(struct check *c, const struct path *p, const struct 
 		const struct path *at = AT_INDEX(p, i++);
 		struct str name = text_of(container, "name"), target = text_of(container, "targetContainerName");
 		check_container(c, at, container, pod);
-		if (name.n && (has_name(field(pod->spec, "containers"), name) || has_before(containers, container, "name") ||
-			       has_name(field(pod->spec, "initContainers"), name)))
+		if (name.n &&
+		    (has_name(field(pod->spec, "containers"), name) || has_before(containers, container, "name") ||
+		     has_name(field(pod->spec, "initContainers"), name)))
 			fail_duplicate(c, AT(at, "name"), field(container, "name"));
 		if (target.n && !has_name(field(pod->spec, "containers"), target) &&
 		    !has_name(field(pod->spec, "initContainers"), target))
 			fail_not_found(c, AT(at, "targetContainerName"), field(container, "targetContainerName"));
 		for (size_t k = 0; k < ARRAY_LEN(not_for_them); k++)
 			if (is_set(container, not_for_them[k]))
-				fail_forbidden(c, AT_STR(at, str_of(not_for_them[k])), "not for an ephemeral container");
+				fail_forbidden(c, AT_STR(at, str_of(not_for_them[k])),
+					       "not for an ephemeral container");
 		size_t j = 0;
 		json_each(mount, field(container, "volumeMounts")) {
 			const struct path *m = AT_INDEX(AT(at, "volumeMounts"), j++);

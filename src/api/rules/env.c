@@ -5,9 +5,10 @@
 
 static bool is_known_field(struct str path)
 {
-	return IS_ONE_OF(path, "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid",
-			 "spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase",
-			 "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs", "spec.host");
+	return IS_ONE_OF(path, "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace",
+			 "metadata.uid", "spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName",
+			 "spec.schedulerName", "status.phase", "status.hostIP", "status.hostIPs", "status.podIP",
+			 "status.podIPs", "spec.host");
 }
 
 // "metadata.labels['key']": *key gets the key. False when the path has no such ending.
@@ -62,15 +63,21 @@ static void check_divisor(struct check *c, const struct path *p, struct str reso
 		return;
 	struct str text = quantity_text(c->arena, q);
 	bool good = cpu ? IS_ONE_OF(text, "1m", "1")
-			: IS_ONE_OF(text, "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei");
+			: IS_ONE_OF(text, "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi",
+				    "1Ei");
 	if (!good)
 		fail_text(c, AT(p, "divisor"), text, cpu ? "for cpu use 1m or 1" : "use 1 with a suffix, or 1");
 }
 
 void check_resource_ref(struct check *c, const struct path *p, const struct json *ref, bool in_volume)
 {
-	static const char *const resources[] = {"limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
-						"requests.ephemeral-storage", "requests.memory", NULL};
+	static const char *const resources[] = {"limits.cpu",
+						"limits.ephemeral-storage",
+						"limits.memory",
+						"requests.cpu",
+						"requests.ephemeral-storage",
+						"requests.memory",
+						NULL};
 	struct str resource = text_of(ref, "resource");
 	bool huge = str_starts(resource, STR("limits.hugepages-")) || str_starts(resource, STR("requests.hugepages-"));
 	if (in_volume && !text_of(ref, "containerName").n)
@@ -120,7 +127,9 @@ static void check_value_from(struct check *c, const struct path *p, const struct
 	if (field(from, "fileKeyRef"))
 		check_file_ref(c, AT(p, "fileKeyRef"), field(from, "fileKeyRef"));
 	if (from->count == 0)
-		fail_text(c, p, STR(""), "one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef and fileKeyRef is needed");
+		fail_text(
+			c, p, STR(""),
+			"one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef and fileKeyRef is needed");
 	else if (text_of(variable, "value").n)
 		fail_text(c, p, STR(""), "may not be given together with `value`");
 	else if (from->count > 1)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Event, by the names of both its API groups. An event without eventTime is of the old kind and has few rules; the group
-// events.k8s.io takes only the new kind. Causes name fields as the group "" does.
+// Event, by the names of both its API groups. An event without eventTime is of the old kind and has few rules; the
+// group events.k8s.io takes only the new kind. Causes name fields as the group "" does.
 #include "api/rules/rules.h"
 
 enum { TEXT_MAX = 128, NOTE_MAX = 1024 };
@@ -23,7 +23,8 @@ static void check_namespaces(struct check *c, const struct json *about)
 	struct str here = json_str(c->object, "metadata.namespace"), there = text_of(about, "namespace");
 	const struct path *p = AT(AT(NULL, "involvedObject"), "namespace");
 	bool is_new = is_set(c->object, "eventTime");
-	bool anywhere = str_is(here, "default") || (is_new && str_is(here, "kube-system")); // for things in no namespace
+	bool anywhere = str_is(here, "default") ||
+			(is_new && str_is(here, "kube-system")); // for things in no namespace
 	if (there.n ? !is_new && !str_eq(here, there) : !anywhere)
 		fail_text(c, p, there, "must be the event's own namespace");
 }
@@ -91,11 +92,20 @@ void event_update(struct check *c)
 {
 	static const struct {
 		const char *field, *path;
-	} fixed[] = {{"regarding", "involvedObject"}, {"reason", "reason"}, {"reportingController", "reportingController"},
-		     {"reportingInstance", "reportingInstance"}, {"action", "action"}, {"reason", "reason"},
-		     {"related", "related"}, {"note", "message"}, {"type", "type"}, {"eventTime", "eventTime"},
-		     {"deprecatedFirstTimestamp", "firstTimestamp"}, {"deprecatedLastTimestamp", "lastTimestamp"},
-		     {"deprecatedCount", "count"}, {"deprecatedSource", "source"}};
+	} fixed[] = {{"regarding", "involvedObject"},
+		     {"reason", "reason"},
+		     {"reportingController", "reportingController"},
+		     {"reportingInstance", "reportingInstance"},
+		     {"action", "action"},
+		     {"reason", "reason"},
+		     {"related", "related"},
+		     {"note", "message"},
+		     {"type", "type"},
+		     {"eventTime", "eventTime"},
+		     {"deprecatedFirstTimestamp", "firstTimestamp"},
+		     {"deprecatedLastTimestamp", "lastTimestamp"},
+		     {"deprecatedCount", "count"},
+		     {"deprecatedSource", "source"}};
 	check_old_rules(c);
 	if (!is_new_group(c))
 		return;

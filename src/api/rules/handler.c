@@ -26,7 +26,8 @@ static void check_http_get(struct check *c, const struct path *p, const struct j
 		check_format(c, AT(p, "httpHeaders"), text_of(header, "name"), format_http_header);
 }
 
-static void check_tcp_socket(struct check *c, const struct path *p, const struct json *socket, const struct pod_scope *pod)
+static void check_tcp_socket(struct check *c, const struct path *p, const struct json *socket,
+			     const struct pod_scope *pod)
 {
 	check_port_or_name(c, AT(p, "port"), field(socket, "port"));
 }
@@ -45,11 +46,13 @@ static void check_sleep(struct check *c, const struct path *p, const struct json
 }
 
 // One kind of action, and only one.
-static void check_handler(struct check *c, const struct path *p, const struct json *handler, const struct pod_scope *pod)
+static void check_handler(struct check *c, const struct path *p, const struct json *handler,
+			  const struct pod_scope *pod)
 {
 	static const struct {
 		const char *name;
-		void (*check)(struct check *c, const struct path *p, const struct json *action, const struct pod_scope *pod);
+		void (*check)(struct check *c, const struct path *p, const struct json *action,
+			      const struct pod_scope *pod);
 	} kinds[] = {{"exec", check_exec},
 		     {"httpGet", check_http_get},
 		     {"tcpSocket", check_tcp_socket},
@@ -71,8 +74,8 @@ static void check_handler(struct check *c, const struct path *p, const struct js
 
 static void check_probe(struct check *c, const struct path *p, const struct json *probe, const struct pod_scope *pod)
 {
-	static const char *const counts[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold",
-					     "failureThreshold"};
+	static const char *const counts[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds",
+					     "successThreshold", "failureThreshold"};
 	const struct json *grace = field(probe, "terminationGracePeriodSeconds");
 	check_handler(c, p, probe, pod);
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
@@ -82,7 +85,8 @@ static void check_probe(struct check *c, const struct path *p, const struct json
 }
 
 // Probes that end a container: one success is enough.
-static void check_deadly_probe(struct check *c, const struct path *p, const struct json *probe, const struct pod_scope *pod)
+static void check_deadly_probe(struct check *c, const struct path *p, const struct json *probe,
+			       const struct pod_scope *pod)
 {
 	if (!probe)
 		return;
@@ -91,7 +95,8 @@ static void check_deadly_probe(struct check *c, const struct path *p, const stru
 		fail_invalid(c, AT(p, "successThreshold"), field(probe, "successThreshold"), "must be 1");
 }
 
-static void check_stop_signal(struct check *c, const struct path *p, const struct json *lifecycle, const struct json *spec)
+static void check_stop_signal(struct check *c, const struct path *p, const struct json *lifecycle,
+			      const struct json *spec)
 {
 	const struct json *signal = field(lifecycle, "stopSignal");
 	struct str os = json_str(spec, "os.name");

@@ -10,7 +10,8 @@ static bool is_standard_finalizer(struct str name)
 void check_finalizer_domain(struct check *c, const struct path *p, struct str name)
 {
 	if (str_find(name, '/') < 0 && !is_standard_finalizer(name))
-		fail_text(c, p, name, "a finalizer's name is a domain, '/' and a name (such as 'example.com/clean-up')");
+		fail_text(c, p, name,
+			  "a finalizer's name is a domain, '/' and a name (such as 'example.com/clean-up')");
 }
 
 static void check_finalizers(struct check *c, const struct path *p, const struct json *finalizers)
@@ -105,8 +106,10 @@ static void check_no_new_finalizers(struct check *c, const struct path *p, const
 {
 	json_each(finalizer, now)
 		if (!has_text(before, finalizer->text)) {
-			fail_forbidden(c, p, "the object is being deleted: finalizers such as \"%.*s\" can't be added any more",
-				       STR_FMT(finalizer->text));
+			fail_forbidden(
+				c, p,
+				"the object is being deleted: finalizers such as \"%.*s\" can't be added any more",
+				STR_FMT(finalizer->text));
 			return;
 		}
 }

@@ -6,20 +6,22 @@
 
 static void check_node_expression(struct check *c, const struct path *p, const struct json *expression)
 {
-	struct str operator= text_of(expression, "operator");
+	struct str op = text_of(expression, "operator");
 	const struct json *values = field(expression, "values");
 	size_t n = count_of(values), i = 0;
-	if (IS_ONE_OF(operator, "In", "NotIn")) {
+	if (IS_ONE_OF(op, "In", "NotIn")) {
 		if (!n)
 			fail_required(c, AT(p, "values"), "must be given when `operator` is 'In' or 'NotIn'");
-	} else if (IS_ONE_OF(operator, "Exists", "DoesNotExist")) {
+	} else if (IS_ONE_OF(op, "Exists", "DoesNotExist")) {
 		if (n)
-			fail_forbidden(c, AT(p, "values"), "may not be given when `operator` is 'Exists' or 'DoesNotExist'");
-	} else if (IS_ONE_OF(operator, "Gt", "Lt")) {
+			fail_forbidden(c, AT(p, "values"),
+				       "may not be given when `operator` is 'Exists' or 'DoesNotExist'");
+	} else if (IS_ONE_OF(op, "Gt", "Lt")) {
 		if (n != 1)
 			fail_required(c, AT(p, "values"), "one value must be given when `operator` is 'Lt' or 'Gt'");
 	} else {
-		fail_text(c, AT(p, "operator"), operator, "not a selector's operator: use In, NotIn, Exists, DoesNotExist, Gt or Lt");
+		fail_text(c, AT(p, "operator"), op,
+			  "not a selector's operator: use In, NotIn, Exists, DoesNotExist, Gt or Lt");
 	}
 	check_format(c, AT(p, "key"), text_of(expression, "key"), format_qualified_name);
 	json_each(value, values)
@@ -28,13 +30,14 @@ static void check_node_expression(struct check *c, const struct path *p, const s
 
 static void check_node_field(struct check *c, const struct path *p, const struct json *expression)
 {
-	struct str operator= text_of(expression, "operator"), key = text_of(expression, "key");
+	struct str op = text_of(expression, "operator"), key = text_of(expression, "key");
 	const struct json *values = field(expression, "values");
 	size_t i = 0;
-	if (!IS_ONE_OF(operator, "In", "NotIn"))
-		fail_text(c, AT(p, "operator"), operator, "not an operator for fields: use In or NotIn");
+	if (!IS_ONE_OF(op, "In", "NotIn"))
+		fail_text(c, AT(p, "operator"), op, "not an operator for fields: use In or NotIn");
 	else if (count_of(values) != 1)
-		fail_required(c, AT(p, "values"), "one value must be given when `operator` is 'In' or 'NotIn' for a field");
+		fail_required(c, AT(p, "values"),
+			      "one value must be given when `operator` is 'In' or 'NotIn' for a field");
 	if (!str_is(key, "metadata.name"))
 		fail_text(c, AT(p, "key"), key, "not a field that nodes are selected by: use metadata.name");
 	else
@@ -88,7 +91,8 @@ static bool selector_uses(const struct json *selector, struct str key)
 }
 
 // Keys whose values come from the pod's own labels.
-static void check_label_keys(struct check *c, const struct path *p, const struct json *term, const char *name, bool own_only)
+static void check_label_keys(struct check *c, const struct path *p, const struct json *term, const char *name,
+			     bool own_only)
 {
 	const struct json *selector = field(term, "labelSelector");
 	const struct path *list = AT_STR(p, str_of(name));
@@ -133,18 +137,19 @@ static void check_pod_affinity(struct check *c, const struct path *p, const stru
 
 static void check_toleration(struct check *c, const struct path *p, const struct json *toleration)
 {
-	struct str key = text_of(toleration, "key"), operator= text_of(toleration, "operator");
+	struct str key = text_of(toleration, "key"), op = text_of(toleration, "operator");
 	struct str value = text_of(toleration, "value"), effect = text_of(toleration, "effect");
 	if (key.n)
 		check_format(c, AT(p, "key"), key, format_qualified_name);
-	else if (!str_is(operator, "Exists"))
-		fail_text(c, AT(p, "operator"), operator, "must be Exists when `key` is empty, which tolerates every taint");
+	else if (!str_is(op, "Exists"))
+		fail_text(c, AT(p, "operator"), op, "must be Exists when `key` is empty, which tolerates every taint");
 	if (field(toleration, "tolerationSeconds") && !str_is(effect, "NoExecute"))
 		fail_text(c, AT(p, "effect"), effect, "must be 'NoExecute' when `tolerationSeconds` is given");
-	if (str_is(operator, "Exists")) {
+	if (str_is(op, "Exists")) {
 		if (value.n)
-			fail_invalid(c, AT(p, "operator"), toleration, "`value` must be empty when `operator` is 'Exists'");
-	} else if (IS_ONE_OF(operator, "", "Equal")) {
+			fail_invalid(c, AT(p, "operator"), toleration,
+				     "`value` must be empty when `operator` is 'Exists'");
+	} else if (IS_ONE_OF(op, "", "Equal")) {
 		if (!format_good(format_label_value, value))
 			fail_text(c, AT(p, "operator"), value, "`value` must have the form of a label's value");
 	} else {
@@ -182,9 +187,11 @@ static void check_spread(struct check *c, const struct path *p, const struct jso
 			     "must be greater than 0");
 	if (!text_of(constraint, "topologyKey").n)
 		fail_required(c, AT(p, "topologyKey"), "says what the pods are spread over");
-	ONE_OF(c, AT(p, "whenUnsatisfiable"), field(constraint, "whenUnsatisfiable"), "DoNotSchedule", "ScheduleAnyway");
+	ONE_OF(c, AT(p, "whenUnsatisfiable"), field(constraint, "whenUnsatisfiable"), "DoNotSchedule",
+	       "ScheduleAnyway");
 	for (const struct json *after = constraint->next; after; after = after->next)
-		if (same_field(after, constraint, "topologyKey") && same_field(after, constraint, "whenUnsatisfiable")) {
+		if (same_field(after, constraint, "topologyKey") &&
+		    same_field(after, constraint, "whenUnsatisfiable")) {
 			fail_duplicate(c, AT(p, "{topologyKey, whenUnsatisfiable}"), constraint);
 			break;
 		}

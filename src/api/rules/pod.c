@@ -117,7 +117,8 @@ static void allow_steering(struct check *c, struct json *spec, const struct json
 	if (!same(now, before)) {
 		json_each(label, before)
 			if (!same(json_get(now, label->key), label)) {
-				fail_invalid(c, AT(SPEC, "nodeSelector"), now, "labels can only be added while the pod is gated");
+				fail_invalid(c, AT(SPEC, "nodeSelector"), now,
+					     "labels can only be added while the pod is gated");
 				break;
 			}
 		restore(c, spec, old, "nodeSelector");
@@ -137,21 +138,25 @@ static void check_rest(struct check *c, const struct json *now, const struct jso
 	restore_images(c, json_get(spec, STR("initContainers")), field(old, "initContainers"));
 	for (size_t i = 0; i < ARRAY_LEN(free_fields); i++)
 		restore(c, spec, old, free_fields[i]);
-	if (json_i64(old, "terminationGracePeriodSeconds", 0) < 0 && json_i64(spec, "terminationGracePeriodSeconds", 0) == 1)
+	if (json_i64(old, "terminationGracePeriodSeconds", 0) < 0 &&
+	    json_i64(spec, "terminationGracePeriodSeconds", 0) == 1)
 		restore(c, spec, old, "terminationGracePeriodSeconds");
 	if (is_set(old, "schedulingGates"))
 		allow_steering(c, spec, old);
 	if (!same(spec, old))
-		fail_forbidden(c, SPEC, "of a pod's spec only containers[*].image, initContainers[*].image, "
-			       "activeDeadlineSeconds, terminationGracePeriodSeconds (to 1, from a negative value) and tolerations (by "
-			       "additions) can be changed");
+		fail_forbidden(
+			c, SPEC,
+			"of a pod's spec only containers[*].image, initContainers[*].image, activeDeadlineSeconds, "
+			"terminationGracePeriodSeconds (to 1, from a negative value) and tolerations (by "
+			"additions) can be changed");
 }
 
 static void check_main_update(struct check *c)
 {
 	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
 	if (!check_same_containers(c, AT(SPEC, "containers"), field(now, "containers"), field(old, "containers")) ||
-	    !check_same_containers(c, AT(SPEC, "initContainers"), field(now, "initContainers"), field(old, "initContainers")) ||
+	    !check_same_containers(c, AT(SPEC, "initContainers"), field(now, "initContainers"),
+				   field(old, "initContainers")) ||
 	    !check_deadline(c, field(now, "activeDeadlineSeconds"), field(old, "activeDeadlineSeconds")))
 		return;
 	check_added_tolerations(c, field(now, "tolerations"), field(old, "tolerations"));
@@ -171,9 +176,11 @@ static void check_debug_update(struct check *c)
 			if (same_field(container, before, "name"))
 				after = container;
 		if (!after)
-			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be removed", STR_FMT(text_of(before, "name")));
+			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be removed",
+				       STR_FMT(text_of(before, "name")));
 		else if (!same(after, before))
-			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be changed", STR_FMT(text_of(before, "name")));
+			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be changed",
+				       STR_FMT(text_of(before, "name")));
 	}
 }
 
@@ -201,7 +208,8 @@ static void check_resize(struct check *c)
 {
 	struct str now = pod_qos_class(field(c->object, "spec")), old = pod_qos_class(field(c->old, "spec"));
 	if (!str_eq(now, old))
-		fail_text(c, AT(NULL, "metadata"), now, "a resize can't change the quality of service, which is %.*s", STR_FMT(old));
+		fail_text(c, AT(NULL, "metadata"), now, "a resize can't change the quality of service, which is %.*s",
+			  STR_FMT(old));
 	check_resize_list(c, "containers");
 	check_resize_list(c, "initContainers");
 }

@@ -41,7 +41,8 @@ void check_descending_path(struct check *c, const struct path *p, struct str pat
 
 // security.c
 void check_pod_security(struct check *c, const struct path *p, const struct json *spec);
-void check_container_security(struct check *c, const struct path *p, const struct json *context, const struct json *spec);
+void check_container_security(struct check *c, const struct path *p, const struct json *context,
+			      const struct json *spec);
 
 // placement.c: where a pod may run
 void check_placement(struct check *c, const struct path *p, const struct json *spec);

@@ -18,8 +18,8 @@ static bool is_standard(struct str name)
 {
 	return is_huge_pages(name) ||
 	       IS_ONE_OF(name, "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory",
-			 "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods",
-			 "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps",
+			 "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
+			 "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps",
 			 "persistentvolumeclaims", "storage", "requests.storage", "services.nodeports",
 			 "services.loadbalancers");
 }
@@ -48,7 +48,8 @@ static void check_amount(struct check *c, const struct path *p, const struct jso
 		fail_invalid(c, p, amount, "must be a whole number");
 }
 
-static void check_against_limit(struct check *c, const struct path *p, const struct json *request, const struct json *limits)
+static void check_against_limit(struct check *c, const struct path *p, const struct json *request,
+				const struct json *limits)
 {
 	const struct json *limit = json_get(limits, request->key);
 	bool shared = is_native(request->key) && !is_huge_pages(request->key); // may be promised more than once
@@ -62,8 +63,8 @@ static void check_against_limit(struct check *c, const struct path *p, const str
 		return;
 	int order = quantity_cmp(want, most);
 	if (order != 0 && !shared)
-		fail_invalid(c, AT(p, "requests"), request, "must be equal to the %.*s limit of %.*s", STR_FMT(request->key),
-			     STR_FMT(quantity_text(c->arena, most)));
+		fail_invalid(c, AT(p, "requests"), request, "must be equal to the %.*s limit of %.*s",
+			     STR_FMT(request->key), STR_FMT(quantity_text(c->arena, most)));
 	else if (order > 0)
 		fail_invalid(c, AT(p, "requests"), request, "must not be greater than the %.*s limit of %.*s",
 			     STR_FMT(request->key), STR_FMT(quantity_text(c->arena, most)));

@@ -104,7 +104,8 @@ void fail_unsupported(struct check *c, const struct path *p, const struct json *
 		buf_fmt(&list, "%s\"%s\"", list.n ? ", " : "", *allowed);
 	struct str v = value ? shown(c, value) : STR("\"\"");
 	fail(c, p, "FieldValueNotSupported",
-	     arena_fmt(c->arena, "Unsupported value: %.*s: supported values: %.*s", STR_FMT(v), STR_FMT(buf_str(&list))));
+	     arena_fmt(c->arena, "Unsupported value: %.*s: supported values: %.*s", STR_FMT(v),
+		       STR_FMT(buf_str(&list))));
 }
 
 // Values
@@ -220,8 +221,8 @@ void check_range(struct check *c, const struct path *p, const struct json *numbe
 {
 	int64_t value = number_of(number);
 	if (value < min || value > max)
-		fail_invalid(c, p, json_int(c->arena, value), "must be between %lld and %lld, inclusive", (long long)min,
-			     (long long)max);
+		fail_invalid(c, p, json_int(c->arena, value), "must be between %lld and %lld, inclusive",
+			     (long long)min, (long long)max);
 }
 
 void check_port(struct check *c, const struct path *p, const struct json *number)
@@ -284,15 +285,15 @@ void check_not_special_ip(struct check *c, const struct path *p, struct str ip)
 
 static void check_expression(struct check *c, const struct path *p, const struct json *expression)
 {
-	struct str operator= text_of(expression, "operator");
+	struct str op = text_of(expression, "operator");
 	const struct json *values = field(expression, "values");
-	bool wants_values = IS_ONE_OF(operator, "In", "NotIn");
+	bool wants_values = IS_ONE_OF(op, "In", "NotIn");
 	if (wants_values && count_of(values) == 0)
 		fail_required(c, AT(p, "values"), "must be given when `operator` is 'In' or 'NotIn'");
-	else if (IS_ONE_OF(operator, "Exists", "DoesNotExist") && count_of(values) > 0)
+	else if (IS_ONE_OF(op, "Exists", "DoesNotExist") && count_of(values) > 0)
 		fail_forbidden(c, AT(p, "values"), "may not be given when `operator` is 'Exists' or 'DoesNotExist'");
-	else if (!wants_values && !IS_ONE_OF(operator, "Exists", "DoesNotExist"))
-		fail_text(c, AT(p, "operator"), operator, "not a selector's operator: use In, NotIn, Exists or DoesNotExist");
+	else if (!wants_values && !IS_ONE_OF(op, "Exists", "DoesNotExist"))
+		fail_text(c, AT(p, "operator"), op, "not a selector's operator: use In, NotIn, Exists or DoesNotExist");
 	check_format(c, AT(p, "key"), text_of(expression, "key"), format_qualified_name);
 	size_t i = 0;
 	json_each(value, values)

@@ -100,11 +100,14 @@ void check_pod_security(struct check *c, const struct path *p, const struct json
 			     "can't be combined with hostPID");
 	check_sysctls(c, AT(at, "sysctls"), field(context, "sysctls"), spec);
 	if (field(context, "fsGroupChangePolicy"))
-		ONE_OF(c, AT(at, "fsGroupChangePolicy"), field(context, "fsGroupChangePolicy"), "Always", "OnRootMismatch");
+		ONE_OF(c, AT(at, "fsGroupChangePolicy"), field(context, "fsGroupChangePolicy"), "Always",
+		       "OnRootMismatch");
 	if (field(context, "supplementalGroupsPolicy"))
-		ONE_OF(c, AT(at, "supplementalGroupsPolicy"), field(context, "supplementalGroupsPolicy"), "Merge", "Strict");
+		ONE_OF(c, AT(at, "supplementalGroupsPolicy"), field(context, "supplementalGroupsPolicy"), "Merge",
+		       "Strict");
 	if (field(context, "seLinuxChangePolicy"))
-		ONE_OF(c, AT(at, "seLinuxChangePolicy"), field(context, "seLinuxChangePolicy"), "MountOption", "Recursive");
+		ONE_OF(c, AT(at, "seLinuxChangePolicy"), field(context, "seLinuxChangePolicy"), "MountOption",
+		       "Recursive");
 	check_seccomp(c, AT(at, "seccompProfile"), field(context, "seccompProfile"));
 	check_app_armor(c, AT(at, "appArmorProfile"), field(context, "appArmorProfile"));
 }
@@ -119,10 +122,12 @@ static void check_escalation(struct check *c, const struct path *p, const struct
 		fail_invalid(c, p, context, "a privileged container can't have `allowPrivilegeEscalation` false");
 	json_each(capability, json_at(context, "capabilities.add"))
 		if (str_is(capability->text, "CAP_SYS_ADMIN"))
-			fail_invalid(c, p, context, "a container with CAP_SYS_ADMIN can't have `allowPrivilegeEscalation` false");
+			fail_invalid(c, p, context,
+				     "a container with CAP_SYS_ADMIN can't have `allowPrivilegeEscalation` false");
 }
 
-void check_container_security(struct check *c, const struct path *p, const struct json *context, const struct json *spec)
+void check_container_security(struct check *c, const struct path *p, const struct json *context,
+			      const struct json *spec)
 {
 	const struct json *mount = field(context, "procMount"), *host_users = field(spec, "hostUsers");
 	if (!context)

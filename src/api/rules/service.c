@@ -67,7 +67,8 @@ static void check_ports(struct check *c, const struct json *spec)
 		if (type_is(spec, "ClusterIP") && field(port, "nodePort"))
 			fail_forbidden(c, AT(p, "nodePort"), "may not be used when `type` is 'ClusterIP'");
 		if (type_is(spec, "LoadBalancer") && json_i64(port, "port", 0) == 10250)
-			fail_invalid(c, p, field(port, "port"), "port 10250 is the node agent's and may not be exposed");
+			fail_invalid(c, p, field(port, "port"),
+				     "port 10250 is the node agent's and may not be exposed");
 	}
 }
 
@@ -94,7 +95,8 @@ static void check_families(struct check *c, const struct json *spec)
 }
 
 // Addresses of one Service are of different families, and of those that it names.
-static void check_ip_families(struct check *c, const struct path *p, const struct json *ips, const struct json *families)
+static void check_ip_families(struct check *c, const struct path *p, const struct json *ips,
+			      const struct json *families)
 {
 	size_t i = 0, count[2] = {0};
 	const struct json *family = json_first(families);
@@ -174,18 +176,22 @@ static void check_session_affinity(struct check *c, const struct json *spec)
 	} else if (!timeout) {
 		fail_required(c, AT(AT(p, "clientIP"), "timeoutSeconds"), "the session affinity is ClientIP");
 	} else if (timeout->integer <= 0 || timeout->integer > 86400) {
-		fail_invalid(c, AT(AT(p, "clientIP"), "timeoutSeconds"), timeout, "must be greater than 0 and at most 86400");
+		fail_invalid(c, AT(AT(p, "clientIP"), "timeoutSeconds"), timeout,
+			     "must be greater than 0 and at most 86400");
 	}
 }
 
 static void check_traffic(struct check *c, const struct json *spec)
 {
-	const struct json *external = field(spec, "externalTrafficPolicy"), *internal = field(spec, "internalTrafficPolicy");
-	const struct json *health = field(spec, "healthCheckNodePort"), *distribution = field(spec, "trafficDistribution");
+	const struct json *external = field(spec, "externalTrafficPolicy"),
+			  *internal = field(spec, "internalTrafficPolicy");
+	const struct json *health = field(spec, "healthCheckNodePort"),
+			  *distribution = field(spec, "trafficDistribution");
 	if (is_external(spec))
 		ONE_OF(c, AT(SPEC, "externalTrafficPolicy"), external, "Cluster", "Local");
 	else if (external)
-		fail_invalid(c, AT(SPEC, "externalTrafficPolicy"), external, "only for Services that are reached from outside");
+		fail_invalid(c, AT(SPEC, "externalTrafficPolicy"), external,
+			     "only for Services that are reached from outside");
 	if (health && needs_health_port(spec))
 		check_port(c, AT(SPEC, "healthCheckNodePort"), health);
 	else if (health)
@@ -194,7 +200,8 @@ static void check_traffic(struct check *c, const struct json *spec)
 	if (internal)
 		ONE_OF(c, AT(SPEC, "internalTrafficPolicy"), internal, "Cluster", "Local");
 	if (distribution)
-		ONE_OF(c, AT(SPEC, "trafficDistribution"), distribution, "PreferClose", "PreferSameZone", "PreferSameNode");
+		ONE_OF(c, AT(SPEC, "trafficDistribution"), distribution, "PreferClose", "PreferSameZone",
+		       "PreferSameNode");
 }
 
 static void check_load_balancer(struct check *c, const struct json *spec)
@@ -249,9 +256,11 @@ void service_update(struct check *c)
 	if (needs_cluster_ip(now) && needs_cluster_ip(old) && old_ip && c->failures == before && !same(ip, old_ip))
 		fail_invalid(c, AT_INDEX(AT(SPEC, "clusterIPs"), 0), ip, "may not change once it is set");
 	if (needs_health_port(now) && needs_health_port(old) && !same_field(now, old, "healthCheckNodePort"))
-		fail_invalid(c, AT(SPEC, "healthCheckNodePort"), field(now, "healthCheckNodePort"), "may not change once it is set");
+		fail_invalid(c, AT(SPEC, "healthCheckNodePort"), field(now, "healthCheckNodePort"),
+			     "may not change once it is set");
 	if (type_is(now, "LoadBalancer") && type_is(old, "LoadBalancer") && !same_field(now, old, "loadBalancerClass"))
-		fail_invalid(c, AT(SPEC, "loadBalancerClass"), field(now, "loadBalancerClass"), "may not change once it is set");
+		fail_invalid(c, AT(SPEC, "loadBalancerClass"), field(now, "loadBalancerClass"),
+			     "may not change once it is set");
 }
 
 void service_status(struct check *c)

@@ -18,7 +18,8 @@ static void drop_if_same(struct json *spec, const struct json *old, const char *
 
 static void set_cluster_ips(struct api_context *c, struct json *spec)
 {
-	json_push(json_put(spec, "clusterIPs", json_array(c->arena)), json_string(c->arena, text_of(spec, "clusterIP")));
+	json_push(json_put(spec, "clusterIPs", json_array(c->arena)),
+		  json_string(c->arena, text_of(spec, "clusterIP")));
 }
 
 // clusterIP is the first of clusterIPs: where only one of them was written, it decides.
@@ -50,7 +51,8 @@ static void carry_node_ports(struct api_context *c, struct json *spec, const str
 			continue;
 		json_each(before, field(old, "ports")) {
 			const struct json *number = field(before, "nodePort");
-			if (number && str_eq(text_of(before, "name"), text_of(port, "name")) && !uses_node_port(spec, number)) {
+			if (number && str_eq(text_of(before, "name"), text_of(port, "name")) &&
+			    !uses_node_port(spec, number)) {
 				json_put(port, "nodePort", json_clone(c->arena, number));
 				break;
 			}
@@ -102,7 +104,8 @@ static void drop_useless(struct json *spec, const struct json *old)
 		drop_if_same(spec, old, "externalTrafficPolicy");
 	if (needs_cluster_ip(old) && type_is(spec, "ExternalName"))
 		drop_if_same(spec, old, "internalTrafficPolicy");
-	if (str_is(text_of(old, "sessionAffinity"), "ClientIP") && !str_is(text_of(spec, "sessionAffinity"), "ClientIP"))
+	if (str_is(text_of(old, "sessionAffinity"), "ClientIP") &&
+	    !str_is(text_of(spec, "sessionAffinity"), "ClientIP"))
 		drop_if_same(spec, old, "sessionAffinityConfig");
 }
 

@@ -32,8 +32,8 @@ static void check_dns_config(struct check *c, const struct path *p, const struct
 		check_search(c, AT_INDEX(AT(p, "searches"), i++), search->text);
 	}
 	if (count_of(searches) > SEARCHES_MAX || bytes > SEARCH_BYTES_MAX)
-		fail_invalid(c, AT(p, "searches"), searches, "at most %d search paths of %d bytes together", SEARCHES_MAX,
-			     SEARCH_BYTES_MAX);
+		fail_invalid(c, AT(p, "searches"), searches, "at most %d search paths of %d bytes together",
+			     SEARCHES_MAX, SEARCH_BYTES_MAX);
 	i = 0;
 	json_each(option, field(config, "options")) {
 		if (!text_of(option, "name").n)
@@ -46,11 +46,13 @@ static void check_dns(struct check *c, const struct path *p, const struct json *
 {
 	const struct json *config = field(spec, "dnsConfig");
 	bool none = str_is(text_of(spec, "dnsPolicy"), "None");
-	ONE_OF(c, AT(p, "dnsPolicy"), field(spec, "dnsPolicy"), "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None");
+	ONE_OF(c, AT(p, "dnsPolicy"), field(spec, "dnsPolicy"), "ClusterFirstWithHostNet", "ClusterFirst", "Default",
+	       "None");
 	if (none && !config)
 		fail_required(c, AT(p, "dnsConfig"), "a pod whose `dnsPolicy` is None says how names are looked up");
 	else if (none && !is_set(config, "nameservers"))
-		fail_required(c, AT(AT(p, "dnsConfig"), "nameservers"), "a pod whose `dnsPolicy` is None has a nameserver");
+		fail_required(c, AT(AT(p, "dnsConfig"), "nameservers"),
+			      "a pod whose `dnsPolicy` is None has a nameserver");
 	else
 		check_dns_config(c, AT(p, "dnsConfig"), config);
 }
@@ -72,8 +74,8 @@ static void check_gates(struct check *c, const struct path *p, const struct json
 	const struct json *gates = field(spec, "schedulingGates");
 	size_t i = 0;
 	json_each(gate, field(spec, "readinessGates"))
-		check_format(c, AT(AT_INDEX(AT(p, "readinessGates"), i++), "conditionType"), text_of(gate, "conditionType"),
-			     format_qualified_name);
+		check_format(c, AT(AT_INDEX(AT(p, "readinessGates"), i++), "conditionType"),
+			     text_of(gate, "conditionType"), format_qualified_name);
 	i = 0;
 	json_each(gate, gates) {
 		const struct path *at = AT_INDEX(AT(p, "schedulingGates"), i++);
@@ -125,7 +127,8 @@ static void check_host_network(struct check *c, const struct path *p, const stru
 		size_t j = 0;
 		json_each(port, field(container, "ports")) {
 			if (json_i64(port, "hostPort", 0) != json_i64(port, "containerPort", 0))
-				fail_invalid(c, AT(AT_INDEX(AT(AT_INDEX(p, i), "ports"), j), "hostPort"), field(port, "hostPort"),
+				fail_invalid(c, AT(AT_INDEX(AT(AT_INDEX(p, i), "ports"), j), "hostPort"),
+					     field(port, "hostPort"),
 					     "must be equal to `containerPort` when `hostNetwork` is true");
 			j++;
 		}
@@ -135,8 +138,10 @@ static void check_host_network(struct check *c, const struct path *p, const stru
 
 void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, struct str pod_name)
 {
-	struct pod_scope pod = {.spec = spec, .pod_name = pod_name, .grace_s = json_i64(spec, "terminationGracePeriodSeconds", 30)};
-	const struct json *deadline = field(spec, "activeDeadlineSeconds"), *preemption = field(spec, "preemptionPolicy");
+	struct pod_scope pod = {
+		.spec = spec, .pod_name = pod_name, .grace_s = json_i64(spec, "terminationGracePeriodSeconds", 30)};
+	const struct json *deadline = field(spec, "activeDeadlineSeconds"),
+			  *preemption = field(spec, "preemptionPolicy");
 	if (pod.grace_s < 0) // once meant "at once"; now as little as there is
 		pod.grace_s = 1;
 	check_volumes(c, AT(p, "volumes"), field(spec, "volumes"), &pod);

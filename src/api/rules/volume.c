@@ -53,14 +53,16 @@ static void check_items(struct check *c, const struct path *p, const struct json
 	}
 }
 
-static void check_empty_dir(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
+static void check_empty_dir(struct check *c, const struct path *p, const struct json *source,
+			    const struct pod_scope *pod)
 {
 	struct quantity limit;
 	if (!quantity_of(field(source, "sizeLimit"), &limit) && limit.nano < 0)
 		fail_forbidden(c, AT(p, "sizeLimit"), "a size is not negative");
 }
 
-static void check_host_path(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
+static void check_host_path(struct check *c, const struct path *p, const struct json *source,
+			    const struct pod_scope *pod)
 {
 	struct str path = text_of(source, "path");
 	if (!path.n) {
@@ -88,7 +90,8 @@ static void check_secret(struct check *c, const struct path *p, const struct jso
 	check_items(c, AT(p, "items"), field(source, "items"));
 }
 
-static void check_config_map(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
+static void check_config_map(struct check *c, const struct path *p, const struct json *source,
+			     const struct pod_scope *pod)
 {
 	need_text(c, p, source, "name");
 	check_mode(c, p, source, "defaultMode");
@@ -118,7 +121,8 @@ static void check_downward_file(struct check *c, const struct path *p, const str
 	check_mode(c, p, file, "mode");
 }
 
-static void check_downward(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
+static void check_downward(struct check *c, const struct path *p, const struct json *source,
+			   const struct pod_scope *pod)
 {
 	check_mode(c, p, source, "defaultMode");
 	json_each(file, field(source, "items"))
@@ -146,7 +150,8 @@ static void claim_path(struct check *c, struct projection *all, const struct jso
 		all->paths[all->count++] = path;
 }
 
-static void check_projected_items(struct check *c, const struct path *p, const struct json *source, struct projection *all)
+static void check_projected_items(struct check *c, const struct path *p, const struct json *source,
+				  struct projection *all)
 {
 	need_text(c, p, source, "name");
 	check_items(c, AT(p, "items"), field(source, "items"));
@@ -168,7 +173,8 @@ static void check_token(struct check *c, const struct path *p, const struct json
 	claim_path(c, all, field(source, "path"));
 }
 
-static void check_projected_source(struct check *c, const struct path *p, const struct json *source, struct projection *all)
+static void check_projected_source(struct check *c, const struct path *p, const struct json *source,
+				   struct projection *all)
 {
 	static const char *const kinds[] = {"secret", "configMap", "downwardAPI", "serviceAccountToken"};
 	bool found = false;
@@ -193,7 +199,8 @@ static void check_projected_source(struct check *c, const struct path *p, const 
 	}
 }
 
-static void check_projected(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
+static void check_projected(struct check *c, const struct path *p, const struct json *source,
+			    const struct pod_scope *pod)
 {
 	struct projection all = {.path = p};
 	size_t i = 0;
@@ -240,7 +247,8 @@ static void check_claim_spec(struct check *c, const struct path *p, const struct
 		ONE_OF(c, AT(p, "volumeMode"), field(spec, "volumeMode"), "Block", "Filesystem");
 }
 
-static void check_ephemeral(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
+static void check_ephemeral(struct check *c, const struct path *p, const struct json *source,
+			    const struct pod_scope *pod)
 {
 	const struct path *at = AT(p, "volumeClaimTemplate");
 	const struct json *template = field(source, "volumeClaimTemplate");
@@ -315,7 +323,8 @@ static void check_source(struct check *c, const struct path *p, const struct jso
 }
 
 // The claim of an ephemeral volume is named after the pod and the volume.
-static void check_claim_name(struct check *c, const struct path *p, const struct json *volume, const struct pod_scope *pod)
+static void check_claim_name(struct check *c, const struct path *p, const struct json *volume,
+			     const struct pod_scope *pod)
 {
 	struct str name = text_of(volume, "name");
 	if (!field(volume, "ephemeral") || !name.n || !pod->pod_name.n)

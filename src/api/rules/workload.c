@@ -23,11 +23,13 @@ static void check_template(struct check *c, const struct json *spec)
 	const struct json *template = field(spec, "template"), *labels = json_at(template, "metadata.labels");
 	const struct json *pod = field(template, "spec");
 	if (!selects(c, field(spec, "selector"), labels))
-		fail_invalid(c, AT(AT(p, "metadata"), "labels"), labels, "`selector` does not match the template's labels");
+		fail_invalid(c, AT(AT(p, "metadata"), "labels"), labels,
+			     "`selector` does not match the template's labels");
 	check_pod_template(c, p, template);
 	ONE_OF(c, AT(AT(p, "spec"), "restartPolicy"), field(pod, "restartPolicy"), "Always");
 	if (field(pod, "activeDeadlineSeconds"))
-		fail_forbidden(c, AT(AT(p, "spec"), "activeDeadlineSeconds"), "pods of a ReplicaSet are to run for ever");
+		fail_forbidden(c, AT(AT(p, "spec"), "activeDeadlineSeconds"),
+			       "pods of a ReplicaSet are to run for ever");
 }
 
 static void check_selector_and_template(struct check *c, const struct json *spec)
@@ -69,7 +71,8 @@ static void check_rolling_update(struct check *c, const struct path *p, const st
 	check_int_or_percent(c, AT(p, "maxSurge"), surge);
 	if (is_zero(unavailable) && is_zero(surge))
 		fail_invalid(c, AT(p, "maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0");
-	if (unavailable && unavailable->type == JSON_STRING && !int_or_percent(unavailable, 100, true, &share) && share > 100)
+	if (unavailable && unavailable->type == JSON_STRING && !int_or_percent(unavailable, 100, true, &share) &&
+	    share > 100)
 		fail_invalid(c, AT(p, "maxUnavailable"), unavailable, "must not be more than 100%%");
 }
 
@@ -135,7 +138,8 @@ static void check_part(struct check *c, const char *part, const char *whole)
 	const struct json *status = field(c->object, "status");
 	int64_t n = json_i64(status, part, 0);
 	if (n > json_i64(status, whole, 0))
-		fail_invalid(c, AT_STR(STATUS, str_of(part)), json_int(c->arena, n), "can't be greater than status.%s", whole);
+		fail_invalid(c, AT_STR(STATUS, str_of(part)), json_int(c->arena, n),
+			     "can't be greater than status.%s", whole);
 }
 
 void deployment_status(struct check *c)
