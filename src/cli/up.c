@@ -18,6 +18,7 @@
 #include "base/times.h"
 #include "cli/commands.h"
 #include "cli/node.h"
+#include "cli/trim.h"
 
 enum { ARGUMENTS_MAX = 64, FIRST_DELAY_MS = 100, LAST_DELAY_MS = 5000, STEADY_S = 30, STOP_PATIENCE_S = 15 };
 
@@ -139,6 +140,7 @@ static int supervise(struct half *halves, size_t n)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	for (size_t i = 0; i < n; i++)
 		start(&halves[i]);
+	trim_code();
 	for (;;) {
 		int64_t wait = INT64_MAX;
 		for (size_t i = 0; i < n; i++)

@@ -2,6 +2,7 @@
 """What scenario tests and benchmarks share: a platform of their own (data dir, ports, bridge, cgroup and packet table of
 this run only), a plain HTTPS client, the kubectls of this machine, and the frame that counts tests."""
 import atexit
+import base64
 import glob
 import http.client
 import json
@@ -54,7 +55,7 @@ class Client:
 
     def __init__(self, platform, token=None, anonymous=False):
         self.platform, self.token = platform, token
-        self.context = ssl.create_default_context(cafile=os.path.join(platform.data, "pki", "ca.crt"))
+        self.context = ssl.create_default_context(cadata=platform.from_kubeconfig("certificate-authority-data").decode())
         if not token and not anonymous:
             self.context.load_cert_chain(*platform.admin_certificate())
         self.connection = None
@@ -133,7 +134,7 @@ class Platform:
             raise Failure("it ended:\n" + self.tail())
         try:
             return Client(self).raw("GET", "/readyz")[0] == 200
-        except (OSError, ssl.SSLError, http.client.HTTPException, FileNotFoundError):
+        except (OSError, ssl.SSLError, http.client.HTTPException, FileNotFoundError, AttributeError):  # not yet there, or half written
             return False
 
     def tail(self, lines=30):
@@ -144,15 +145,16 @@ class Platform:
     def kubeconfig(self):
         return os.path.join(self.data, "admin.kubeconfig")
 
+    def from_kubeconfig(self, field):
+        return base64.b64decode(re.search(field + r": *\"?([A-Za-z0-9+/=]+)", open(self.kubeconfig).read()).group(1))
+
     def admin_certificate(self):
         """Paths of the administrator's certificate and key, taken out of the kubeconfig."""
-        import base64
         crt, key = os.path.join(self.data, "admin.crt"), os.path.join(self.data, "admin.key")
         if not os.path.exists(key):
-            text = open(self.kubeconfig).read()
             for path, field in ((crt, "client-certificate-data"), (key, "client-key-data")):
                 with open(path, "wb") as out:
-                    out.write(base64.b64decode(re.search(field + r": *\"?([A-Za-z0-9+/=]+)", text).group(1)))
+                    out.write(self.from_kubeconfig(field))
         return crt, key
 
     def pids(self):
