@@ -359,3 +359,37 @@ TEST(scale_writes_replicas)
 	CHECK_INT(ask_patch(&w, scale, "application/merge-patch+json", "{'spec':{'replicas':-1}}").code, 422);
 	world_finish(&w);
 }
+
+TEST(events_are_one_thing_in_two_groups)
+{
+	struct world w;
+	world_init(&w, 20);
+	const char *core = "/api/v1/namespaces/default/events", *newer = "/apis/events.k8s.io/v1/namespaces/default/events";
+	struct pending *p = ask_later(&w, "GET", arena_fmt(&w.arena, "%s?watch=true", newer).p, "", NULL);
+	struct answer a = ask(&w, "POST", core,
+			      "{'metadata':{'name':'e'},'involvedObject':{'kind':'Pod','namespace':'default','name':'p'},'reason':'R',"
+			      "'message':'M','type':'Normal','count':2,'source':{'component':'c'}}");
+	CHECK_INT(a.code, 201);
+	a = ask(&w, "GET", arena_fmt(&w.arena, "%s/e", newer).p, NULL);
+	CHECK_STR(json_str(a.body, "apiVersion"), "events.k8s.io/v1");
+	CHECK_STR(json_str(a.body, "note"), "M");
+	CHECK_STR(json_str(a.body, "regarding.name"), "p");
+	CHECK_INT(json_i64(a.body, "deprecatedCount", 0), 2);
+	a = ask(&w, "GET", arena_fmt(&w.arena, "%s?fieldSelector=regarding.name%%3Dp", newer).p, NULL);
+	CHECK_INT(json_get(a.body, STR("items"))->count, 1);
+	a = ask(&w, "POST", newer,
+		"{'metadata':{'name':'f'},'eventTime':'2026-01-01T00:00:00.000000Z','reportingController':'c.test/x',"
+		"'reportingInstance':'i','action':'A','reason':'R','note':'N','type':'Normal',"
+		"'regarding':{'kind':'Pod','namespace':'default','name':'p'}}");
+	CHECK_INT(a.code, 201);
+	CHECK_STR(json_str(a.body, "note"), "N");
+	a = ask(&w, "GET", arena_fmt(&w.arena, "%s/f", core).p, NULL);
+	CHECK_STR(json_str(a.body, "message"), "N");
+	CHECK_STR(json_str(a.body, "involvedObject.name"), "p");
+	watch_until(p, 2);
+	CHECK_STR(json_str(json_index(p->events, 0), "object.note"), "M");
+	CHECK_STR(json_str(json_index(p->events, 1), "object.apiVersion"), "events.k8s.io/v1");
+	pending_free(p);
+	CHECK_INT(ask(&w, "DELETE", newer, NULL).code, 200);
+	world_finish(&w);
+}

@@ -3,6 +3,7 @@
 
 #include "server/present.h"
 #include "server/respond.h"
+#include "server/stored.h"
 #include "server/verbs/verbs.h"
 
 enum { TRIES_MAX = 10 };
@@ -58,14 +59,14 @@ static struct blob *last_state(struct change *ch, int64_t revision)
 	buf_add(&out, str_sub(ch->last, 0, ch->last_hole));
 	buf_add_i64(&out, revision);
 	buf_add(&out, str_from(ch->last, ch->last_hole));
-	return blob_create(buf_str(&out));
+	return stored_show(ch->resource, blob_create(buf_str(&out)));
 }
 
 static void txn_done(void *arg, const struct store_result *r)
 {
 	struct change *ch = arg;
 	if (!r->e) {
-		answer(ch, ch->remove ? last_state(ch, r->revision) : blob_ref(r->values[0]));
+		answer(ch, ch->remove ? last_state(ch, r->revision) : stored_show(ch->resource, blob_ref(r->values[0])));
 		return;
 	}
 	if (r->e->reason == ERR_CONFLICT) {
@@ -113,14 +114,14 @@ static void commit(struct change *ch)
 		answer_dry(ch);
 		return;
 	}
-	api_encode(&out, ch->resource, ch->now, &hole);
+	stored_encode(&out, ch->resource, ch->now, &hole);
 	ops[0] = (struct store_op){.action = STORE_DELETE, .key = ch->key, .expect = ch->revision};
 	if (ch->remove) {
 		ch->last = arena_str(ch->call->arena, buf_str(&out));
 		ch->last_hole = hole;
 	} else {
 		if (!ch->created && ch->ops.count == 0 && is_same(ch->old, buf_str(&out), hole)) {
-			answer(ch, blob_ref(ch->old));
+			answer(ch, stored_show(ch->resource, blob_ref(ch->old)));
 			return;
 		}
 		if (out.n + 20 > STORE_VALUE_MAX) {
@@ -149,7 +150,7 @@ static int make(struct change *ch, struct err *e)
 	ch->created = false;
 	ch->old = item.value; // the snapshot holds it until the answer
 	ch->revision = item.revision;
-	return ch->make(ch, object_parse(ch->call->arena, item.value), &ch->now, e);
+	return ch->make(ch, stored_parse(ch->call->arena, ch->resource, item.value), &ch->now, e);
 }
 
 static void attempt(struct change *ch)

@@ -2,6 +2,7 @@
 #include "server/admission/admission.h"
 #include "server/present.h"
 #include "server/respond.h"
+#include "server/stored.h"
 #include "server/verbs/create.h"
 #include "server/verbs/verbs.h"
 
@@ -34,7 +35,7 @@ static void txn_done(void *arg, const struct store_result *r)
 {
 	struct creation *cr = arg;
 	if (!r->e) {
-		respond_object(cr->call, 201, blob_ref(r->values[0]));
+		respond_object(cr->call, 201, stored_show(cr->resource, blob_ref(r->values[0])));
 		return;
 	}
 	struct err e CLEAN_ERR = ERR_EMPTY;
@@ -68,7 +69,7 @@ static void commit(struct creation *cr, struct str key)
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
 	size_t hole;
-	api_encode(&out, cr->resource, cr->now, &hole);
+	stored_encode(&out, cr->resource, cr->now, &hole);
 	if (out.n + 20 > STORE_VALUE_MAX) {
 		struct err e CLEAN_ERR = ERR_EMPTY;
 		err_set(&e, ERR_TOO_LARGE, "the object is larger than %d bytes", STORE_VALUE_MAX);

@@ -5,6 +5,7 @@
 #include "server/present.h"
 #include "server/respond.h"
 #include "server/select.h"
+#include "server/stored.h"
 #include "server/verbs/delete.h"
 #include "server/verbs/revision.h"
 #include "server/verbs/verbs.h"
@@ -13,7 +14,7 @@ enum { FOUND_MAX = 100000, TRIES_MAX = 5 };
 
 struct found {
 	struct str key;
-	struct blob *object; // as it was found
+	struct blob *object; // as it was found, as it is shown
 };
 
 struct clearance {
@@ -40,14 +41,17 @@ static void clearance_finish(struct clearance *cl)
 static bool find(void *arg, const struct store_item *item)
 {
 	struct clearance *cl = arg;
+	struct blob *shown = stored_show(cl->call->route.resource, blob_ref(item->value));
 	if (!selection_is_everything(&cl->selection) &&
-	    !selection_matches_text(&cl->selection, &cl->scratch, blob_str(item->value)))
+	    !selection_matches_text(&cl->selection, &cl->scratch, blob_str(shown))) {
+		blob_unref(shown);
 		return true;
+	}
 	if (cl->count == cl->room) {
 		cl->room = cl->room ? 2 * cl->room : 64;
 		cl->found = mem_realloc(cl->found, cl->room * sizeof(cl->found[0]));
 	}
-	cl->found[cl->count++] = (struct found){arena_str(cl->call->arena, item->key), blob_ref(item->value)};
+	cl->found[cl->count++] = (struct found){arena_str(cl->call->arena, item->key), shown};
 	return cl->count < FOUND_MAX && (!cl->list.limit || cl->count < (size_t)cl->list.limit);
 }
 
@@ -104,7 +108,7 @@ static bool submit(struct clearance *cl, struct store_snapshot *snapshot)
 	if (!store_get(snapshot, cl->found[cl->at].key, &item))
 		return false;
 	arena_reset(&cl->scratch);
-	struct json *object = object_parse(&cl->scratch, item.value);
+	struct json *object = stored_parse(&cl->scratch, r, item.value);
 	bool goes = deletion_apply(&cl->scratch, r, object, &cl->options, loop_wall(c->loop));
 	struct store_op ops[STORE_OPS_MAX];
 	struct buf out CLEAN_BUF;
@@ -112,7 +116,7 @@ static bool submit(struct clearance *cl, struct store_snapshot *snapshot)
 	size_t hole = 0;
 	ops[0] = (struct store_op){.action = STORE_DELETE, .key = item.key, .expect = item.revision};
 	if (!goes) {
-		api_encode(&out, r, object, &hole);
+		stored_encode(&out, r, object, &hole);
 		ops[0] = (struct store_op){.action = STORE_PUT, .key = item.key, .expect = item.revision,
 					   .value = buf_str(&out), .revision_at = hole};
 	} else if (str_is(r->plural, "services") && service_addresses_release(object, &cl->scratch, &more, &e) < 0) {

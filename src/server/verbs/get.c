@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/present.h"
 #include "server/respond.h"
+#include "server/stored.h"
 #include "server/verbs/revision.h"
 #include "server/verbs/verbs.h"
 
@@ -14,7 +15,7 @@ void verb_get(struct call *c)
 	struct blob *found = NULL;
 	if (list_options_of(&c->query, false, &o, &e) == 0 && revision_reached(snapshot, o.revision, &e) == 0) {
 		if (store_get(snapshot, object_key(c->arena, r, c->route.namespace, c->route.name), &item))
-			found = blob_ref(item.value);
+			found = stored_show(r, blob_ref(item.value));
 		else
 			status_not_found(&e, r, c->route.name);
 	}

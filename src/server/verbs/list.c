@@ -4,6 +4,7 @@
 #include "server/present.h"
 #include "server/respond.h"
 #include "server/select.h"
+#include "server/stored.h"
 #include "server/verbs/revision.h"
 #include "server/verbs/verbs.h"
 
@@ -18,7 +19,7 @@ struct listing {
 	struct str prefix;
 	struct buf after; // the last key looked at
 	struct buf out;
-	struct arena scratch;
+	struct arena scratch, shown; // of the selection, of what is shown otherwise than stored
 	size_t given;  // items written
 	size_t chunk;  // stop when out is that long
 	bool stopped;  // before the end
@@ -32,12 +33,13 @@ static void listing_finish(struct listing *l)
 	buf_finish(&l->after);
 	buf_finish(&l->out);
 	arena_finish(&l->scratch);
+	arena_finish(&l->shown);
 }
 
 static bool add_item(void *arg, const struct store_item *item)
 {
 	struct listing *l = arg;
-	struct str object = blob_str(item->value);
+	struct str object;
 	bool page_is_full = l->options.limit && l->given >= (size_t)l->options.limit;
 	if (page_is_full || l->out.n >= l->chunk) {
 		l->stopped = true;
@@ -45,6 +47,7 @@ static bool add_item(void *arg, const struct store_item *item)
 	}
 	buf_clear(&l->after);
 	buf_add(&l->after, item->key);
+	object = stored_text(&l->shown, l->c->route.resource, item->value);
 	if (!selection_is_everything(&l->selection) && !selection_matches_text(&l->selection, &l->scratch, object))
 		return true;
 	present_list_item(&l->out, &l->presenter, object, l->given == 0);
@@ -212,6 +215,7 @@ void verb_list(struct call *c)
 	buf_init(&l->after);
 	buf_init(&l->out);
 	arena_init(&l->scratch);
+	arena_init(&l->shown);
 	if (presenter_init(&l->presenter, c, &e) < 0 || prepare(l, &page, &e) < 0) {
 		if (e.reason == ERR_EXPIRED && page) {
 			respond_expired(c, l, page, &e);

@@ -5,7 +5,7 @@
 #include "server/present.h"
 #include "server/respond.h"
 #include "server/select.h"
-#include "server/shallow.h"
+#include "server/stored.h"
 #include "server/verbs/event_cache.h"
 #include "server/verbs/revision.h"
 #include "server/verbs/verbs.h"
@@ -27,7 +27,7 @@ struct watch {
 	struct store_watch *following;	 // NULL: not begun, or paused
 	int64_t revision;		 // everything up to here has been written
 	struct timer bookmark, life;
-	struct arena scratch;
+	struct arena scratch, shown; // of the selection, of what is shown otherwise than stored
 };
 
 // ---- the end
@@ -41,6 +41,7 @@ static void watch_finish(struct watch *w)
 	presenter_finish(&w->presenter);
 	buf_finish(&w->after);
 	arena_finish(&w->scratch);
+	arena_finish(&w->shown);
 }
 
 static void end(struct watch *w)
@@ -115,12 +116,25 @@ static void write_event(struct watch *w, const struct store_event *e)
 		write_object(w, event_type_name(type), event_view_object(v, type));
 }
 
+// The same of a resource that is shown otherwise than it is stored.
+static void write_event_shown(struct watch *w, const struct store_event *e)
+{
+	const struct api_resource *r = w->call->route.resource;
+	struct store_event shown = *e;
+	shown.value = stored_show(r, blob_ref(e->value));
+	shown.previous = stored_show(r, blob_ref(e->previous));
+	write_event(w, &shown);
+	blob_unref(shown.value);
+	blob_unref(shown.previous);
+}
+
 static void on_changes(void *arg, const struct store_event *events, size_t count, int64_t revision)
 {
 	struct watch *w = arg;
 	w->presenter.wall_ns = loop_wall(w->call->loop);
+	bool differs = stored_differs(w->call->route.resource);
 	for (size_t i = 0; i < count; i++)
-		write_event(w, &events[i]);
+		(differs ? write_event_shown : write_event)(w, &events[i]);
 	w->revision = revision;
 	if (w->call->front->pending(w->call) > UNSENT_MAX) { // on_drain goes on
 		store_watch_close(w->following);
@@ -148,7 +162,7 @@ static void follow(struct watch *w)
 static bool write_initial(void *arg, const struct store_item *item)
 {
 	struct watch *w = arg;
-	struct str object = blob_str(item->value);
+	struct str object = stored_text(&w->shown, w->call->route.resource, item->value);
 	if (w->call->front->pending(w->call) > UNSENT_MAX) {
 		w->stopped = true;
 		return false;
@@ -259,6 +273,7 @@ void verb_watch(struct call *c)
 	w->call = c;
 	buf_init(&w->after);
 	arena_init(&w->scratch);
+	arena_init(&w->shown);
 	if (presenter_init(&w->presenter, c, &e) == 0 && prepare(w, &e) == 0) {
 		begin(w);
 		return;
