@@ -18,8 +18,11 @@ struct log_reader {
 	size_t count, at;
 	struct buf line; // the part of a line read so far
 	bool overlong;	 // that part was thrown away
-	bool inside;	 // output stands within a line (after a P)
-	bool stream_err; // of the line being joined
+	struct buf held[2];	 // of each stream, the parts (P) of a line that has not ended yet
+	struct str held_time[2]; // of the first part; in held_text
+	char held_text[2][64];
+	bool inside;	 // output stands within such a line, which was shown for want of anything else
+	bool inside_err; // of which stream
 	int64_t left;	 // of the limit
 };
 
@@ -115,6 +118,8 @@ int log_reader_open(struct log_reader **out, const char *path, const struct log_
 	r->query = *q;
 	r->left = q->limit;
 	buf_init(&r->line);
+	buf_init(&r->held[0]);
+	buf_init(&r->held[1]);
 	for (int i = 0; i < OPEN_TRIES && (code = open_once(r)) < 0 && errno == EAGAIN; i++)
 		;
 	if (code < 0) {
@@ -134,6 +139,8 @@ void log_reader_close(struct log_reader *r)
 		return;
 	close_files(r);
 	buf_finish(&r->line);
+	buf_finish(&r->held[0]);
+	buf_finish(&r->held[1]);
 	free(r->path);
 	free(r);
 }
@@ -154,38 +161,67 @@ static void emit(struct log_reader *r, struct buf *out, struct str s)
 	buf_add(out, s);
 }
 
-static void emit_time(struct log_reader *r, struct buf *out, struct str text, int64_t when)
+static void emit_time(struct log_reader *r, struct buf *out, struct str text)
 {
+	if (!r->query.timestamps)
+		return;
 	struct arena a CLEAN_ARENA;
+	int64_t when;
 	arena_init(&a);
-	emit(r, out, when ? time_format_nano(&a, when) : text);
+	emit(r, out, time_parse(text, &when) < 0 ? text : time_format_nano(&a, when));
 	emit(r, out, STR(" "));
 }
 
+static void hold(struct log_reader *r, bool err, struct str time, struct str text)
+{
+	if (!r->held[err].n) {
+		str_to_c(time, r->held_text[err], sizeof(r->held_text[err]));
+		r->held_time[err] = str_of(r->held_text[err]);
+	}
+	buf_add(&r->held[err], text);
+}
+
+// Shows what is held of a stream, as the beginning of a line.
+static void show_held(struct log_reader *r, bool err, struct buf *out)
+{
+	if (r->inside) // the other stream's line was not finished
+		emit(r, out, STR("\n"));
+	emit_time(r, out, r->held_time[err]);
+	emit(r, out, buf_str(&r->held[err]));
+	buf_clear(&r->held[err]);
+	r->inside = true;
+	r->inside_err = err;
+}
+
+static bool is_wanted(const struct log_reader *r, bool err, struct str time)
+{
+	int64_t when;
+	if (!(err ? r->query.err : r->query.out))
+		return false;
+	bool begun = r->held[err].n || (r->inside && r->inside_err == err);
+	return !r->query.since || begun || (!time_parse(time, &when) && when >= r->query.since);
+}
+
+// Two streams written in turns give whole lines all the same: the parts of one wait for its end.
 static void take_line(struct log_reader *r, struct str line, struct buf *out)
 {
 	struct str time, stream, tag, text;
-	int64_t when = 0;
 	if (!str_cut(line, ' ', &time, &line) || !str_cut(line, ' ', &stream, &line))
 		return; // not of this form: a write that was cut off by a crash
 	str_cut(line, ' ', &tag, &text);
-	bool err = str_is(stream, "stderr");
-	if (!(err ? r->query.err : r->query.out))
+	bool err = str_is(stream, "stderr"), ends = !str_starts(tag, STR("P"));
+	if (!is_wanted(r, err, time))
 		return;
-	if ((r->query.since || r->query.timestamps) && time_parse(time, &when) < 0)
-		when = 0;
-	if (r->query.since && when < r->query.since && !r->inside)
-		return;
-	if (r->inside && r->stream_err != err) { // the other stream's line was not finished
-		emit(r, out, STR("\n"));
-		r->inside = false;
+	if (!(r->inside && r->inside_err == err)) {
+		hold(r, err, time, text);
+		if (!ends && r->held[err].n < LINE_MAX_BYTES)
+			return;
+		show_held(r, err, out);
+	} else {
+		emit(r, out, text);
 	}
-	if (r->query.timestamps && !r->inside)
-		emit_time(r, out, time, when);
-	emit(r, out, text);
-	r->inside = str_starts(tag, STR("P"));
-	r->stream_err = err;
-	if (!r->inside)
+	r->inside = !ends;
+	if (ends)
 		emit(r, out, STR("\n"));
 }
 
@@ -243,5 +279,13 @@ enum log_progress log_reader_next(struct log_reader *r, struct buf *out)
 		r->at++;
 		return LOG_MORE;
 	}
-	return open_newer(r) ? LOG_MORE : LOG_IDLE;
+	if (open_newer(r))
+		return LOG_MORE;
+	for (int err = 0; err < 2; err++) { // a prompt, or the end of the last words
+		if (!r->held[err].n)
+			continue;
+		show_held(r, err, out);
+		return LOG_MORE;
+	}
+	return LOG_IDLE;
 }
