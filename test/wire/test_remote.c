@@ -37,6 +37,11 @@ static void stop_late(struct timer *t)
 	loop_real_stop(w->loop);
 }
 
+static void stop_quietly(struct timer *t)
+{
+	loop_real_stop(CONTAINER_OF(t, struct world, limit)->loop);
+}
+
 // ---- The server: a process that repeats stdin in brackets, tells its terminal's size, and ends with 3 at end of input
 
 static void on_ready(void *arg)
@@ -166,9 +171,11 @@ static void world_finish(struct world *w)
 	}
 	websocket_destroy(w->socket);
 	spdy_session_destroy(w->session);
-	timer_stop(&w->limit);
 	http_client_destroy(w->client);
-	if (w->remote || w->forward) // hears that the client has gone
+	// The server's side hears that the client has gone; what lingers there sees it, too.
+	w->limit.fire = stop_quietly;
+	timer_start(w->loop, &w->limit, 20 * TIME_MS);
+	while (timer_running(&w->limit))
 		loop_real_run(w->loop);
 	http_server_destroy(w->server);
 	loop_real_destroy(w->loop);
