@@ -83,6 +83,18 @@ TEST(a_seed_repeats_a_cluster_to_the_last_byte)
 	CHECK(first != other);
 }
 
+// Its Lease goes stale, its pods are given up after the five minutes that they tolerate, and run elsewhere.
+TEST(pods_of_a_dead_node_run_elsewhere)
+{
+	struct cluster *c = cluster_create(&(struct cluster_config){.seed = 3, .servers = 1, .nodes = 4, .pods_a_node = 50});
+	create_deployment(c);
+	CHECK(cluster_until(c, 60 * TIME_S, settled, &(struct wanted){.ready = 20}));
+	cluster_crash_node(c, 0);
+	CHECK(cluster_running(c) < 20);
+	CHECK(cluster_until(c, 420 * TIME_S, settled, &(struct wanted){.ready = 20}));
+	cluster_destroy(c);
+}
+
 TEST(it_converges_under_faults_with_three_servers)
 {
 	static const struct store_cluster_faults faults = {
