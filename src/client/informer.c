@@ -184,6 +184,11 @@ bool informer_synced(const struct informer *i)
 	return i->synced;
 }
 
+int64_t informer_revision(const struct informer *i)
+{
+	return watcher_revision(i->watcher);
+}
+
 size_t informer_count(const struct informer *i)
 {
 	return i->objects.count;

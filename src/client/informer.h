@@ -28,6 +28,7 @@ struct informer *informer_create(struct transport *t, struct str path);
 void informer_destroy(struct informer *i); // not from one of its own notices
 void informer_listen(struct informer *i, const struct informer_events *ev, void *arg); // at most 16; hears of what is there too, during the call
 bool informer_synced(const struct informer *i);
+int64_t informer_revision(const struct informer *i); // the cache shows every change up to this one
 size_t informer_count(const struct informer *i);
 const struct informer_object *informer_get(const struct informer *i, struct str key); // borrowed until the next turn
 // In no particular order, but the same in every run of a simulation. Do not keep.

@@ -204,3 +204,8 @@ void watcher_destroy(struct watcher *w)
 	else
 		watcher_free(w);
 }
+
+int64_t watcher_revision(const struct watcher *w)
+{
+	return w->revision;
+}

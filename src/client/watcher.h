@@ -21,5 +21,7 @@ struct watcher_events {
 // path: the collection, with a query for selectors where wanted. Starts at once.
 struct watcher *watcher_create(struct transport *t, struct str path, const struct watcher_events *ev, void *arg);
 void watcher_destroy(struct watcher *w); // not from one of its own callbacks
+// Every change up to this resourceVersion has been told.
+int64_t watcher_revision(const struct watcher *w);
 
 #endif

@@ -4,6 +4,11 @@
 #include "controllers/cluster.h"
 #include "controllers/deployment.h"
 #include "controllers/endpointslice.h"
+#include "controllers/event_ttl.h"
+#include "controllers/gc.h"
+#include "controllers/namespace.h"
+#include "controllers/node_lifecycle.h"
+#include "controllers/pod_gc.h"
 #include "controllers/replicaset.h"
 #include "controllers/root_ca.h"
 #include "controllers/serviceaccount.h"
@@ -20,6 +25,12 @@ static const struct controller table[] = {
 	{"endpointslice", endpointslice_start, endpointslice_stop},
 	{"serviceaccount", serviceaccount_start, serviceaccount_stop},
 	{"root-ca", root_ca_start, root_ca_stop},
+	{"namespace", namespace_start, namespace_stop},
+	{"garbage-collector", gc_start, gc_stop},
+	{"node-lifecycle", node_lifecycle_start, node_lifecycle_stop},
+	{"taint-eviction", taint_eviction_start, taint_eviction_stop},
+	{"pod-gc", pod_gc_start, pod_gc_stop},
+	{"event-ttl", event_ttl_start, event_ttl_stop},
 	{"scheduler", NULL, NULL}, // started by whoever owns the loop: it is a room of its own
 };
 

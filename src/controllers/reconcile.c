@@ -23,7 +23,6 @@ struct reconciler {
 struct written {
 	struct written *next;
 	const struct informer *cache;
-	struct str key; // of the object; behind the struct
 	int64_t revision, deadline_ns;
 };
 
@@ -47,30 +46,17 @@ struct request {
 
 static void note_written(struct reconciler *r, struct str sync_key, const struct informer *cache, struct str body)
 {
-	struct str metadata = scan_get(body, "metadata");
-	struct str namespace = scan_get_str(metadata, "namespace"), name = scan_get_str(metadata, "name");
-	struct written *w = mem_zalloc(sizeof *w + namespace.n + 1 + name.n);
-	char *key = (char *)(w + 1);
-	size_t n = 0;
-	if (namespace.n) {
-		memcpy(key, namespace.p, namespace.n);
-		n = namespace.n;
-		key[n++] = '/';
-	}
-	if (name.n)
-		memcpy(key + n, name.p, name.n);
-	w->key = (struct str){key, n + name.n};
+	struct written *w = MEM_NEW(struct written);
 	w->cache = cache;
 	w->deadline_ns = loop_now(r->transport->loop) + write_patience_ns;
-	str_to_i64(scan_get_str(metadata, "resourceVersion"), &w->revision);
+	str_to_i64(scan_get_str(scan_get(body, "metadata"), "resourceVersion"), &w->revision);
 	w->next = map_get(&r->unseen, sync_key);
 	map_set(&r->unseen, sync_key, w);
 }
 
 static bool is_seen(const struct reconciler *r, const struct written *w)
 {
-	const struct informer_object *o = informer_get(w->cache, w->key);
-	return (o && o->revision >= w->revision) || w->deadline_ns <= loop_now(r->transport->loop);
+	return informer_revision(w->cache) >= w->revision || w->deadline_ns <= loop_now(r->transport->loop);
 }
 
 // Whether the caches show all that was written for the key.

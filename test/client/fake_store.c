@@ -410,6 +410,7 @@ void fake_store_do(struct fake_store *s, const char *method, struct str path, st
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
+	body = str_trim(body);
 	struct call c = {.store = s, .a = &a, .out = out};
 	if (!fake_path_parse(&a, path, &c.path) || (body.n > 0 && json_parse(&a, body, NULL, &c.body, NULL) < 0)) {
 		refuse(&c, ERR_BAD_REQUEST, "bad request");

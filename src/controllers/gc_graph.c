@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controllers/gc_graph.h"
+
+#include "client/scan.h"
+
+// ---- nodes
+
+static char *copy_of(struct str s)
+{
+	char *copy = mem_alloc(s.n + 1);
+	if (s.n)
+		memcpy(copy, s.p, s.n);
+	return copy;
+}
+
+static void set_text(struct str *field, struct str value)
+{
+	if (field->p && str_eq(*field, value))
+		return;
+	free((char *)field->p);
+	*field = (struct str){copy_of(value), value.n};
+}
+
+static struct gc_node *need(struct gc_graph *g, struct str uid)
+{
+	struct gc_node *node = map_get(&g->nodes, uid);
+	if (node)
+		return node;
+	node = MEM_NEW(struct gc_node);
+	set_text(&node->uid, uid);
+	map_set(&g->nodes, uid, node);
+	return node;
+}
+
+static void node_destroy(struct gc_node *node)
+{
+	struct str *texts[] = {&node->uid, &node->api_version, &node->kind, &node->namespace, &node->name};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		free((char *)texts[i]->p);
+	free(node->owners);
+	free(node->dependents);
+	free(node);
+}
+
+static bool is_interesting(const struct gc_node *node)
+{
+	return node->owner_count > 0 || node->dependent_count > 0 || node->foreground || node->orphan;
+}
+
+static void drop_if_idle(struct gc_graph *g, struct gc_node *node)
+{
+	if (is_interesting(node))
+		return;
+	map_remove(&g->nodes, node->uid);
+	node_destroy(node);
+}
+
+static void touch(struct gc_graph *g, const struct gc_node *node)
+{
+	g->touched(g->arg, node);
+}
+
+// ---- references
+
+static void add_dependent(struct gc_node *owner, struct gc_node *dependent)
+{
+	if (owner->dependent_count == owner->dependent_room) {
+		owner->dependent_room = owner->dependent_room ? owner->dependent_room * 2 : 4;
+		owner->dependents = mem_realloc(owner->dependents, owner->dependent_room * sizeof *owner->dependents);
+	}
+	owner->dependents[owner->dependent_count++] = dependent;
+}
+
+static void drop_dependent(struct gc_graph *g, struct gc_node *owner, const struct gc_node *dependent)
+{
+	for (size_t i = 0; i < owner->dependent_count; i++) {
+		if (owner->dependents[i] == dependent) {
+			owner->dependents[i] = owner->dependents[--owner->dependent_count];
+			break;
+		}
+	}
+	if (owner->foreground || owner->orphan)
+		touch(g, owner); // it may have waited for this one
+	if (owner != dependent)
+		drop_if_idle(g, owner);
+}
+
+static void forget_owners(struct gc_graph *g, struct gc_node *node)
+{
+	struct gc_reference *owners = node->owners;
+	size_t count = node->owner_count;
+	node->owners = NULL;
+	node->owner_count = 0;
+	for (size_t i = 0; i < count; i++)
+		drop_dependent(g, owners[i].owner, node);
+	free(owners);
+}
+
+static struct gc_reference read_reference(struct gc_graph *g, struct gc_node *node, struct str reference)
+{
+	struct gc_node *owner = need(g, scan_get_str(reference, "uid"));
+	if (owner->state == GC_UNSEEN) {
+		set_text(&owner->api_version, scan_get_str(reference, "apiVersion"));
+		set_text(&owner->kind, scan_get_str(reference, "kind"));
+		set_text(&owner->name, scan_get_str(reference, "name"));
+		set_text(&owner->namespace, node->namespace);
+		struct str group, version;
+		if (!str_cut(owner->api_version, '/', &group, &version)) {
+			version = group;
+			group = STR("");
+		}
+		owner->resource = api_resource_by_kind(group, version, owner->kind);
+		if (owner->resource && !owner->resource->namespaced)
+			set_text(&owner->namespace, STR(""));
+	}
+	return (struct gc_reference){owner, str_is(scan_get(reference, "blockOwnerDeletion"), "true")};
+}
+
+static bool same_owners(const struct gc_node *node, struct str references)
+{
+	struct str reference;
+	size_t i = 0;
+	while (scan_element(&references, &reference)) {
+		if (i == node->owner_count || !str_eq(node->owners[i].owner->uid, scan_get_str(reference, "uid")) ||
+		    node->owners[i].blocks != str_is(scan_get(reference, "blockOwnerDeletion"), "true"))
+			return false;
+		i++;
+	}
+	return i == node->owner_count;
+}
+
+static void set_owners(struct gc_graph *g, struct gc_node *node, struct str references)
+{
+	struct str rest = references, reference;
+	size_t count = 0;
+	while (scan_element(&rest, &reference))
+		count++;
+	// The new ones first, so that an owner that stays does not come to have no dependent in between.
+	struct gc_reference *owners = mem_zalloc((count + 1) * sizeof *owners);
+	for (size_t i = 0; scan_element(&references, &reference); i++) {
+		owners[i] = read_reference(g, node, reference);
+		add_dependent(owners[i].owner, node);
+	}
+	forget_owners(g, node);
+	node->owners = owners;
+	node->owner_count = count;
+}
+
+// ---- what comes
+
+static bool has_finalizer(struct str finalizers, const char *name)
+{
+	struct str quoted;
+	while (scan_element(&finalizers, &quoted)) {
+		if (str_is(str_sub(quoted, 1, quoted.n - 2), name))
+			return true;
+	}
+	return false;
+}
+
+void gc_graph_see(struct gc_graph *g, const struct api_resource *r, struct str text, uint32_t round)
+{
+	struct str metadata = scan_get(text, "metadata"), uid = scan_get_str(metadata, "uid");
+	struct str references = scan_get(metadata, "ownerReferences"), finalizers = scan_get(metadata, "finalizers");
+	bool foreground = has_finalizer(finalizers, "foregroundDeletion"), orphan = has_finalizer(finalizers, "orphan");
+	struct gc_node *node = map_get(&g->nodes, uid);
+	if (str_empty(uid) || (!node && references.n <= 2 && !foreground && !orphan))
+		return;
+	node = need(g, uid);
+	bool was_deleting = node->deleting, was_seen = node->state == GC_PRESENT;
+	node->state = GC_PRESENT;
+	node->resource = r;
+	node->round = round;
+	set_text(&node->namespace, scan_get_str(metadata, "namespace"));
+	set_text(&node->name, scan_get_str(metadata, "name"));
+	node->deleting = scan_get(metadata, "deletionTimestamp").n > 2;
+	bool waits = (foreground && !node->foreground) || (orphan && !node->orphan) || node->deleting != was_deleting;
+	node->foreground = foreground;
+	node->orphan = orphan;
+	if (!same_owners(node, references)) {
+		set_owners(g, node, references);
+		waits = true;
+	}
+	if (waits || !was_seen)
+		touch(g, node);
+	if (waits && node->deleting && foreground) {
+		for (size_t i = 0; i < node->dependent_count; i++)
+			touch(g, node->dependents[i]);
+	}
+	drop_if_idle(g, node);
+}
+
+void gc_graph_lose(struct gc_graph *g, struct str uid)
+{
+	struct gc_node *node = map_get(&g->nodes, uid);
+	if (!node)
+		return;
+	node->state = GC_ABSENT;
+	node->foreground = node->orphan = false;
+	forget_owners(g, node);
+	for (size_t i = 0; i < node->dependent_count; i++)
+		touch(g, node->dependents[i]);
+	drop_if_idle(g, node);
+}
+
+void gc_graph_confirm(struct gc_graph *g, struct str uid, uint32_t round)
+{
+	struct gc_node *node = map_get(&g->nodes, uid);
+	if (!node || node->state != GC_UNSEEN)
+		return;
+	node->state = GC_PRESENT;
+	node->round = round;
+}
+
+bool gc_owner_is_near(const struct gc_node *owner, const struct gc_node *dependent)
+{
+	return str_empty(owner->namespace) || str_eq(owner->namespace, dependent->namespace);
+}
+
+// ---- all of it
+
+void gc_graph_init(struct gc_graph *g, void (*touched)(void *arg, const struct gc_node *node), void *arg)
+{
+	*g = (struct gc_graph){.touched = touched, .arg = arg};
+	map_init(&g->nodes);
+}
+
+void gc_graph_finish(struct gc_graph *g)
+{
+	map_each(slot, &g->nodes)
+		node_destroy(slot->value);
+	map_finish(&g->nodes);
+}
+
+struct gc_node *gc_graph_find(const struct gc_graph *g, struct str uid)
+{
+	return map_get(&g->nodes, uid);
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// The garbage collector and the deletion of namespaces.
+#include "bench.h"
+
+#define MAPS "/api/v1/namespaces/one/configmaps"
+
+static struct str uid_of(struct bench *b, const char *name)
+{
+	return json_str(bench_get(b, arena_fmt(&b->a, MAPS "/%s", name).p), "metadata.uid");
+}
+
+static bool exists(struct bench *b, const char *name)
+{
+	return bench_get(b, arena_fmt(&b->a, MAPS "/%s", name).p) != NULL;
+}
+
+// A ConfigMap, owned by another where `owner` says so.
+static void add(struct bench *b, const char *name, const char *owner, bool blocks)
+{
+	if (!owner) {
+		bench_do(b, "POST", MAPS, "{'metadata':{'name':'%s'}}", name);
+		return;
+	}
+	struct str uid = uid_of(b, owner);
+	bench_do(b, "POST", MAPS,
+		 "{'metadata':{'name':'%s','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'%s','uid':'%.*s',"
+		 "'blockOwnerDeletion':%s}]}}",
+		 name, owner, STR_FMT(uid), blocks ? "true" : "false");
+}
+
+static void delete(struct bench *b, const char *name, const char *policy)
+{
+	bench_do(b, "DELETE", arena_fmt(&b->a, MAPS "/%s", name).p, "{'propagationPolicy':'%s'}", policy);
+}
+
+TEST(gc_background_takes_the_whole_tree)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	add(&b, "root", NULL, false);
+	add(&b, "child", "root", false);
+	add(&b, "grandchild", "child", false);
+	add(&b, "other", NULL, false);
+	bench_run(&b, TIME_S);
+	CHECK(exists(&b, "grandchild"));
+	delete(&b, "root", "Background");
+	CHECK(!exists(&b, "root"));
+	bench_run(&b, TIME_S);
+	CHECK(!exists(&b, "child"));
+	CHECK(!exists(&b, "grandchild"));
+	CHECK(exists(&b, "other"));
+	bench_stop(&b);
+}
+
+TEST(gc_foreground_waits_for_those_that_block)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	add(&b, "root", NULL, false);
+	add(&b, "child", "root", true);
+	add(&b, "grandchild", "child", true);
+	bench_do(&b, "PATCH", MAPS "/grandchild", "{'metadata':{'finalizers':['hold.test/x']}}");
+	bench_run(&b, TIME_S);
+	delete(&b, "root", "Foreground");
+	bench_run(&b, 5 * TIME_S);
+	CHECK(exists(&b, "root"));
+	CHECK(exists(&b, "child"));
+	CHECK(json_at(bench_get(&b, MAPS "/grandchild"), "metadata.deletionTimestamp") != NULL);
+	bench_do(&b, "PATCH", MAPS "/grandchild", "{'metadata':{'finalizers':null}}");
+	bench_run(&b, 5 * TIME_S);
+	CHECK_INT(bench_items(&b, MAPS)->count, 0);
+	bench_stop(&b);
+}
+
+TEST(gc_orphans_are_left_without_reference)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	add(&b, "root", NULL, false);
+	add(&b, "child", "root", true);
+	bench_run(&b, TIME_S);
+	delete(&b, "root", "Orphan");
+	bench_run(&b, 5 * TIME_S);
+	CHECK(!exists(&b, "root"));
+	REQUIRE(exists(&b, "child"));
+	CHECK(json_at(bench_get(&b, MAPS "/child"), "metadata.ownerReferences.0") == NULL);
+	bench_stop(&b);
+}
+
+TEST(gc_owner_that_never_was)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	bench_do(&b, "POST", MAPS,
+		 "{'metadata':{'name':'lost','ownerReferences':[{'apiVersion':'v1','kind':'Pod','name':'p','uid':'nobody'}]}}");
+	bench_do(&b, "POST", MAPS,
+		 "{'metadata':{'name':'strange','ownerReferences':[{'apiVersion':'x.test/v1','kind':'X','name':'p','uid':'unknown'}]}}");
+	bench_run(&b, 5 * TIME_S);
+	CHECK(!exists(&b, "lost"));
+	CHECK(exists(&b, "strange")); // of a kind that we do not know nothing is concluded
+	bench_stop(&b);
+}
+
+TEST(gc_owner_of_the_same_name_is_not_the_same)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	add(&b, "root", NULL, false);
+	add(&b, "child", "root", false);
+	bench_do(&b, "DELETE", MAPS "/root", " ");
+	add(&b, "root", NULL, false); // at once
+	bench_run(&b, 5 * TIME_S);
+	CHECK(exists(&b, "root"));
+	CHECK(!exists(&b, "child"));
+	bench_stop(&b);
+}
+
+TEST(gc_one_owner_left_is_enough)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	add(&b, "x", NULL, false);
+	add(&b, "y", NULL, false);
+	struct str x = uid_of(&b, "x"), y = uid_of(&b, "y");
+	bench_do(&b, "POST", MAPS,
+		 "{'metadata':{'name':'child','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'x','uid':'%.*s'},"
+		 "{'apiVersion':'v1','kind':'ConfigMap','name':'y','uid':'%.*s'}]}}",
+		 STR_FMT(x), STR_FMT(y));
+	bench_run(&b, TIME_S);
+	delete(&b, "x", "Background");
+	bench_run(&b, 5 * TIME_S);
+	REQUIRE(exists(&b, "child"));
+	struct json *references = json_at(bench_get(&b, MAPS "/child"), "metadata.ownerReferences");
+	REQUIRE(references && references->count == 1);
+	CHECK_STR(json_str(json_first(references), "name"), "y");
+	delete(&b, "y", "Background");
+	bench_run(&b, 5 * TIME_S);
+	CHECK(!exists(&b, "child"));
+	bench_stop(&b);
+}
+
+TEST(gc_circle_in_the_foreground)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	add(&b, "x", NULL, false);
+	add(&b, "y", "x", true);
+	add(&b, "z", "y", true);
+	bench_do(&b, "PATCH", MAPS "/x",
+		 "{'metadata':{'ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'z','uid':'%.*s',"
+		 "'blockOwnerDeletion':true}]}}",
+		 STR_FMT(uid_of(&b, "z")));
+	bench_run(&b, TIME_S);
+	CHECK_INT(bench_items(&b, MAPS)->count, 3);
+	delete(&b, "x", "Foreground");
+	bench_run(&b, 30 * TIME_S);
+	CHECK_INT(bench_items(&b, MAPS)->count, 0);
+	bench_stop(&b);
+}
+
+static void churn(uint64_t seed)
+{
+	struct bench b;
+	bench_start(&b, seed, "garbage-collector");
+	fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 100, .answer_lost = 100, .watch_broken = 20,
+							      .delay_max_ns = 50 * TIME_MS});
+	add(&b, "t0", NULL, false);
+	for (int i = 1; i < 40; i++) { // a random tree
+		char name[16], owner[16];
+		snprintf(name, sizeof name, "t%d", i);
+		snprintf(owner, sizeof owner, "t%d", (int)(sim_random(b.sim) % (unsigned)i));
+		add(&b, name, owner, sim_random(b.sim) % 2);
+		bench_run(&b, (int64_t)(sim_random(b.sim) % (100 * TIME_MS)));
+		if (sim_random(b.sim) % 10 == 0)
+			fake_server_compact(b.server);
+	}
+	add(&b, "keep", NULL, false);
+	add(&b, "kept", "keep", true);
+	delete(&b, "t0", sim_random(b.sim) % 2 ? "Foreground" : "Background");
+	bench_run(&b, 3 * TIME_S);
+	bench_restart_controllers(&b);
+	fake_server_set_faults(b.server, (struct fake_faults){0});
+	bench_run(&b, 60 * TIME_S);
+	CHECK(exists(&b, "keep") && exists(&b, "kept"));
+	CHECK_INT(bench_items(&b, MAPS)->count, 2);
+	bench_stop(&b);
+}
+
+TEST(gc_converges_under_faults)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++)
+		churn(seed);
+}
+
+TEST(namespace_is_emptied_and_goes)
+{
+	struct bench b;
+	bench_start(&b, 1, "namespace,serviceaccount,root-ca");
+	bench_do(&b, "POST", "/api/v1/namespaces", "{'metadata':{'name':'one'},'spec':{'finalizers':['kubernetes']}}");
+	bench_run(&b, TIME_S);
+	CHECK(bench_get(&b, "/api/v1/namespaces/one/serviceaccounts/default") != NULL);
+	CHECK_STR(json_get(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data"), STR("ca.crt"))->text, "certificate");
+	add(&b, "held", NULL, false);
+	bench_do(&b, "PATCH", MAPS "/held", "{'metadata':{'finalizers':['hold.test/x']}}");
+	bench_do(&b, "POST", "/api/v1/namespaces/one/pods", "{'metadata':{'name':'p'},'spec':{'containers':[]}}");
+	bench_run(&b, TIME_S);
+	bench_do(&b, "DELETE", "/api/v1/namespaces/one", " ");
+	bench_run(&b, 30 * TIME_S);
+	struct json *namespace = bench_get(&b, "/api/v1/namespaces/one");
+	REQUIRE(namespace != NULL);
+	CHECK_INT(bench_items(&b, MAPS)->count, 1);
+	CHECK_INT(bench_items(&b, "/api/v1/namespaces/one/pods")->count, 0);
+	bool told = false;
+	json_each(condition, json_at(namespace, "status.conditions"))
+		told |= json_str_is(condition, "type", "NamespaceFinalizersRemaining") &&
+			str_contains(json_str(condition, "message"), STR("hold.test/x in 1 resource instances"));
+	CHECK(told);
+	bench_do(&b, "PATCH", MAPS "/held", "{'metadata':{'finalizers':null}}");
+	bench_run(&b, 30 * TIME_S);
+	CHECK(bench_get(&b, "/api/v1/namespaces/one") == NULL);
+	bench_stop(&b);
+}
+
+TEST(serviceaccount_and_root_ca_come_back)
+{
+	struct bench b;
+	bench_start(&b, 1, "serviceaccount,root-ca");
+	bench_do(&b, "POST", "/api/v1/namespaces", "{'metadata':{'name':'one'}}");
+	bench_run(&b, TIME_S);
+	bench_do(&b, "DELETE", "/api/v1/namespaces/one/serviceaccounts/default", " ");
+	bench_do(&b, "PATCH", MAPS "/kube-root-ca.crt", "{'data':{'ca.crt':'forged'}}");
+	bench_run(&b, TIME_S);
+	CHECK(bench_get(&b, "/api/v1/namespaces/one/serviceaccounts/default") != NULL);
+	CHECK_STR(json_get(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data"), STR("ca.crt"))->text, "certificate");
+	bench_stop(&b);
+}
+
+TEST(events_die_of_age)
+{
+	struct bench b;
+	bench_start(&b, 1, "event-ttl");
+	struct str now = time_format(&b.a, loop_wall(b.loop));
+	bench_do(&b, "POST", "/api/v1/namespaces/one/events", "{'metadata':{'name':'e'},'lastTimestamp':'%.*s'}", STR_FMT(now));
+	bench_run(&b, 3590 * TIME_S);
+	CHECK(bench_get(&b, "/api/v1/namespaces/one/events/e") != NULL);
+	bench_run(&b, 20 * TIME_S);
+	CHECK(bench_get(&b, "/api/v1/namespaces/one/events/e") == NULL);
+	bench_stop(&b);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nodes that fall silent, their taints, and the pods on them.
+#include "bench.h"
+
+#define NODE "/api/v1/nodes/n1"
+#define LEASES "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+#define PODS "/api/v1/namespaces/one/pods"
+
+static void add_node(struct bench *b, const char *ready)
+{
+	bench_do(b, "POST", "/api/v1/nodes",
+		 "{'metadata':{'name':'n1'},'spec':{'taints':[{'key':'node.kubernetes.io/not-ready','effect':'NoSchedule'},"
+		 "{'key':'own','effect':'NoSchedule'}]},"
+		 "'status':{'conditions':[{'type':'Ready','status':'%s'},{'type':'MemoryPressure','status':'False'}]}}",
+		 ready);
+	bench_do(b, "POST", LEASES, "{'metadata':{'name':'n1'},'spec':{'renewTime':'0'}}");
+}
+
+static void beat(struct bench *b, int seconds)
+{
+	for (int i = 0; i < seconds; i += 10) {
+		bench_do(b, "PATCH", LEASES "/n1", "{'spec':{'renewTime':'%lld'}}", (long long)sim_now(b->sim));
+		bench_run(b, 10 * TIME_S);
+	}
+}
+
+static bool tainted(struct bench *b, const char *key, const char *effect)
+{
+	json_each(taint, json_at(bench_get(b, NODE), "spec.taints")) {
+		if (json_str_is(taint, "key", key) && json_str_is(taint, "effect", effect))
+			return true;
+	}
+	return false;
+}
+
+TEST(node_taints_follow_conditions)
+{
+	struct bench b;
+	bench_start(&b, 1, "node-lifecycle");
+	add_node(&b, "False");
+	bench_run(&b, TIME_S);
+	CHECK(tainted(&b, "node.kubernetes.io/not-ready", "NoSchedule"));
+	CHECK(tainted(&b, "node.kubernetes.io/not-ready", "NoExecute"));
+	bench_do(&b, "PATCH", NODE "/status", "{'status':{'conditions':[{'type':'Ready','status':'True'},"
+					      "{'type':'MemoryPressure','status':'True'}]}}");
+	bench_run(&b, TIME_S);
+	CHECK(!tainted(&b, "node.kubernetes.io/not-ready", "NoSchedule"));
+	CHECK(!tainted(&b, "node.kubernetes.io/not-ready", "NoExecute"));
+	CHECK(tainted(&b, "node.kubernetes.io/memory-pressure", "NoSchedule"));
+	CHECK(tainted(&b, "own", "NoSchedule"));
+	bench_do(&b, "PATCH", NODE, "{'spec':{'unschedulable':true}}");
+	bench_run(&b, TIME_S);
+	CHECK(tainted(&b, "node.kubernetes.io/unschedulable", "NoSchedule"));
+	bench_stop(&b);
+}
+
+TEST(node_that_falls_silent)
+{
+	struct bench b;
+	bench_start(&b, 1, "node-lifecycle,taint-eviction");
+	b.nodes = false;
+	add_node(&b, "True");
+	static const char *const tolerations[] = {
+		"", "{'key':'node.kubernetes.io/unreachable','operator':'Exists','tolerationSeconds':30}",
+		"{'operator':'Exists'}"};
+	for (int i = 0; i < 3; i++)
+		bench_do(&b, "POST", PODS,
+			 "{'metadata':{'name':'p%d'},'spec':{'nodeName':'n1','terminationGracePeriodSeconds':0,'tolerations':[%s]},"
+			 "'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True'}]}}",
+			 i, tolerations[i]);
+	beat(&b, 200);
+	CHECK_INT(bench_items(&b, PODS)->count, 3);
+	bench_run(&b, 40 * TIME_S);
+	CHECK(!tainted(&b, "node.kubernetes.io/unreachable", "NoSchedule"));
+	bench_run(&b, 10 * TIME_S);
+	CHECK(tainted(&b, "node.kubernetes.io/unreachable", "NoSchedule"));
+	CHECK(tainted(&b, "node.kubernetes.io/unreachable", "NoExecute"));
+	const struct json *ready = json_at(bench_get(&b, NODE), "status.conditions");
+	bool unknown = false;
+	json_each(condition, ready)
+		unknown |= json_str_is(condition, "type", "Ready") && json_str_is(condition, "status", "Unknown") &&
+			   json_str_is(condition, "reason", "NodeStatusUnknown");
+	CHECK(unknown);
+	CHECK(bench_get(&b, PODS "/p0") == NULL);
+	REQUIRE(bench_get(&b, PODS "/p1") != NULL);
+	CHECK_STR(json_str(bench_get(&b, PODS "/p1"), "status.conditions.0.status"), "False");
+	bench_run(&b, 30 * TIME_S);
+	CHECK(bench_get(&b, PODS "/p1") == NULL);
+	CHECK(bench_get(&b, PODS "/p2") != NULL);
+	// It speaks again: the node itself says that it is ready.
+	bench_do(&b, "PATCH", LEASES "/n1", "{'spec':{'renewTime':'back'}}");
+	bench_do(&b, "PATCH", NODE "/status", "{'status':{'conditions':[{'type':'Ready','status':'True'}]}}");
+	bench_run(&b, 5 * TIME_S);
+	CHECK(!tainted(&b, "node.kubernetes.io/unreachable", "NoExecute"));
+	bench_stop(&b);
+}
+
+TEST(pods_of_a_node_that_is_gone)
+{
+	struct bench b;
+	bench_start(&b, 1, "pod-gc");
+	b.nodes = false;
+	add_node(&b, "True");
+	bench_do(&b, "POST", PODS, "{'metadata':{'name':'p'},'spec':{'nodeName':'n1'},'status':{'phase':'Running'}}");
+	bench_do(&b, "POST", PODS, "{'metadata':{'name':'q'},'spec':{'nodeName':'n2'},'status':{'phase':'Running'}}");
+	bench_run(&b, 90 * TIME_S);
+	CHECK(bench_get(&b, PODS "/p") != NULL);
+	CHECK(bench_get(&b, PODS "/q") == NULL);
+	bench_stop(&b);
+}
