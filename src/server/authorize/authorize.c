@@ -22,7 +22,7 @@ struct access access_of_call(struct call *c)
 static bool is_all_powerful(const struct user *u)
 {
 	return user_in_group(u, "system:masters") || str_is(u->name, "system:kube-controller-manager") ||
-	       str_is(u->name, "system:kube-scheduler") || user_in_group(u, "system:serviceaccounts:kube-system");
+	       str_is(u->name, "system:kube-scheduler");
 }
 
 static bool is_self_review(const struct access *a)
