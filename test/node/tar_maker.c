@@ -185,6 +185,6 @@ char *test_dir(const char *hint)
 
 void test_dir_remove(char *dir)
 {
-	tree_remove(AT_FDCWD, dir);
+	tree_erase(AT_FDCWD, dir);
 	free(dir);
 }

@@ -243,7 +243,7 @@ TEST(removing_a_deep_tree)
 		fd = next;
 	}
 	close(fd);
-	CHECK(tree_remove(AT_FDCWD, dir) == 0);
+	CHECK(tree_erase(AT_FDCWD, dir) == 0);
 	CHECK(access(dir, F_OK) < 0);
 	free(dir);
 }

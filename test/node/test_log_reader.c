@@ -82,7 +82,7 @@ TEST(lines_and_streams)
 	CHECK_STR(read_all(&p, q), "one\nthree\n\n spaces \n");
 	q = everything, q.out = false;
 	CHECK_STR(read_all(&p, q), "two\n");
-	q = everything, q.timestamps = true, q.limit = 98;
+	q = everything, q.timestamps = true, q.limit = 99;
 	CHECK_STR(read_all(&p, q), "2026-01-01T12:00:00.000000001Z one\n2026-01-01T12:00:01.000000001Z two\n2026-01-01T12:00:02.000000001");
 	q = everything, q.limit = 5;
 	CHECK_STR(read_all(&p, q), "one\nt");
