@@ -47,9 +47,11 @@ void namespace_create(struct check *c)
 
 static void check_taints(struct check *c, const struct path *p, const struct json *taints)
 {
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
 	size_t i = 0;
 	json_each(taint, taints) {
-		const struct path *at = AT_INDEX(p, i);
+		const struct path *at = AT_INDEX(p, i++);
 		struct str effect = text_of(taint, "effect");
 		check_format(c, AT(at, "key"), text_of(taint, "key"), format_qualified_name);
 		check_format(c, AT(at, "value"), text_of(taint, "value"), format_label_value);
@@ -58,15 +60,8 @@ static void check_taints(struct check *c, const struct path *p, const struct jso
 		else
 			ONE_OF(c, AT(at, "effect"), field(taint, "effect"), "NoSchedule", "PreferNoSchedule",
 			       "NoExecute");
-		json_each(before, taints) {
-			if (before == taint)
-				break;
-			if (same_field(before, taint, "key") && same_field(before, taint, "effect")) {
-				fail_duplicate(c, at, taint);
-				break;
-			}
-		}
-		i++;
+		if (seen_add(&known, arena_fmt(c->arena, "%.*s %.*s", STR_FMT(effect), STR_FMT(text_of(taint, "key")))))
+			fail_duplicate(c, at, taint);
 	}
 }
 
@@ -110,17 +105,13 @@ void rules_node_create(struct check *c)
 
 static void check_addresses(struct check *c)
 {
-	const struct json *addresses = json_at(c->object, "status.addresses");
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
 	size_t i = 0;
-	json_each(address, addresses) {
-		json_each(before, addresses) {
-			if (before == address)
-				break;
-			if (same(before, address)) {
-				fail_duplicate(c, AT_INDEX(AT(AT(NULL, "status"), "addresses"), i), address);
-				break;
-			}
-		}
+	json_each(address, json_at(c->object, "status.addresses")) {
+		struct str type = text_of(address, "type"), text = text_of(address, "address");
+		if (seen_add(&known, arena_fmt(c->arena, "%.*s %.*s", STR_FMT(type), STR_FMT(text))))
+			fail_duplicate(c, AT_INDEX(AT(AT(NULL, "status"), "addresses"), i), address);
 		i++;
 	}
 }

@@ -27,10 +27,12 @@ static void check_immutable_content(struct check *c, const char *const *fields)
 void config_map_create(struct check *c)
 {
 	const struct json *data = field(c->object, "data"), *binary = field(c->object, "binaryData");
+	struct index binary_keys CLEAN_INDEX;
+	index_init(&binary_keys, binary, NULL);
 	size_t total = 0;
 	json_each(value, data) {
 		check_format(c, AT_KEY(AT(NULL, "data"), value->key), value->key, format_config_key);
-		if (json_get(binary, value->key))
+		if (index_get(&binary_keys, value->key))
 			fail_text(c, AT_KEY(AT(NULL, "data"), value->key), value->key, "the key is in binaryData too");
 		total += value->text.n;
 	}

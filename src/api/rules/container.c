@@ -4,19 +4,14 @@
 
 // Ports
 
-static void check_container_port(struct check *c, const struct path *p, const struct json *ports,
-				 const struct json *port)
+static void check_container_port(struct check *c, const struct path *p, const struct json *port, struct seen *names)
 {
 	struct str name = text_of(port, "name");
 	size_t before = c->failures;
 	if (name.n)
 		check_format(c, AT(p, "name"), name, format_port_name);
-	json_each(other, ports) {
-		if (other == port || !name.n || c->failures != before)
-			break;
-		if (same_field(other, port, "name"))
-			fail_duplicate(c, AT(p, "name"), field(port, "name"));
-	}
+	if (name.n && c->failures == before && seen_add(names, name))
+		fail_duplicate(c, AT(p, "name"), field(port, "name"));
 	if (!field(port, "containerPort"))
 		fail_required(c, AT(p, "containerPort"), "says which port");
 	else
@@ -30,138 +25,25 @@ static void check_container_port(struct check *c, const struct path *p, const st
 
 static void check_container_ports(struct check *c, const struct path *p, const struct json *ports)
 {
+	struct seen names CLEAN_SEEN;
+	seen_init(&names);
 	size_t i = 0;
 	json_each(port, ports)
-		check_container_port(c, AT_INDEX(p, i++), ports, port);
+		check_container_port(c, AT_INDEX(p, i++), port, &names);
 }
 
-static bool clash(const struct json *a, const struct json *b)
-{
-	return field(a, "hostPort") && same_field(a, b, "hostPort") && same_field(a, b, "protocol") &&
-	       str_eq(text_of(a, "hostIP"), text_of(b, "hostIP"));
-}
-
-// Whether a port before `port`, in this list of containers, takes the same port of the host.
-static bool is_host_port_taken(const struct json *containers, const struct json *port)
-{
-	json_each(container, containers)
-		json_each(other, field(container, "ports")) {
-			if (other == port)
-				return false;
-			if (clash(other, port))
-				return true;
-		}
-	return false;
-}
-
-static void check_host_ports(struct check *c, const struct path *p, const struct json *containers)
+// No two ports of the containers take the same port of the host; `taken` are those before.
+static void check_host_ports(struct check *c, const struct path *p, const struct json *container, struct seen *taken)
 {
 	size_t i = 0;
-	json_each(container, containers) {
-		const struct path *ports = AT(AT_INDEX(p, i++), "ports");
-		size_t j = 0;
-		json_each(port, field(container, "ports")) {
-			if (is_host_port_taken(containers, port))
-				fail_duplicate(c, AT(AT_INDEX(ports, j), "hostPort"), field(port, "hostPort"));
-			j++;
-		}
-	}
-}
-
-// Mounts
-
-static bool has_volume(const struct pod_scope *pod, struct str name)
-{
-	for (size_t i = 0; i < pod->volume_count; i++)
-		if (str_eq(text_of(pod->volumes[i], "name"), name))
-			return true;
-	return false;
-}
-
-static bool has_before(const struct json *list, const struct json *element, const char *name)
-{
-	json_each(other, list) {
-		if (other == element)
-			return false;
-		if (same_field(other, element, name))
-			return true;
-	}
-	return false;
-}
-
-static void check_propagation(struct check *c, const struct path *p, const struct json *mode,
-			      const struct json *container)
-{
-	const struct path *at = AT(p, "mountPropagation");
-	if (!mode)
-		return;
-	ONE_OF(c, at, mode, "Bidirectional", "HostToContainer", "None");
-	if (str_is(mode->text, "Bidirectional") && !json_is_true(container, "securityContext.privileged"))
-		fail_forbidden(c, at, "only privileged containers have bidirectional propagation");
-}
-
-static void check_recursive(struct check *c, const struct path *p, const struct json *mount)
-{
-	const struct json *mode = field(mount, "recursiveReadOnly");
-	const struct path *at = AT(p, "recursiveReadOnly");
-	if (!mode || !ONE_OF(c, at, mode, "Disabled", "Enabled", "IfPossible") || str_is(mode->text, "Disabled"))
-		return;
-	if (!is_true(mount, "readOnly"))
-		fail_forbidden(c, at, "only for mounts with `readOnly` true");
-	if (!IS_ONE_OF(text_of(mount, "mountPropagation"), "", "None"))
-		fail_forbidden(c, at, "only for mounts with `mountPropagation` None");
-}
-
-// `p` is the list; the paths below a volume, and the propagation, are told of it without the index.
-static void check_mount(struct check *c, const struct path *p, size_t i, const struct json *mount,
-			const struct json *container, const struct pod_scope *pod)
-{
-	const struct path *at = AT_INDEX(p, i);
-	struct str name = text_of(mount, "name"), path = text_of(mount, "mountPath");
-	struct str sub = text_of(mount, "subPath"), expression = text_of(mount, "subPathExpr");
-	if (!name.n)
-		fail_required(c, AT(at, "name"), "says which volume");
-	if (!has_volume(pod, name))
-		fail_not_found(c, AT(at, "name"), json_string(c->arena, name));
-	if (!path.n)
-		fail_required(c, AT(at, "mountPath"), "says where");
-	if (has_before(field(container, "volumeMounts"), mount, "mountPath"))
-		fail_text(c, AT(at, "mountPath"), path, "another mount is there");
-	json_each(device, field(container, "volumeDevices")) {
-		if (str_eq(text_of(device, "name"), name))
-			fail_text(c, AT(at, "name"), name, "the volume is used as a device too");
-		if (str_eq(text_of(device, "devicePath"), path))
-			fail_text(c, AT(at, "mountPath"), path, "a device is there");
-	}
-	if (sub.n)
-		check_descending_path(c, AT(p, "subPath"), sub);
-	if (sub.n && expression.n)
-		fail_text(c, AT(at, "subPathExpr"), expression, "subPath and subPathExpr can't be combined");
-	if (expression.n)
-		check_descending_path(c, AT(p, "subPathExpr"), expression);
-	check_propagation(c, p, field(mount, "mountPropagation"), container);
-	check_recursive(c, at, mount);
-}
-
-static void check_devices(struct check *c, const struct path *p, const struct json *devices,
-			  const struct pod_scope *pod)
-{
-	size_t i = 0;
-	json_each(device, devices) {
-		const struct path *at = AT_INDEX(p, i++);
-		struct str name = text_of(device, "name"), path = text_of(device, "devicePath");
-		if (!name.n)
-			fail_required(c, AT(at, "name"), "says which volume");
-		else if (has_before(devices, device, "name"))
-			fail_text(c, AT(at, "name"), name, "the volume is a device already");
-		else if (!has_volume(pod, name))
-			fail_not_found(c, AT(at, "name"), field(device, "name"));
-		if (!path.n)
-			fail_required(c, AT(at, "devicePath"), "says where");
-		else if (has_before(devices, device, "devicePath"))
-			fail_text(c, AT(at, "devicePath"), path, "another device is there");
-		else
-			check_format(c, AT(at, "devicePath"), path, format_local_path);
+	json_each(port, field(container, "ports")) {
+		const struct path *at = AT_INDEX(AT(p, "ports"), i++);
+		if (!field(port, "hostPort"))
+			continue;
+		struct str place = arena_fmt(c->arena, "%.*s/%.*s/%lld", STR_FMT(text_of(port, "protocol")),
+					     STR_FMT(text_of(port, "hostIP")), (long long)json_i64(port, "hostPort", 0));
+		if (seen_add(taken, place))
+			fail_duplicate(c, AT(at, "hostPort"), json_string(c->arena, place));
 	}
 }
 
@@ -170,10 +52,12 @@ static void check_devices(struct check *c, const struct path *p, const struct js
 static void check_resize_policy(struct check *c, const struct path *p, const struct json *policies,
 				const struct json *spec)
 {
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
 	size_t i = 0;
 	json_each(policy, policies) {
 		struct str resource = text_of(policy, "resourceName"), restart = text_of(policy, "restartPolicy");
-		if (has_before(policies, policy, "resourceName"))
+		if (seen_add(&known, resource))
 			fail_duplicate(c, AT_INDEX(p, i), field(policy, "resourceName"));
 		if (!resource.n)
 			fail_required(c, p, "a resize policy names a resource");
@@ -206,10 +90,7 @@ static void check_container(struct check *c, const struct path *p, const struct 
 	check_container_ports(c, AT(p, "ports"), field(container, "ports"));
 	check_env(c, AT(p, "env"), field(container, "env"));
 	check_env_from(c, AT(p, "envFrom"), field(container, "envFrom"));
-	size_t i = 0;
-	json_each(mount, field(container, "volumeMounts"))
-		check_mount(c, AT(p, "volumeMounts"), i++, mount, container, pod);
-	check_devices(c, AT(p, "volumeDevices"), field(container, "volumeDevices"), pod);
+	check_container_volumes(c, p, container, pod);
 	ONE_OF(c, AT(p, "imagePullPolicy"), field(container, "imagePullPolicy"), "Always", "IfNotPresent", "Never");
 	check_container_resources(c, AT(p, "resources"), field(container, "resources"));
 	check_resize_policy(c, AT(p, "resizePolicy"), field(container, "resizePolicy"), pod->spec);
@@ -218,19 +99,20 @@ static void check_container(struct check *c, const struct path *p, const struct 
 		ONE_OF(c, AT(p, "restartPolicy"), field(container, "restartPolicy"), "Always", "Never", "OnFailure");
 }
 
-// The three lists
+// The three lists. `names` are those of all containers before.
 
-static bool has_name(const struct json *containers, struct str name)
+static void check_name(struct check *c, const struct path *p, const struct json *container, struct seen *names)
 {
-	json_each(container, containers)
-		if (str_eq(text_of(container, "name"), name))
-			return true;
-	return false;
+	struct str name = text_of(container, "name");
+	if (name.n && seen_add(names, name))
+		fail_duplicate(c, AT(p, "name"), field(container, "name"));
 }
 
-static void check_work(struct check *c, const struct path *p, const struct pod_scope *pod)
+static void check_work(struct check *c, const struct path *p, const struct pod_scope *pod, struct seen *names)
 {
 	const struct json *containers = field(pod->spec, "containers");
+	struct seen host_ports CLEAN_SEEN;
+	seen_init(&host_ports);
 	size_t i = 0;
 	if (!count_of(containers))
 		fail_required(c, p, "a pod has a container");
@@ -238,10 +120,9 @@ static void check_work(struct check *c, const struct path *p, const struct pod_s
 		const struct path *at = AT_INDEX(p, i++);
 		check_container(c, at, container, pod);
 		check_probes(c, at, container, pod);
-		if (has_before(containers, container, "name") && text_of(container, "name").n)
-			fail_duplicate(c, AT(at, "name"), field(container, "name"));
+		check_name(c, at, container, names);
+		check_host_ports(c, at, container, &host_ports);
 	}
-	check_host_ports(c, p, containers);
 }
 
 // Containers that only prepare are neither probed nor told that they started.
@@ -254,21 +135,16 @@ static void check_preparing(struct check *c, const struct path *p, const struct 
 				       "only for init containers with `restartPolicy` Always");
 }
 
-static void check_init(struct check *c, const struct path *p, const struct pod_scope *pod)
+static void check_init(struct check *c, const struct path *p, const struct pod_scope *pod, struct seen *names)
 {
-	const struct json *containers = field(pod->spec, "initContainers");
 	size_t i = 0;
-	json_each(container, containers) {
+	json_each(container, field(pod->spec, "initContainers")) {
 		const struct path *at = AT_INDEX(p, i++);
-		struct str name = text_of(container, "name");
-		struct json alone = {.type = JSON_ARRAY, .count = 1}, copy = *container; // each runs by itself
+		struct seen host_ports CLEAN_SEEN; // each runs by itself
+		seen_init(&host_ports);
 		check_container(c, at, container, pod);
-		if (name.n &&
-		    (has_name(field(pod->spec, "containers"), name) || has_before(containers, container, "name")))
-			fail_duplicate(c, AT(at, "name"), field(container, "name"));
-		copy.next = NULL;
-		alone.first = alone.last = &copy;
-		check_host_ports(c, p, &alone);
+		check_name(c, at, container, names);
+		check_host_ports(c, at, container, &host_ports);
 		if (str_is(text_of(container, "restartPolicy"), "Always"))
 			check_probes(c, at, container, pod);
 		else
@@ -276,41 +152,47 @@ static void check_init(struct check *c, const struct path *p, const struct pod_s
 	}
 }
 
-static void check_debugging(struct check *c, const struct path *p, const struct pod_scope *pod)
+static void check_debugger(struct check *c, const struct path *p, const struct json *container)
 {
 	static const char *const not_for_them[] = {"ports",	 "livenessProbe", "readinessProbe", "startupProbe",
 						   "lifecycle", "resources",	 "resizePolicy",   "restartPolicy"};
-	const struct json *containers = field(pod->spec, "ephemeralContainers");
+	for (size_t i = 0; i < ARRAY_LEN(not_for_them); i++)
+		if (is_set(container, not_for_them[i]))
+			fail_forbidden(c, AT_STR(p, str_of(not_for_them[i])), "not for an ephemeral container");
 	size_t i = 0;
-	json_each(container, containers) {
+	json_each(mount, field(container, "volumeMounts")) {
+		const struct path *at = AT_INDEX(AT(p, "volumeMounts"), i++);
+		if (text_of(mount, "subPath").n)
+			fail_forbidden(c, AT(at, "subPath"), "not for an ephemeral container");
+		if (text_of(mount, "subPathExpr").n)
+			fail_forbidden(c, AT(at, "subPathExpr"), "not for an ephemeral container");
+	}
+}
+
+static void check_debuggers(struct check *c, const struct path *p, const struct pod_scope *pod, struct seen *names)
+{
+	struct seen targets CLEAN_SEEN;
+	seen_init(&targets);
+	seen_add_all(&targets, field(pod->spec, "containers"), "name");
+	seen_add_all(&targets, field(pod->spec, "initContainers"), "name");
+	size_t i = 0;
+	json_each(container, field(pod->spec, "ephemeralContainers")) {
 		const struct path *at = AT_INDEX(p, i++);
-		struct str name = text_of(container, "name"), target = text_of(container, "targetContainerName");
+		struct str target = text_of(container, "targetContainerName");
 		check_container(c, at, container, pod);
-		if (name.n &&
-		    (has_name(field(pod->spec, "containers"), name) || has_before(containers, container, "name") ||
-		     has_name(field(pod->spec, "initContainers"), name)))
-			fail_duplicate(c, AT(at, "name"), field(container, "name"));
-		if (target.n && !has_name(field(pod->spec, "containers"), target) &&
-		    !has_name(field(pod->spec, "initContainers"), target))
+		check_name(c, at, container, names);
+		if (target.n && !seen_has(&targets, target))
 			fail_not_found(c, AT(at, "targetContainerName"), field(container, "targetContainerName"));
-		for (size_t k = 0; k < ARRAY_LEN(not_for_them); k++)
-			if (is_set(container, not_for_them[k]))
-				fail_forbidden(c, AT_STR(at, str_of(not_for_them[k])),
-					       "not for an ephemeral container");
-		size_t j = 0;
-		json_each(mount, field(container, "volumeMounts")) {
-			const struct path *m = AT_INDEX(AT(at, "volumeMounts"), j++);
-			if (text_of(mount, "subPath").n)
-				fail_forbidden(c, AT(m, "subPath"), "not for an ephemeral container");
-			if (text_of(mount, "subPathExpr").n)
-				fail_forbidden(c, AT(m, "subPathExpr"), "not for an ephemeral container");
-		}
+		check_debugger(c, at, container);
 	}
 }
 
 void check_containers(struct check *c, const struct path *spec, const struct pod_scope *pod)
 {
-	check_work(c, AT(spec, "containers"), pod);
-	check_init(c, AT(spec, "initContainers"), pod);
-	check_debugging(c, AT(spec, "ephemeralContainers"), pod);
+	struct seen names CLEAN_SEEN;
+	seen_init(&names);
+	check_work(c, AT(spec, "containers"), pod, &names);
+	check_init(c, AT(spec, "initContainers"), pod, &names);
+	if (is_set(pod->spec, "ephemeralContainers"))
+		check_debuggers(c, AT(spec, "ephemeralContainers"), pod, &names);
 }

@@ -74,16 +74,12 @@ static void check_hints(struct check *c, const struct path *p, const struct json
 		fail_too_many(c, p, hints->count, ZONES_MAX);
 		return;
 	}
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
 	size_t i = 0;
 	json_each(hint, hints) {
 		const struct path *name = AT(AT_INDEX(p, i), "name");
-		bool twice = false;
-		json_each(before, hints) {
-			if (before == hint)
-				break;
-			twice = twice || same_field(before, hint, "name");
-		}
-		if (twice)
+		if (seen_add(&known, text_of(hint, "name")))
 			fail_duplicate(c, name, field(hint, "name"));
 		else
 			check_format(c, name, text_of(hint, "name"), format);
@@ -118,20 +114,16 @@ static void check_slice_ports(struct check *c, const struct json *ports)
 	const struct path *list = AT(NULL, "ports");
 	if (count_of(ports) > PORTS_MAX)
 		fail_too_many(c, list, ports->count, PORTS_MAX);
+	struct seen names CLEAN_SEEN;
+	seen_init(&names);
 	size_t i = 0;
 	json_each(port, ports) {
 		const struct path *p = AT_INDEX(list, i++);
 		struct str name = text_of(port, "name");
 		if (name.n)
 			check_format(c, AT(p, "name"), name, format_dns_label);
-		json_each(before, ports) {
-			if (before == port)
-				break;
-			if (str_eq(text_of(before, "name"), name)) {
-				fail_duplicate(c, AT(p, "name"), field(port, "name"));
-				break;
-			}
-		}
+		if (seen_add(&names, name))
+			fail_duplicate(c, AT(p, "name"), field(port, "name"));
 		ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
 		if (field(port, "appProtocol"))
 			check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);

@@ -93,19 +93,15 @@ void check_metadata(struct check *c, const struct path *p, const struct json *me
 	check_finalizers(c, AT(p, "finalizers"), field(metadata, "finalizers"));
 }
 
-static bool has_text(const struct json *list, struct str text)
-{
-	json_each(value, list)
-		if (value->type == JSON_STRING && str_eq(value->text, text))
-			return true;
-	return false;
-}
-
 static void check_no_new_finalizers(struct check *c, const struct path *p, const struct json *now,
 				    const struct json *before)
 {
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
+	json_each(finalizer, before)
+		seen_add(&known, finalizer->text);
 	json_each(finalizer, now)
-		if (!has_text(before, finalizer->text)) {
+		if (!seen_has(&known, finalizer->text)) {
 			fail_forbidden(
 				c, p,
 				"the object is being deleted: finalizers such as \"%.*s\" can't be added any more",

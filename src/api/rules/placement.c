@@ -82,12 +82,11 @@ static void check_node_affinity(struct check *c, const struct path *p, const str
 
 // Pod affinity and anti-affinity
 
-static bool selector_uses(const struct json *selector, struct str key)
+static void keys_of(struct seen *keys, const struct json *selector)
 {
-	json_each(expression, field(selector, "matchExpressions"))
-		if (str_eq(text_of(expression, "key"), key))
-			return true;
-	return json_get(field(selector, "matchLabels"), key) != NULL;
+	seen_add_all(keys, field(selector, "matchExpressions"), "key");
+	json_each(label, field(selector, "matchLabels"))
+		seen_add(keys, label->key);
 }
 
 // Keys whose values come from the pod's own labels.
@@ -96,12 +95,16 @@ static void check_label_keys(struct check *c, const struct path *p, const struct
 {
 	const struct json *selector = field(term, "labelSelector");
 	const struct path *list = AT_STR(p, str_of(name));
+	struct seen used CLEAN_SEEN;
+	seen_init(&used);
+	if (own_only && is_set(term, name))
+		keys_of(&used, selector);
 	size_t i = 0;
 	if (is_set(term, name) && !selector)
 		fail_forbidden(c, list, "must not be given without labelSelector");
 	json_each(key, field(term, name)) {
 		check_format(c, AT_INDEX(list, i), key->text, format_qualified_name);
-		if (own_only && selector_uses(selector, key->text))
+		if (seen_has(&used, key->text))
 			fail_invalid(c, AT_INDEX(list, i), key, "the key is in labelSelector too");
 		i++;
 	}
@@ -189,18 +192,32 @@ static void check_spread(struct check *c, const struct path *p, const struct jso
 		fail_required(c, AT(p, "topologyKey"), "says what the pods are spread over");
 	ONE_OF(c, AT(p, "whenUnsatisfiable"), field(constraint, "whenUnsatisfiable"), "DoNotSchedule",
 	       "ScheduleAnyway");
-	for (const struct json *after = constraint->next; after; after = after->next)
-		if (same_field(after, constraint, "topologyKey") &&
-		    same_field(after, constraint, "whenUnsatisfiable")) {
-			fail_duplicate(c, AT(p, "{topologyKey, whenUnsatisfiable}"), constraint);
-			break;
-		}
 	check_min_domains(c, p, constraint);
 	for (size_t i = 0; i < ARRAY_LEN(policies); i++)
 		if (field(constraint, policies[i]))
 			ONE_OF(c, AT_STR(p, str_of(policies[i])), field(constraint, policies[i]), "Ignore", "Honor");
 	check_label_keys(c, p, constraint, "matchLabelKeys", true);
 	check_label_selector(c, AT(p, "labelSelector"), field(constraint, "labelSelector"));
+}
+
+static struct str spread_key(struct check *c, const struct json *constraint)
+{
+	return arena_fmt(c->arena, "%.*s %.*s", STR_FMT(text_of(constraint, "whenUnsatisfiable")),
+			 STR_FMT(text_of(constraint, "topologyKey")));
+}
+
+// Of two constraints about the same, the first is told.
+static void check_repeated_spreads(struct check *c, const struct path *p, const struct json *constraints)
+{
+	const struct json **backwards = ARENA_ARRAY(c->arena, const struct json *, count_of(constraints) + 1);
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
+	size_t n = 0;
+	json_each(constraint, constraints)
+		backwards[n++] = constraint;
+	while (n-- > 0)
+		if (seen_add(&known, spread_key(c, backwards[n])))
+			fail_duplicate(c, AT(AT_INDEX(p, n), "{topologyKey, whenUnsatisfiable}"), backwards[n]);
 }
 
 void check_placement(struct check *c, const struct path *p, const struct json *spec)
@@ -214,4 +231,5 @@ void check_placement(struct check *c, const struct path *p, const struct json *s
 	check_tolerations(c, AT(p, "tolerations"), field(spec, "tolerations"));
 	json_each(constraint, field(spec, "topologySpreadConstraints"))
 		check_spread(c, AT_INDEX(AT(p, "topologySpreadConstraints"), i++), constraint);
+	check_repeated_spreads(c, AT(p, "topologySpreadConstraints"), field(spec, "topologySpreadConstraints"));
 }

@@ -57,35 +57,36 @@ static bool check_deadline(struct check *c, const struct json *now, const struct
 	return true;
 }
 
-static bool same_toleration(const struct json *a, const struct json *b)
+// All of a toleration but its seconds.
+static struct str toleration_key(struct check *c, const struct json *t)
 {
-	return same_field(a, b, "key") && same_field(a, b, "operator") && same_field(a, b, "value") &&
-	       same_field(a, b, "effect");
+	return arena_fmt(c->arena, "%.*s|%.*s|%.*s|%.*s", STR_FMT(text_of(t, "key")), STR_FMT(text_of(t, "operator")),
+			 STR_FMT(text_of(t, "value")), STR_FMT(text_of(t, "effect")));
 }
 
 static void check_added_tolerations(struct check *c, const struct json *now, const struct json *old)
 {
 	const struct path *p = AT(SPEC, "tolerations");
-	json_each(before, old) {
-		bool kept = false;
-		json_each(toleration, now)
-			kept = kept || same_toleration(toleration, before);
-		if (!kept) {
+	struct seen kept CLEAN_SEEN;
+	seen_init(&kept);
+	json_each(toleration, now)
+		seen_add(&kept, toleration_key(c, toleration));
+	json_each(toleration, old)
+		if (!seen_has(&kept, toleration_key(c, toleration))) {
 			fail_forbidden(c, p, "of a toleration only tolerationSeconds can be changed");
 			return;
 		}
-	}
 	check_tolerations(c, p, now);
 }
 
 static void check_removed_gates(struct check *c, const struct json *now, const struct json *old)
 {
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
+	seen_add_all(&known, old, "name");
 	size_t i = 0;
 	json_each(gate, now) {
-		bool known = false;
-		json_each(before, old)
-			known = known || same_field(before, gate, "name");
-		if (!known)
+		if (!seen_has(&known, text_of(gate, "name")))
 			fail_forbidden(c, AT(AT_INDEX(AT(SPEC, "schedulingGates"), i), "name"),
 				       "gates can only be removed, \"%.*s\" is new", STR_FMT(text_of(gate, "name")));
 		i++;
@@ -115,8 +116,10 @@ static void allow_steering(struct check *c, struct json *spec, const struct json
 {
 	const struct json *now = field(spec, "nodeSelector"), *before = field(old, "nodeSelector");
 	if (!same(now, before)) {
+		struct index labels CLEAN_INDEX;
+		index_init(&labels, now, NULL);
 		json_each(label, before)
-			if (!same(json_get(now, label->key), label)) {
+			if (!same(index_get(&labels, label->key), label)) {
 				fail_invalid(c, AT(SPEC, "nodeSelector"), now,
 					     "labels can only be added while the pod is gated");
 				break;
@@ -169,25 +172,22 @@ static void check_main_update(struct check *c)
 static void check_debug_update(struct check *c)
 {
 	const struct path *p = AT(SPEC, "ephemeralContainers");
-	const struct json *now = json_at(c->object, "spec.ephemeralContainers");
+	struct index now CLEAN_INDEX;
+	index_init(&now, json_at(c->object, "spec.ephemeralContainers"), "name");
 	json_each(before, json_at(c->old, "spec.ephemeralContainers")) {
-		const struct json *after = NULL;
-		json_each(container, now)
-			if (same_field(container, before, "name"))
-				after = container;
+		struct str name = text_of(before, "name");
+		const struct json *after = index_get(&now, name);
 		if (!after)
-			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be removed",
-				       STR_FMT(text_of(before, "name")));
+			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be removed", STR_FMT(name));
 		else if (!same(after, before))
-			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be changed",
-				       STR_FMT(text_of(before, "name")));
+			fail_forbidden(c, p, "the ephemeral container \"%.*s\" can't be changed", STR_FMT(name));
 	}
 }
 
 static void check_kept_amounts(struct check *c, const struct path *p, const struct json *now, const struct json *old)
 {
 	json_each(amount, old)
-		if (!json_get(now, amount->key) && IS_ONE_OF(amount->key, "cpu", "memory"))
+		if (IS_ONE_OF(amount->key, "cpu", "memory") && !json_get(now, amount->key))
 			fail_forbidden(c, p, "%.*s can't be removed by a resize", STR_FMT(amount->key));
 }
 
@@ -241,14 +241,6 @@ static void check_ips(struct check *c, const char *list)
 		fail_invalid(c, p, ips, "at most one address for each of IPv4 and IPv6");
 }
 
-static const struct json *status_of(const struct json *pod, const char *list, struct str name)
-{
-	json_each(status, field(field(pod, "status"), list))
-		if (str_eq(text_of(status, "name"), name))
-			return status;
-	return NULL;
-}
-
 // What has ended and is not to be started again stays ended.
 static void check_ended(struct check *c, const char *list)
 {
@@ -256,9 +248,10 @@ static void check_ended(struct check *c, const char *list)
 	size_t i = 0;
 	if (str_is(policy, "Always"))
 		return;
+	struct index before CLEAN_INDEX;
+	index_init(&before, field(field(c->old, "status"), list), "name");
 	json_each(status, field(field(c->object, "status"), list)) {
-		const struct json *before = status_of(c->old, list, text_of(status, "name"));
-		const struct json *ended = json_at(before, "state.terminated");
+		const struct json *ended = json_at(index_get(&before, text_of(status, "name")), "state.terminated");
 		bool stays = ended && (str_is(policy, "Never") || json_i64(ended, "exitCode", 0) == 0);
 		if (stays && !json_at(status, "state.terminated"))
 			fail_forbidden(c, AT(AT_INDEX(AT_STR(STATUS, str_of(list)), i), "state"),

@@ -8,8 +8,7 @@
 // What the rules of a container need to know of its pod.
 struct pod_scope {
 	const struct json *spec;
-	const struct json **volumes; // those that are valid themselves
-	size_t volume_count;
+	struct seen volumes;   // names of those that are valid themselves
 	struct str pod_name; // empty in templates
 	int64_t grace_s;     // termination grace period
 };
@@ -19,6 +18,10 @@ void check_pod_spec(struct check *c, const struct path *p, const struct json *sp
 
 // container.c
 void check_containers(struct check *c, const struct path *spec, const struct pod_scope *pod); // all three lists
+
+// mount.c
+void check_container_volumes(struct check *c, const struct path *p, const struct json *container,
+			     const struct pod_scope *pod);
 
 // env.c
 void check_env(struct check *c, const struct path *p, const struct json *env);
@@ -34,7 +37,7 @@ void check_probes(struct check *c, const struct path *p, const struct json *cont
 void check_container_resources(struct check *c, const struct path *p, const struct json *resources);
 void check_pod_resources(struct check *c, const struct path *p, const struct json *spec);
 
-// volume.c: gathers the valid ones into *pod
+// volume.c: notes the valid ones in pod->volumes
 void check_volumes(struct check *c, const struct path *p, const struct json *volumes, struct pod_scope *pod);
 // A relative path that does not climb.
 void check_descending_path(struct check *c, const struct path *p, struct str path);

@@ -86,14 +86,6 @@ void pod_prepare_create(struct api_context *c, struct json *pod)
 
 // Updates through subresources
 
-static const struct json *by_name(const struct json *containers, struct str name)
-{
-	json_each(container, containers)
-		if (str_eq(text_of(container, "name"), name))
-			return container;
-	return NULL;
-}
-
 static void take_field(struct api_context *c, struct json *into, const struct json *from, const char *name)
 {
 	const struct json *value = field(from, name);
@@ -106,8 +98,10 @@ static void take_field(struct api_context *c, struct json *into, const struct js
 // Of each container what resize may change.
 static void take_resources(struct api_context *c, struct json *spec, const struct json *wanted, const char *list)
 {
+	struct index others CLEAN_INDEX;
+	index_init(&others, field(wanted, list), "name");
 	json_each(container, json_get(spec, str_of(list))) {
-		const struct json *other = by_name(field(wanted, list), text_of(container, "name"));
+		const struct json *other = index_get(&others, text_of(container, "name"));
 		if (!other)
 			continue;
 		take_field(c, container, other, "resources");

@@ -49,9 +49,9 @@ static void check_amount(struct check *c, const struct path *p, const struct jso
 }
 
 static void check_against_limit(struct check *c, const struct path *p, const struct json *request,
-				const struct json *limits)
+				const struct index *limits)
 {
-	const struct json *limit = json_get(limits, request->key);
+	const struct json *limit = index_get(limits, request->key);
 	bool shared = is_native(request->key) && !is_huge_pages(request->key); // may be promised more than once
 	struct quantity want, most;
 	if (!limit) {
@@ -73,6 +73,8 @@ static void check_against_limit(struct check *c, const struct path *p, const str
 void check_container_resources(struct check *c, const struct path *p, const struct json *resources)
 {
 	const struct json *limits = field(resources, "limits"), *requests = field(resources, "requests");
+	struct index limit_of CLEAN_INDEX;
+	index_init(&limit_of, limits, NULL);
 	bool huge = false, base = false;
 	json_each(limit, limits) {
 		check_resource_name(c, AT_KEY(AT(p, "limits"), limit->key), limit->key);
@@ -83,7 +85,7 @@ void check_container_resources(struct check *c, const struct path *p, const stru
 	json_each(request, requests) {
 		check_resource_name(c, AT_KEY(AT(p, "requests"), request->key), request->key);
 		check_amount(c, AT_KEY(AT(p, "requests"), request->key), request);
-		check_against_limit(c, p, request, limits);
+		check_against_limit(c, p, request, &limit_of);
 		huge = huge || is_huge_pages(request->key);
 		base = base || IS_ONE_OF(request->key, "cpu", "memory");
 	}
@@ -93,13 +95,17 @@ void check_container_resources(struct check *c, const struct path *p, const stru
 
 // Resources of the whole pod
 
-static struct quantity sum_of_requests(const struct json *containers, struct str resource)
+// What all containers request together, by resource; the amounts live in the arena.
+static void sum_requests(struct check *c, struct map *sums, const struct json *containers)
 {
-	struct quantity sum = {0}, q;
 	json_each(container, containers)
-		if (!quantity_of(json_get(json_at(container, "resources.requests"), resource), &q))
-			sum = quantity_add(sum, q);
-	return sum;
+		json_each(request, json_at(container, "resources.requests")) {
+			struct quantity q, *sum = map_get(sums, request->key);
+			if (!sum)
+				map_set(sums, request->key, sum = ARENA_NEW(c->arena, struct quantity));
+			if (!quantity_of(request, &q))
+				*sum = quantity_add(*sum, q);
+		}
 }
 
 static void check_pod_amounts(struct check *c, const struct path *p, const struct json *amounts)
@@ -119,12 +125,20 @@ void check_pod_resources(struct check *c, const struct path *p, const struct jso
 	const struct json *limits = field(resources, "limits"), *requests = field(resources, "requests");
 	check_pod_amounts(c, AT(p, "limits"), limits);
 	check_pod_amounts(c, AT(p, "requests"), requests);
+	if (!count_of(requests))
+		return;
+	struct index limit_of CLEAN_INDEX;
+	struct map sums CLEAN_MAP;
+	index_init(&limit_of, limits, NULL);
+	map_init(&sums);
+	sum_requests(c, &sums, field(spec, "containers"));
 	json_each(request, requests) {
-		struct quantity q, sum = sum_of_requests(field(spec, "containers"), request->key);
-		check_against_limit(c, p, request, limits);
-		if (!quantity_of(request, &q) && quantity_cmp(sum, q) > 0)
+		const struct quantity *sum = map_get(&sums, request->key);
+		struct quantity q;
+		check_against_limit(c, p, request, &limit_of);
+		if (sum && !quantity_of(request, &q) && quantity_cmp(*sum, q) > 0)
 			fail_invalid(c, AT_KEY(AT(p, "requests"), request->key), request,
 				     "must not be less than what the containers request together: %.*s",
-				     STR_FMT(quantity_text(c->arena, sum)));
+				     STR_FMT(quantity_text(c->arena, *sum)));
 	}
 }

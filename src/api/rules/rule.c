@@ -27,14 +27,40 @@ struct str path_text(struct arena *a, const struct path *p)
 	return arena_str(a, buf_str(&b));
 }
 
-enum { VALUE_SHOWN = 200 }; // bytes of a value in a message
+enum { VALUE_SHOWN = 200, MEMBERS_SHOWN = 30 }; // bytes of a value in a message, and values in it
+
+static size_t members(const struct json *value, size_t most)
+{
+	size_t n = 1;
+	json_each(child, value) {
+		if (n >= most)
+			break;
+		n += members(child, most - n);
+	}
+	return n;
+}
 
 static struct str shown(struct check *c, const struct json *value)
 {
-	struct str text = value ? json_text(c->arena, value) : STR("null");
+	if (value && members(value, MEMBERS_SHOWN) >= MEMBERS_SHOWN)
+		return arena_fmt(c->arena, "(%u members)", value->count);
+	struct json cut = value ? *value : (struct json){.type = JSON_NULL};
+	if (cut.type == JSON_STRING)
+		cut.text = str_sub(cut.text, 0, VALUE_SHOWN + 1);
+	struct str text = json_text(c->arena, &cut);
 	if (text.n <= VALUE_SHOWN)
 		return text;
 	return arena_fmt(c->arena, "%.*s...", VALUE_SHOWN, text.p);
+}
+
+// Whether another failure need not be worded: enough have been told.
+static bool is_full(struct check *c)
+{
+	if (c->e->cause_count < ERR_CAUSES_MAX)
+		return false;
+	c->failures++;
+	c->e->cause_dropped++;
+	return true;
 }
 
 static void fail(struct check *c, const struct path *p, const char *reason, struct str message)
@@ -54,50 +80,68 @@ static void fail(struct check *c, const struct path *p, const char *reason, stru
 
 void fail_required(struct check *c, const struct path *p, const char *why, ...)
 {
+	if (is_full(c))
+		return;
 	struct str text = FORMATTED(c, why);
 	fail(c, p, "FieldValueRequired", arena_fmt(c->arena, "Required value: %.*s", STR_FMT(text)));
 }
 
 void fail_forbidden(struct check *c, const struct path *p, const char *why, ...)
 {
+	if (is_full(c))
+		return;
 	struct str text = FORMATTED(c, why);
 	fail(c, p, "FieldValueForbidden", arena_fmt(c->arena, "Forbidden: %.*s", STR_FMT(text)));
 }
 
 void fail_invalid(struct check *c, const struct path *p, const struct json *value, const char *why, ...)
 {
+	if (is_full(c))
+		return;
 	struct str text = FORMATTED(c, why), v = shown(c, value);
 	fail(c, p, "FieldValueInvalid", arena_fmt(c->arena, "Invalid value: %.*s: %.*s", STR_FMT(v), STR_FMT(text)));
 }
 
 void fail_text(struct check *c, const struct path *p, struct str value, const char *why, ...)
 {
+	if (is_full(c))
+		return;
 	struct str text = FORMATTED(c, why), v = shown(c, json_string(c->arena, value));
 	fail(c, p, "FieldValueInvalid", arena_fmt(c->arena, "Invalid value: %.*s: %.*s", STR_FMT(v), STR_FMT(text)));
 }
 
 void fail_duplicate(struct check *c, const struct path *p, const struct json *value)
 {
+	if (is_full(c))
+		return;
 	fail(c, p, "FieldValueDuplicate", arena_fmt(c->arena, "Duplicate value: %.*s", STR_FMT(shown(c, value))));
 }
 
 void fail_not_found(struct check *c, const struct path *p, const struct json *value)
 {
+	if (is_full(c))
+		return;
 	fail(c, p, "FieldValueNotFound", arena_fmt(c->arena, "Not found: %.*s", STR_FMT(shown(c, value))));
 }
 
 void fail_too_long(struct check *c, const struct path *p, size_t most)
 {
+	if (is_full(c))
+		return;
 	fail(c, p, "FieldValueTooLong", arena_fmt(c->arena, "Too long: may not be more than %zu bytes", most));
 }
 
 void fail_too_many(struct check *c, const struct path *p, size_t found, size_t most)
 {
+	if (is_full(c))
+		return;
 	fail(c, p, "FieldValueTooMany", arena_fmt(c->arena, "Too many: %zu: must have at most %zu items", found, most));
 }
 
 void fail_unsupported(struct check *c, const struct path *p, const struct json *value, const char *const *allowed)
 {
+	if (is_full(c))
+		return;
 	struct buf list CLEAN_BUF;
 	buf_init(&list);
 	for (; *allowed; allowed++)
@@ -145,15 +189,21 @@ static bool is_empty(const struct json *v)
 	return v->type == JSON_ARRAY && v->count == 0;
 }
 
+static bool same_members(const struct json *a, const struct json *b, bool only_absent)
+{
+	struct index members_of_b CLEAN_INDEX;
+	index_init(&members_of_b, b, NULL);
+	json_each(child, a) {
+		const struct json *other = index_get(&members_of_b, child->key);
+		if (!(other && only_absent) && !same(child, other))
+			return false;
+	}
+	return true;
+}
+
 static bool same_objects(const struct json *a, const struct json *b)
 {
-	json_each(child, a)
-		if (!same(child, json_get(b, child->key)))
-			return false;
-	json_each(child, b)
-		if (!json_get(a, child->key) && !is_empty(child))
-			return false;
-	return true;
+	return same_members(a, b, false) && same_members(b, a, true);
 }
 
 bool same(const struct json *a, const struct json *b)
@@ -177,6 +227,84 @@ bool same(const struct json *a, const struct json *b)
 bool same_field(const struct json *a, const struct json *b, const char *name)
 {
 	return same(field(a, name), field(b, name));
+}
+
+// Among many
+
+void seen_init(struct seen *s)
+{
+	s->count = 0;
+	map_init(&s->many);
+}
+
+void seen_finish(struct seen *s)
+{
+	map_finish(&s->many);
+}
+
+bool seen_has(const struct seen *s, struct str text)
+{
+	if (s->count > SEEN_FEW)
+		return map_has(&s->many, text);
+	for (size_t i = 0; i < s->count; i++)
+		if (str_eq(s->few[i], text))
+			return true;
+	return false;
+}
+
+bool seen_add(struct seen *s, struct str text)
+{
+	if (seen_has(s, text))
+		return true;
+	if (s->count < SEEN_FEW) {
+		s->few[s->count++] = text;
+		return false;
+	}
+	if (s->count == SEEN_FEW)
+		for (size_t i = 0; i < SEEN_FEW; i++)
+			map_set(&s->many, s->few[i], s);
+	map_set(&s->many, text, s);
+	s->count++;
+	return false;
+}
+
+void seen_add_all(struct seen *s, const struct json *list, const char *name)
+{
+	json_each(element, list)
+		seen_add(s, text_of(element, name));
+}
+
+enum { INDEX_FEW = 16 }; // members that are found as fast by walking
+
+static struct str index_key(const struct index *x, const struct json *member)
+{
+	return x->name ? text_of(member, x->name) : member->key;
+}
+
+void index_init(struct index *x, const struct json *of, const char *name)
+{
+	*x = (struct index){.of = of, .name = name};
+	map_init(&x->map);
+	if (count_of(of) <= INDEX_FEW)
+		return;
+	json_each(member, of)
+		if (!map_has(&x->map, index_key(x, member)))
+			map_set(&x->map, index_key(x, member), member);
+}
+
+void index_finish(struct index *x)
+{
+	map_finish(&x->map);
+}
+
+const struct json *index_get(const struct index *x, struct str key)
+{
+	if (x->map.count)
+		return map_get(&x->map, key);
+	json_each(member, x->of)
+		if (str_eq(index_key(x, member), key))
+			return member;
+	return NULL;
 }
 
 // Checks

@@ -64,16 +64,13 @@ static bool is_host_sysctl(struct str name, const struct json *spec)
 
 static void check_sysctls(struct check *c, const struct path *p, const struct json *sysctls, const struct json *spec)
 {
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
 	size_t i = 0;
 	json_each(sysctl, sysctls) {
 		const struct path *at = AT(AT_INDEX(p, i++), "name");
 		struct str name = text_of(sysctl, "name");
-		bool twice = false;
-		json_each(before, sysctls) {
-			if (before == sysctl)
-				break;
-			twice = twice || str_eq(text_of(before, "name"), name);
-		}
+		bool twice = seen_add(&known, name);
 		if (!name.n)
 			fail_required(c, at, "a sysctl has a name");
 		else if (!format_good(format_sysctl, name))

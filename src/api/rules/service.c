@@ -33,37 +33,48 @@ static void check_service_port(struct check *c, const struct path *p, const stru
 		check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
 }
 
-// What no port may share with one before it.
-static void check_port_clashes(struct check *c, const struct path *p, const struct json *ports, const struct json *port)
+// What the ports before have taken.
+struct taken {
+	struct seen names, numbers, node_ports;
+};
+
+static void taken_finish(struct taken *t)
 {
-	bool name = false, number = false, node_port = false;
-	json_each(before, ports) {
-		if (before == port)
-			break;
-		name = name || (text_of(port, "name").n && same_field(before, port, "name"));
-		if (!same_field(before, port, "protocol"))
-			continue;
-		number = number || same_field(before, port, "port");
-		node_port = node_port || (field(port, "nodePort") && same_field(before, port, "nodePort"));
-	}
-	if (name)
+	seen_finish(&t->names);
+	seen_finish(&t->numbers);
+	seen_finish(&t->node_ports);
+}
+
+static struct str with_protocol(struct check *c, const struct json *port, const char *name)
+{
+	return arena_fmt(c->arena, "%.*s %lld", STR_FMT(text_of(port, "protocol")), (long long)json_i64(port, name, 0));
+}
+
+static void check_port_clashes(struct check *c, const struct path *p, const struct json *port, struct taken *taken)
+{
+	struct str name = text_of(port, "name");
+	if (name.n && seen_add(&taken->names, name))
 		fail_duplicate(c, AT(p, "name"), field(port, "name"));
-	if (number)
+	if (seen_add(&taken->numbers, with_protocol(c, port, "port")))
 		fail_duplicate(c, p, field(port, "port"));
-	if (node_port)
+	if (field(port, "nodePort") && seen_add(&taken->node_ports, with_protocol(c, port, "nodePort")))
 		fail_duplicate(c, AT(p, "nodePort"), field(port, "nodePort"));
 }
 
 static void check_ports(struct check *c, const struct json *spec)
 {
 	const struct json *ports = field(spec, "ports");
+	struct taken taken __attribute__((cleanup(taken_finish)));
+	seen_init(&taken.names);
+	seen_init(&taken.numbers);
+	seen_init(&taken.node_ports);
 	if (!count_of(ports) && !is_headless(spec) && !type_is(spec, "ExternalName"))
 		fail_required(c, AT(SPEC, "ports"), "only headless and ExternalName Services have no ports");
 	size_t i = 0;
 	json_each(port, ports) {
 		const struct path *p = AT_INDEX(AT(SPEC, "ports"), i++);
 		check_service_port(c, p, port, ports->count > 1);
-		check_port_clashes(c, p, ports, port);
+		check_port_clashes(c, p, port, &taken);
 		if (type_is(spec, "ClusterIP") && field(port, "nodePort"))
 			fail_forbidden(c, AT(p, "nodePort"), "may not be used when `type` is 'ClusterIP'");
 		if (type_is(spec, "LoadBalancer") && json_i64(port, "port", 0) == 10250)
@@ -77,18 +88,14 @@ static void check_ports(struct check *c, const struct json *spec)
 static void check_families(struct check *c, const struct json *spec)
 {
 	const struct json *families = field(spec, "ipFamilies"), *policy = field(spec, "ipFamilyPolicy");
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
 	size_t i = 0;
 	json_each(family, families) {
 		const struct path *p = AT_INDEX(AT(SPEC, "ipFamilies"), i++);
 		ONE_OF(c, p, family, "IPv4", "IPv6");
-		json_each(before, families) {
-			if (before == family)
-				break;
-			if (str_eq(before->text, family->text)) {
-				fail_duplicate(c, p, family);
-				break;
-			}
-		}
+		if (seen_add(&known, family->text))
+			fail_duplicate(c, p, family);
 	}
 	if (policy)
 		ONE_OF(c, AT(SPEC, "ipFamilyPolicy"), policy, "PreferDualStack", "RequireDualStack", "SingleStack");

@@ -35,35 +35,40 @@ static void settle_cluster_ips(struct api_context *c, struct json *spec, const s
 		json_remove(spec, STR("clusterIPs"));
 }
 
-static bool uses_node_port(const struct json *spec, const struct json *number)
+static struct str port_text(struct api_context *c, const struct json *port)
+{
+	return arena_fmt(c->arena, "%lld", (long long)json_i64(port, "nodePort", 0));
+}
+
+static void node_ports_of(struct api_context *c, struct seen *ports, const struct json *spec)
 {
 	json_each(port, field(spec, "ports"))
-		if (same(field(port, "nodePort"), number))
-			return true;
-	return false;
+		if (field(port, "nodePort"))
+			seen_add(ports, port_text(c, port));
 }
 
 // Ports of the same name keep their node ports.
 static void carry_node_ports(struct api_context *c, struct json *spec, const struct json *old)
 {
+	struct seen used CLEAN_SEEN;
+	struct index before CLEAN_INDEX;
+	seen_init(&used);
+	node_ports_of(c, &used, spec);
+	index_init(&before, field(old, "ports"), "name");
 	json_each(port, json_get(spec, STR("ports"))) {
-		if (field(port, "nodePort"))
-			continue;
-		json_each(before, field(old, "ports")) {
-			const struct json *number = field(before, "nodePort");
-			if (number && str_eq(text_of(before, "name"), text_of(port, "name")) &&
-			    !uses_node_port(spec, number)) {
-				json_put(port, "nodePort", json_clone(c->arena, number));
-				break;
-			}
-		}
+		const struct json *kept = field(port, "nodePort") ? NULL : index_get(&before, text_of(port, "name"));
+		if (field(kept, "nodePort") && !seen_add(&used, port_text(c, kept)))
+			json_put(port, "nodePort", json_clone(c->arena, field(kept, "nodePort")));
 	}
 }
 
-static bool same_node_ports(const struct json *spec, const struct json *old)
+static bool same_node_ports(struct api_context *c, const struct json *spec, const struct json *old)
 {
+	struct seen before CLEAN_SEEN;
+	seen_init(&before);
+	node_ports_of(c, &before, old);
 	json_each(port, field(spec, "ports"))
-		if (field(port, "nodePort") && !uses_node_port(old, field(port, "nodePort")))
+		if (field(port, "nodePort") && !seen_has(&before, port_text(c, port)))
 			return false;
 	return true;
 }
@@ -83,7 +88,7 @@ static void carry_allocated(struct api_context *c, struct json *spec, const stru
 		carry(c->arena, spec, old, "healthCheckNodePort");
 }
 
-static void drop_useless(struct json *spec, const struct json *old)
+static void drop_useless(struct api_context *c, struct json *spec, const struct json *old)
 {
 	if (needs_cluster_ip(old) && !needs_cluster_ip(spec)) {
 		drop_if_same(spec, old, "clusterIP");
@@ -91,7 +96,7 @@ static void drop_useless(struct json *spec, const struct json *old)
 		drop_if_same(spec, old, "ipFamilies");
 		drop_if_same(spec, old, "ipFamilyPolicy");
 	}
-	if (needs_node_ports(old) && !needs_node_ports(spec) && same_node_ports(spec, old))
+	if (needs_node_ports(old) && !needs_node_ports(spec) && same_node_ports(c, spec, old))
 		json_each(port, json_get(spec, STR("ports")))
 			json_remove(port, STR("nodePort"));
 	if (needs_health_port(old) && !needs_health_port(spec))
@@ -120,5 +125,5 @@ void service_prepare_update(struct api_context *c, struct json *service, const s
 	const struct json *old = field(old_service, "spec");
 	settle_cluster_ips(c, spec, old);
 	carry_allocated(c, spec, old);
-	drop_useless(spec, old);
+	drop_useless(c, spec, old);
 }

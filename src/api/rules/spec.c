@@ -76,18 +76,14 @@ static void check_gates(struct check *c, const struct path *p, const struct json
 	json_each(gate, field(spec, "readinessGates"))
 		check_format(c, AT(AT_INDEX(AT(p, "readinessGates"), i++), "conditionType"),
 			     text_of(gate, "conditionType"), format_qualified_name);
+	struct seen known CLEAN_SEEN;
+	seen_init(&known);
 	i = 0;
 	json_each(gate, gates) {
 		const struct path *at = AT_INDEX(AT(p, "schedulingGates"), i++);
 		check_format(c, at, text_of(gate, "name"), format_qualified_name);
-		json_each(before, gates) {
-			if (before == gate)
-				break;
-			if (same_field(before, gate, "name")) {
-				fail_duplicate(c, at, field(gate, "name"));
-				break;
-			}
-		}
+		if (seen_add(&known, text_of(gate, "name")))
+			fail_duplicate(c, at, field(gate, "name"));
 	}
 }
 
@@ -142,6 +138,7 @@ void check_pod_spec(struct check *c, const struct path *p, const struct json *sp
 		.spec = spec, .pod_name = pod_name, .grace_s = json_i64(spec, "terminationGracePeriodSeconds", 30)};
 	const struct json *deadline = field(spec, "activeDeadlineSeconds"),
 			  *preemption = field(spec, "preemptionPolicy");
+	seen_init(&pod.volumes);
 	if (pod.grace_s < 0) // once meant "at once"; now as little as there is
 		pod.grace_s = 1;
 	check_volumes(c, AT(p, "volumes"), field(spec, "volumes"), &pod);
@@ -164,6 +161,7 @@ void check_pod_spec(struct check *c, const struct path *p, const struct json *sp
 		ONE_OF(c, AT(p, "preemptionPolicy"), preemption, "PreemptLowerPriority", "Never");
 	if (field(spec, "os"))
 		check_os(c, AT(p, "os"), field(spec, "os"));
+	seen_finish(&pod.volumes);
 }
 
 void check_pod_template(struct check *c, const struct path *p, const struct json *template)

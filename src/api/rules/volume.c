@@ -133,21 +133,13 @@ static void check_downward(struct check *c, const struct path *p, const struct j
 
 struct projection {
 	const struct path *path; // of the volume's source
-	const struct json *paths[1000];
-	size_t count;
+	struct seen paths;
 };
 
 static void claim_path(struct check *c, struct projection *all, const struct json *path)
 {
-	if (!path || !path->text.n)
-		return;
-	for (size_t i = 0; i < all->count; i++)
-		if (str_eq(all->paths[i]->text, path->text)) {
-			fail_invalid(c, all->path, path, "two sources write the same path");
-			return;
-		}
-	if (all->count < ARRAY_LEN(all->paths))
-		all->paths[all->count++] = path;
+	if (path && path->text.n && seen_add(&all->paths, path->text))
+		fail_invalid(c, all->path, path, "two sources write the same path");
 }
 
 static void check_projected_items(struct check *c, const struct path *p, const struct json *source,
@@ -204,9 +196,11 @@ static void check_projected(struct check *c, const struct path *p, const struct 
 {
 	struct projection all = {.path = p};
 	size_t i = 0;
+	seen_init(&all.paths);
 	check_mode(c, p, source, "defaultMode");
 	json_each(part, field(source, "sources"))
 		check_projected_source(c, AT_INDEX(AT(p, "sources"), i++), part, &all);
+	seen_finish(&all.paths);
 }
 
 static void check_csi(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
@@ -336,17 +330,8 @@ static void check_claim_name(struct check *c, const struct path *p, const struct
 		fail_text(c, p, name, "the claim \"%.*s\" can't be named so: %s", STR_FMT(claim), f.text[i]);
 }
 
-static bool is_taken(const struct pod_scope *pod, struct str name)
-{
-	for (size_t i = 0; i < pod->volume_count; i++)
-		if (str_eq(text_of(pod->volumes[i], "name"), name))
-			return true;
-	return false;
-}
-
 void check_volumes(struct check *c, const struct path *p, const struct json *volumes, struct pod_scope *pod)
 {
-	pod->volumes = ARENA_ARRAY(c->arena, const struct json *, count_of(volumes) + 1);
 	size_t i = 0;
 	json_each(volume, volumes) {
 		const struct path *at = AT_INDEX(p, i++), *at_name = AT(at, "name");
@@ -358,9 +343,9 @@ void check_volumes(struct check *c, const struct path *p, const struct json *vol
 			check_format(c, at_name, name, format_dns_label);
 		else
 			fail_required(c, at_name, "a volume has a name");
-		if (name.n && is_taken(pod, name))
+		if (name.n && seen_has(&pod->volumes, name))
 			fail_duplicate(c, at_name, field(volume, "name"));
 		if (c->failures == before)
-			pod->volumes[pod->volume_count++] = volume;
+			seen_add(&pod->volumes, name);
 	}
 }
