@@ -4,6 +4,7 @@ this run only), a plain HTTPS client, the kubectls of this machine, and the fram
 import atexit
 import base64
 import glob
+import hashlib
 import http.client
 import json
 import os
@@ -235,8 +236,10 @@ def free_port():
 
 
 def base_image():
-    """The sample image as an archive, made once a day."""
-    archive = os.path.join(tempfile.gettempdir(), f"onggi-test-busybox-{os.getuid()}-{time.strftime('%Y%m%d')}.tar")
+    """The sample image as an archive, made once for each version of its maker."""
+    with open(os.path.join(ROOT, "tools", "base-image"), "rb") as maker:
+        version = hashlib.sha256(maker.read()).hexdigest()[:12]
+    archive = os.path.join(tempfile.gettempdir(), f"onggi-test-busybox-{os.getuid()}-{version}.tar")
     if not os.path.exists(archive):
         made = archive + f".{os.getpid()}"
         done = subprocess.run([os.path.join(ROOT, "tools", "base-image"), made, IMAGE], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
