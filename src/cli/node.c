@@ -122,6 +122,7 @@ static int start_node(struct agent *x, struct err *e)
 		.name = x->setup.name,
 		.address = x->address,
 		.data_dir = cli_data_dir,
+		.run_dir = x->setup.run_dir,
 		.cluster_domain = node_flags.cluster_domain,
 		.nameserver = arena_c(&x->arena, network_dns_address(x->network)),
 		.pods_max = (int)node_flags.max_pods,

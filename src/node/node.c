@@ -62,7 +62,7 @@ static void set_host(struct node *n, const struct node_config *c)
 	h->starting_max = c->parallel_starts ? c->parallel_starts : PARALLEL_STARTS;
 	h->allocatable = registration_allocatable(&n->machine, pods_max);
 	if (c->data_dir)
-		pod_disk_init(&h->disk, arena_c(&n->arena, str_of(c->data_dir)));
+		pod_disk_init(&h->disk, arena_c(&n->arena, str_of(c->data_dir)), arena_c(&n->arena, str_of(c->run_dir ? c->run_dir : c->data_dir)));
 	else
 		pod_disk_init_none(&h->disk);
 	set_names(n, c);

@@ -20,6 +20,7 @@ struct node_config { // strings are copied; the rest must outlive the node
 	const char *name;     // of the Node
 	const char *address;  // of the machine, as others reach it
 	const char *data_dir; // NULL: an imitated node, which writes nothing to disk and reads nothing of the machine
+	const char *run_dir;  // for what lives until reboot, in memory: "/run/onggi"; NULL: data_dir
 	const char *cluster_domain; // NULL: "cluster.local"
 	const char *nameserver;	    // for pods; NULL: the host's
 	const char *labels;	    // "key=value,key=value", on top of the usual ones; NULL: none

@@ -15,19 +15,20 @@
 #include "node/volume/last_words.h"
 #include "unit.h"
 
-static char dir[64];
+static char dir[64], run_dir[80];
 
 static void fresh_dir(void)
 {
 	snprintf(dir, sizeof(dir), "/tmp/onggi-volumes-XXXXXX");
 	REQUIRE(mkdtemp(dir) != NULL);
+	snprintf(run_dir, sizeof(run_dir), "%s/run", dir);
 }
 
 static const char *in(const char *name)
 {
-	static char path[4][512];
+	static char path[8][512];
 	static int turn;
-	char *out = path[turn++ % 4];
+	char *out = path[turn++ % 8];
 	snprintf(out, sizeof(path[0]), "%s/%s", dir, name);
 	return out;
 }
@@ -98,7 +99,7 @@ TEST(group_of_files)
 	need_root();
 	fresh_dir();
 	struct pod_disk disk;
-	pod_disk_init(&disk, dir);
+	pod_disk_init(&disk, dir, run_dir);
 	struct volume_file files[] = {{STR("k"), STR("v"), 0400, -1}, {STR("token"), STR("t"), 0600, 1000}};
 	struct volume volumes[] = {
 		{.name = STR("config"), .kind = VOLUME_FILES, .files = files, .file_count = 2},
@@ -112,16 +113,16 @@ TEST(group_of_files)
 	if (disk.ops->set_up_volumes(&disk, STR("u1"), &set, &which, &e))
 		unit_fail(__FILE__, __LINE__, "%.*s: %s", STR_FMT(which), err_text(&e));
 	struct stat st;
-	CHECK(!stat(in("pods/u1/volumes/config"), &st) && (st.st_mode & 07777) == 02777 && st.st_gid == 2000);
-	CHECK(!stat(in("pods/u1/volumes/secret"), &st) && (st.st_mode & 07777) == 03777);
-	CHECK(!stat(in("pods/u1/volumes/empty"), &st) && (st.st_mode & 07777) == 02777);
-	CHECK(!stat(in("pods/u1/volumes/memory"), &st) && (st.st_mode & 07777) == 03777);
-	CHECK(!stat(in("pods/u1/volumes/config/k"), &st) && (st.st_mode & 07777) == 0440 && st.st_gid == 2000);
-	CHECK(!stat(in("pods/u1/volumes/config/token"), &st) && (st.st_mode & 07777) == 0640 && st.st_uid == 1000);
+	CHECK(!stat(in("pods/u1/config"), &st) && (st.st_mode & 07777) == 02777 && st.st_gid == 2000);
+	CHECK(!stat(in("pods/u1/secret"), &st) && (st.st_mode & 07777) == 03777);
+	CHECK(!stat(in("pods/u1/empty"), &st) && (st.st_mode & 07777) == 02777);
+	CHECK(!stat(in("pods/u1/memory"), &st) && (st.st_mode & 07777) == 03777);
+	CHECK(!stat(in("pods/u1/config/k"), &st) && (st.st_mode & 07777) == 0440 && st.st_gid == 2000);
+	CHECK(!stat(in("pods/u1/config/token"), &st) && (st.st_mode & 07777) == 0640 && st.st_uid == 1000);
 	// Again, as by an agent that comes back: what a container wrote stays.
-	CHECK(!files_write(in("pods/u1/volumes/empty/kept"), STR("x"), 0644, NULL));
+	CHECK(!files_write(in("pods/u1/empty/kept"), STR("x"), 0644, NULL));
 	CHECK(!disk.ops->set_up_volumes(&disk, STR("u1"), &set, &which, NULL));
-	CHECK_STR(text_of(&a, in("pods/u1/volumes/empty/kept")), "x");
+	CHECK_STR(text_of(&a, in("pods/u1/empty/kept")), "x");
 	struct str *uids;
 	CHECK_INT(disk.ops->list(&disk, &a, &uids), 1);
 	CHECK(!disk.ops->tear_down(&disk, STR("u1"), NULL));
@@ -148,21 +149,21 @@ TEST(sub_paths_stay_inside)
 	need_root();
 	fresh_dir();
 	struct pod_disk disk;
-	pod_disk_init(&disk, dir);
+	pod_disk_init(&disk, dir, run_dir);
 	struct volume volume = {.name = STR("v"), .kind = VOLUME_EMPTY};
 	struct volume_set set = {&volume, 1, -1};
 	struct str which, uid = STR("u");
 	REQUIRE(!disk.ops->set_up_volumes(&disk, uid, &set, &which, NULL));
 	CHECK(!files_write(in("outside"), STR("secret"), 0600, NULL));
-	CHECK(!files_write(in("pods/u/volumes/v/file"), STR("mine"), 0644, NULL));
-	CHECK(!symlink(in("outside"), in("pods/u/volumes/v/absolute")));
-	CHECK(!symlink("../../../../outside", in("pods/u/volumes/v/climbing")));
-	CHECK(!symlink("/", in("pods/u/volumes/v/root")));
-	CHECK(!symlink("file", in("pods/u/volumes/v/good")));
+	CHECK(!files_write(in("pods/u/v/file"), STR("mine"), 0644, NULL));
+	CHECK(!symlink(in("outside"), in("pods/u/v/absolute")));
+	CHECK(!symlink("../../../../outside", in("pods/u/v/climbing")));
+	CHECK(!symlink("/", in("pods/u/v/root")));
+	CHECK(!symlink("file", in("pods/u/v/good")));
 	CHECK_STR(shown(&disk, &a, uid, "file"), "mine");
 	CHECK_STR(shown(&disk, &a, uid, "good"), "mine");
 	CHECK_STR(shown(&disk, &a, uid, "new/deep"), "<directory>");
-	CHECK(!access(in("pods/u/volumes/v/new/deep"), F_OK));
+	CHECK(!access(in("pods/u/v/new/deep"), F_OK));
 	// A link means what it would mean were the volume the root: nothing of the host is ever shown.
 	CHECK(!str_is(shown(&disk, &a, uid, "absolute"), "secret"));
 	CHECK(!str_is(shown(&disk, &a, uid, "climbing"), "secret"));
@@ -188,7 +189,7 @@ TEST(host_paths_by_type)
 	arena_init(&a);
 	fresh_dir();
 	struct pod_disk disk;
-	pod_disk_init(&disk, dir);
+	pod_disk_init(&disk, dir, run_dir);
 	CHECK(!files_write(in("file"), STR(""), 0644, NULL) && !mkdir(in("dir"), 0755));
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct volume v = {.name = STR("v"), .kind = VOLUME_HOST, .path = str_of(in(cases[i].path)), .type = str_of(cases[i].type)};

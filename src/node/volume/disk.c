@@ -17,14 +17,19 @@
 
 enum { TMPFS_KIND = 0x01021994 };
 
-static struct str pod_dir(struct arena *a, const struct pod_disk *d, struct str uid)
+static struct str volumes_dir(struct arena *a, const struct pod_disk *d, struct str uid)
 {
 	return arena_fmt(a, "%s/pods/%.*s", d->data_dir, STR_FMT(uid));
 }
 
+static struct str run_dir(struct arena *a, const struct pod_disk *d, struct str uid)
+{
+	return arena_fmt(a, "%s/pods/%.*s", d->run_dir, STR_FMT(uid));
+}
+
 struct str pod_disk_etc(struct arena *a, const struct pod_disk *d, struct str uid, const char *file)
 {
-	return arena_fmt(a, "%s/pods/%.*s/etc/%s", d->data_dir, STR_FMT(uid), file);
+	return arena_fmt(a, "%s/pods/%.*s/%s", d->run_dir, STR_FMT(uid), file);
 }
 
 struct str pod_disk_log(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
@@ -36,7 +41,7 @@ static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, stru
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	if (files_make_dirs(pod_disk_etc(&a, d, uid, "").p, 0755, e))
+	if (files_make_dirs(run_dir(&a, d, uid).p, 0755, e))
 		return -1;
 	return files_write(pod_disk_etc(&a, d, uid, "hosts").p, hosts, 0644, e) ||
 	       files_write(pod_disk_etc(&a, d, uid, "resolv.conf").p, resolv, 0644, e) ||
@@ -133,7 +138,7 @@ static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volum
 	arena_init(&a);
 	for (size_t i = 0; i < v->count; i++) {
 		const struct volume *one = &v->items[i];
-		struct str path = arena_fmt(&a, "%.*s/volumes/%.*s", STR_FMT(pod_dir(&a, d, uid)), STR_FMT(one->name));
+		struct str path = arena_fmt(&a, "%.*s/%.*s", STR_FMT(volumes_dir(&a, d, uid)), STR_FMT(one->name));
 		if (one->kind == VOLUME_HOST ? check_host_path(one, e) : set_up_one(path.p, one, v->fs_group, e)) {
 			*which = one->name;
 			return -1;
@@ -146,14 +151,13 @@ static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volum
 
 static struct str words_path(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
 {
-	return arena_fmt(a, "%.*s/words/%.*s/%d", STR_FMT(pod_dir(a, d, uid)), STR_FMT(container), attempt);
+	return arena_fmt(a, "%.*s/words.%.*s.%d", STR_FMT(run_dir(a, d, uid)), STR_FMT(container), attempt);
 }
 
 static int set_up_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt, struct str *words, struct err *e)
 {
-	struct str dir = arena_fmt(a, "%.*s/words/%.*s", STR_FMT(pod_dir(a, d, uid)), STR_FMT(container));
 	*words = words_path(a, d, uid, container, attempt);
-	return files_make_dirs(dir.p, 0755, e) ? -1 : files_write(words->p, STR(""), 0666, e);
+	return files_write(words->p, STR(""), 0666, e);
 }
 
 static int set_up_container(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt,
@@ -162,11 +166,11 @@ static int set_up_container(struct pod_disk *d, struct arena *a, struct str uid,
 	for (size_t i = 0; i < count; i++) {
 		struct pod_disk_mount *m = &mounts[i];
 		struct str volume = m->host_path.n ? arena_str(a, m->host_path)
-						   : arena_fmt(a, "%.*s/volumes/%.*s", STR_FMT(pod_dir(a, d, uid)), STR_FMT(m->volume));
+						   : arena_fmt(a, "%.*s/%.*s", STR_FMT(volumes_dir(a, d, uid)), STR_FMT(m->volume));
 		m->source = volume;
 		if (!m->sub_path.n)
 			continue;
-		m->source = arena_fmt(a, "%.*s/subpaths/%.*s/%zu", STR_FMT(pod_dir(a, d, uid)), STR_FMT(container), i);
+		m->source = arena_fmt(a, "%.*s/subpaths/%.*s/%zu", STR_FMT(run_dir(a, d, uid)), STR_FMT(container), i);
 		if (subpath_mount(volume.p, m->sub_path, m->source.p, e))
 			return err_wrap(e, "subPath \"%.*s\" of volume \"%.*s\"", STR_FMT(m->sub_path), STR_FMT(m->volume));
 	}
@@ -185,8 +189,13 @@ static int tear_down(struct pod_disk *d, struct str uid, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct str dir = pod_dir(&a, d, uid);
-	return access(dir.p, F_OK) ? 0 : files_unmount_and_remove(dir.p, e);
+	struct str dirs[] = {run_dir(&a, d, uid), volumes_dir(&a, d, uid)}; // sub-paths are mounts of what lies in volumes
+	int r = 0;
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		if (!access(dirs[i].p, F_OK) && files_unmount_and_remove(dirs[i].p, e))
+			r = -1;
+	}
+	return r;
 }
 
 static void remove_logs(struct pod_disk *d, struct str uid, struct str container, int attempt)
@@ -203,9 +212,9 @@ static void remove_logs(struct pod_disk *d, struct str uid, struct str container
 		; // what rotation left
 }
 
-static void list_dir(struct pod_disk *d, struct arena *a, const char *which, struct str *out, size_t *count, size_t room)
+static void list_dir(struct arena *a, const char *parent, const char *which, struct str *out, size_t *count, size_t room)
 {
-	DIR *dir = opendir(arena_fmt(a, "%s/%s", d->data_dir, which).p);
+	DIR *dir = opendir(arena_fmt(a, "%s/%s", parent, which).p);
 	for (struct dirent *entry; dir && *count < room && (entry = readdir(dir));) {
 		if (entry->d_name[0] != '.')
 			out[(*count)++] = arena_str(a, str_of(entry->d_name));
@@ -219,15 +228,16 @@ static size_t list(struct pod_disk *d, struct arena *a, struct str **uids)
 	enum { LISTED_MAX = 20000 };
 	size_t count = 0;
 	*uids = ARENA_ARRAY(a, struct str, LISTED_MAX);
-	list_dir(d, a, "pods", *uids, &count, LISTED_MAX);
-	list_dir(d, a, "logs", *uids, &count, LISTED_MAX);
+	list_dir(a, d->run_dir, "pods", *uids, &count, LISTED_MAX);
+	list_dir(a, d->data_dir, "pods", *uids, &count, LISTED_MAX);
+	list_dir(a, d->data_dir, "logs", *uids, &count, LISTED_MAX);
 	return count;
 }
 
-void pod_disk_init(struct pod_disk *d, const char *data_dir)
+void pod_disk_init(struct pod_disk *d, const char *data_dir, const char *run)
 {
 	static const struct pod_disk_ops ops = {
 		set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
 	};
-	*d = (struct pod_disk){&ops, data_dir};
+	*d = (struct pod_disk){&ops, data_dir, run};
 }
