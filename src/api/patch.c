@@ -3,6 +3,8 @@
 // patch_strategic.c.
 #include "api/patch.h"
 
+#include "api/members.h"
+
 int api_patch_of(struct str content_type, enum api_patch *out, struct err *e)
 {
 	static const struct {
@@ -32,18 +34,22 @@ int api_patch_of(struct str content_type, enum api_patch *out, struct err *e)
 // Merges `patch`, an object, into the object `into`.
 static void merge_object(struct arena *a, struct json *into, const struct json *patch)
 {
+	struct members members CLEAN_MEMBERS;
+	members_init(&members, into);
 	json_each(change, patch) {
 		if (change->type == JSON_NULL) {
-			json_remove(into, change->key);
+			members_remove(&members, change->key);
 			continue;
 		}
 		if (change->type != JSON_OBJECT) {
-			json_set(into, change->key, json_clone(a, change));
+			members_set(&members, change->key, json_clone(a, change));
 			continue;
 		}
-		struct json *child = json_get(into, change->key);
-		if (!child || child->type != JSON_OBJECT)
-			child = json_set(into, change->key, json_object(a)); // nulls inside still remove
+		struct json *child = members_get(&members, change->key);
+		if (!child || child->type != JSON_OBJECT) { // nulls inside still remove
+			members_set(&members, change->key, json_object(a));
+			child = members_get(&members, change->key);
+		}
 		merge_object(a, child, change);
 	}
 }

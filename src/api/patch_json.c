@@ -2,13 +2,18 @@
 // JSON patch (RFC 6902): operations in order, each on what the one before left.
 #include "api/patch.h"
 
-enum { OPERATIONS_MAX = 10000, COPIED_MAX = 100000 }; // COPIED_MAX: values that "copy" may make in all
+enum {
+	OPERATIONS_MAX = 10000,
+	COPIED_MAX = 100000,	// values that "copy" may make in all
+	WALKED_MAX = 50000000, // members and elements that pointers may pass in all
+};
 
 struct patching {
 	struct arena *arena;
 	struct json *root;
 	size_t index;  // of the operation
 	size_t copied; // values made by "copy" so far
+	size_t walked; // members and elements passed so far
 	struct err *e;
 };
 
@@ -48,8 +53,9 @@ static int64_t array_index(const struct json *array, struct str step, bool past)
 	return i >= 0 && i < count + past ? i : -1;
 }
 
-static struct json *step_into(struct json *at, struct str step)
+static struct json *step_into(struct patching *p, struct json *at, struct str step)
 {
+	p->walked += at->count;
 	if (at->type == JSON_OBJECT)
 		return json_get(at, step);
 	if (at->type != JSON_ARRAY)
@@ -66,7 +72,7 @@ static struct json *parent_of(struct patching *p, struct str pointer, struct str
 	struct json *at = p->root;
 	struct str step, rest = str_from(pointer, 1);
 	while (at && str_cut(rest, '/', &step, &rest))
-		at = step_into(at, unescape(p->arena, step));
+		at = step_into(p, at, unescape(p->arena, step));
 	*last = unescape(p->arena, step);
 	return at;
 }
@@ -77,7 +83,7 @@ static struct json *find(struct patching *p, struct str pointer)
 		return p->root;
 	struct str last;
 	struct json *parent = parent_of(p, pointer, &last);
-	return parent ? step_into(parent, last) : NULL;
+	return parent ? step_into(p, parent, last) : NULL;
 }
 
 static int add(struct patching *p, struct str path, struct json *value)
@@ -103,7 +109,7 @@ static int take_out(struct patching *p, struct str path, struct json **out)
 {
 	struct str last;
 	struct json *parent = parent_of(p, path, &last);
-	struct json *child = parent ? step_into(parent, last) : NULL;
+	struct json *child = parent ? step_into(p, parent, last) : NULL;
 	if (!child)
 		return impossible(p, "there is no such value", path);
 	json_unlink(parent, child);
@@ -119,7 +125,7 @@ static int replace(struct patching *p, struct str path, struct json *value)
 	}
 	struct str last;
 	struct json *parent = parent_of(p, path, &last);
-	struct json *old = parent ? step_into(parent, last) : NULL;
+	struct json *old = parent ? step_into(p, parent, last) : NULL;
 	if (!old)
 		return impossible(p, "there is no value to replace", path);
 	if (parent->type == JSON_OBJECT) {
@@ -212,6 +218,8 @@ int api_patch_json(struct arena *a, struct json **object, const struct json *ope
 			return err_set(e, ERR_BAD_REQUEST, "operation %zu of the JSON patch is no object", p.index);
 		if (perform(&p, operation))
 			return -1;
+		if (p.walked > WALKED_MAX)
+			return err_set(e, ERR_TOO_LARGE, "the JSON patch takes too much searching in long lists");
 		p.index++;
 	}
 	*object = p.root;

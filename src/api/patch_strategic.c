@@ -9,13 +9,15 @@
 //   $deleteFromPrimitiveList/f: [v, ...]    values to take out of list f
 //   $setElementOrder/f: [...]               the order of list f
 // The order of a merged list: patch elements as the patch has them, the others between them where they stood before.
+#include "api/members.h"
 #include "api/patch.h"
-#include "base/map.h"
 
 #define PATCH_KEY STR("$patch")
 #define RETAIN_KEY STR("$retainKeys")
 #define DELETE_PREFIX STR("$deleteFromPrimitiveList/")
 #define ORDER_PREFIX STR("$setElementOrder/")
+
+enum { ORDERS_MAX = 200 }; // no type has as many lists
 
 struct merging {
 	struct arena *arena;
@@ -32,6 +34,15 @@ static bool is_directive(struct str key)
 
 // A patch value that has nothing to merge into: itself without directives and nulls. Returns whether it says of
 // itself that it should go ($patch: delete).
+static bool strip(struct json *value);
+
+static bool strip_child(struct json *child, void *arg)
+{
+	const struct json *parent = arg;
+	bool drop = parent->type == JSON_OBJECT && (child->type == JSON_NULL || is_directive(child->key));
+	return drop || strip(child);
+}
+
 static bool strip(struct json *value)
 {
 	if (json_str_is(value, "$patch", "delete"))
@@ -39,12 +50,7 @@ static bool strip(struct json *value)
 	if (value->type == JSON_ARRAY && value->count > 0 && value->first->type == JSON_OBJECT &&
 	    value->first->count == 1 && json_get(value->first, PATCH_KEY))
 		json_unlink(value, value->first); // {"$patch": "replace"} before the elements
-	for (struct json *child = json_first(value), *next; child; child = next) {
-		next = child->next;
-		bool drop = value->type == JSON_OBJECT && (child->type == JSON_NULL || is_directive(child->key));
-		if (drop || strip(child))
-			json_unlink(value, child);
-	}
+	json_sweep(value, strip_child, value);
 	return false;
 }
 
@@ -132,38 +138,39 @@ static int no_key(struct merging *m, const struct json *element, struct str key)
 		       arena_c(m->arena, json_text(m->arena, element)), STR_FMT(key));
 }
 
-static struct json *by_key(const struct json *list, struct str key, const struct json *value)
+static bool is_placed(struct json *element, void *arg)
 {
-	json_each(element, list)
-		if (json_equal(json_get(element, key), value))
-			return element;
-	return NULL;
+	return place(arg, element) != 0;
+}
+
+static bool is_special(struct json *element, void *arg)
+{
+	return json_get(element, PATCH_KEY) != NULL;
 }
 
 // Carries out the elements of `patch` that hold $patch and takes them out of it. *replaced: the list is to be
 // replaced by what is left.
 static int special_elements(struct merging *m, struct str key, struct json *list, struct json *patch, bool *replaced)
 {
+	struct json *deleted = json_array(m->arena);
 	*replaced = false;
-	for (struct json *element = json_first(patch), *next; element; element = next) {
-		next = element->next;
-		struct json *directive = json_get(element, PATCH_KEY);
-		if (!directive)
+	json_each(element, patch) {
+		if (!json_get(element, PATCH_KEY))
 			continue;
-		if (json_str_is(element, "$patch", "replace")) {
-			*replaced = true;
-		} else if (json_str_is(element, "$patch", "delete")) {
-			struct json *value = json_get(element, key), *found;
-			if (!value)
-				return no_key(m, element, key);
-			while ((found = by_key(list, key, value)))
-				json_unlink(list, found);
-		} else {
+		bool replace = json_str_is(element, "$patch", "replace");
+		if (!replace && !json_str_is(element, "$patch", "delete"))
 			return err_set(m->e, ERR_BAD_REQUEST,
 				       "$patch in a list's element is \"replace\" or \"delete\"");
-		}
-		json_unlink(patch, element);
+		if (!replace && !json_get(element, key))
+			return no_key(m, element, key);
+		if (!replace)
+			json_push(deleted, json_clone(m->arena, element));
+		*replaced = *replaced || replace;
 	}
+	struct places gone CLEAN_PLACES;
+	places_of(&gone, m, key, deleted);
+	json_sweep(list, is_placed, &gone);
+	json_sweep(patch, is_special, NULL);
 	return 0;
 }
 
@@ -211,11 +218,7 @@ static void take_out_scalars(struct merging *m, struct json *list, const struct 
 {
 	struct places gone CLEAN_PLACES;
 	places_of(&gone, m, STR_NONE, values);
-	for (struct json *child = json_first(list), *next; child; child = next) {
-		next = child->next;
-		if (place(&gone, child))
-			json_unlink(list, child);
-	}
+	json_sweep(list, is_placed, &gone);
 }
 
 static bool has_maps(const struct json *list)
@@ -249,6 +252,11 @@ static int merge_list(struct merging *m, const struct api_field *field, struct j
 	return 0;
 }
 
+static bool is_not_kept(struct json *field, void *arg)
+{
+	return !map_has(arg, field->key);
+}
+
 // $retainKeys: fields of `into` that the list does not name go; what the patch sets it must name.
 static int retain_keys(struct merging *m, struct json *into, struct json *patch)
 {
@@ -270,11 +278,7 @@ static int retain_keys(struct merging *m, struct json *into, struct json *patch)
 			return err_set(m->e, ERR_BAD_REQUEST,
 				       "the patch sets \"%.*s\", which its $retainKeys does not name",
 				       STR_FMT(field->key));
-	for (struct json *field = json_first(into), *next; field; field = next) {
-		next = field->next;
-		if (!map_has(&kept, field->key))
-			json_unlink(into, field);
-	}
+	json_sweep(into, is_not_kept, &kept);
 	return 0;
 }
 
@@ -330,10 +334,13 @@ static int set_order(struct merging *m, const struct api_type *type, struct json
 
 static int set_orders(struct merging *m, const struct api_type *type, struct json *into, struct json *patch)
 {
+	size_t orders = 0;
 	for (struct json *entry = json_first(patch), *next; entry; entry = next) {
 		next = entry->next;
 		if (!str_starts(entry->key, ORDER_PREFIX))
 			continue;
+		if (++orders > ORDERS_MAX)
+			return err_set(m->e, ERR_BAD_REQUEST, "more than %d $setElementOrder in one map", ORDERS_MAX);
 		if (set_order(m, type, into, patch, entry))
 			return -1;
 		next = entry->next; // set_order may have taken the list out
@@ -342,23 +349,23 @@ static int set_orders(struct merging *m, const struct api_type *type, struct jso
 	return 0;
 }
 
-static int merge_field(struct merging *m, const struct api_type *type, struct json *into, struct json *change)
+static int merge_field(struct merging *m, const struct api_type *type, struct members *into, struct json *change)
 {
 	struct str name = change->key;
-	struct json *there = json_get(into, name);
+	struct json *there = members_get(into, name);
 	if (change->type == JSON_NULL) {
-		json_remove(into, name);
+		members_remove(into, name);
 		return 0;
 	}
 	if (str_starts(name, DELETE_PREFIX)) {
 		if (change->type != JSON_ARRAY)
 			return err_set(m->e, ERR_BAD_REQUEST, "%.*s is a list of values", STR_FMT(name));
-		take_out_scalars(m, json_get(into, str_from(name, DELETE_PREFIX.n)), change);
+		take_out_scalars(m, members_get(into, str_from(name, DELETE_PREFIX.n)), change);
 		return 0;
 	}
 	if (!there || there->type != change->type) {
 		strip(change);
-		json_set(into, name, change);
+		members_set(into, name, change);
 		return 0;
 	}
 	const struct api_field *field = type ? api_field_find(type, name) : NULL;
@@ -371,7 +378,7 @@ static int merge_field(struct merging *m, const struct api_type *type, struct js
 	else
 		merged = change;
 	if (!failed && merged != there)
-		json_set(into, name, merged);
+		members_set(into, name, merged);
 	return failed;
 }
 
@@ -388,10 +395,12 @@ static int merge_map(struct merging *m, const struct api_type *type, struct json
 	}
 	if (retain_keys(m, *into, patch) || set_orders(m, type, *into, patch))
 		return -1;
+	struct members members CLEAN_MEMBERS;
+	members_init(&members, *into);
 	for (struct json *change = json_first(patch), *next; change; change = next) {
 		next = change->next;
 		json_unlink(patch, change);
-		if (merge_field(m, type, *into, change))
+		if (merge_field(m, type, &members, change))
 			return -1;
 	}
 	return 0;

@@ -2,6 +2,7 @@
 #include "api/selector.h"
 
 #include "api/format.h"
+#include "base/map.h"
 
 enum operation { IN, NOT_IN, EXISTS, ABSENT, GREATER, LESS };
 
@@ -274,9 +275,8 @@ static bool has_value(const struct requirement *q, struct str value)
 	return false;
 }
 
-static bool holds(const struct requirement *q, const struct json *labels)
+static bool holds(const struct requirement *q, const struct json *label)
 {
-	const struct json *label = json_get(labels, q->key);
 	struct str value = label && label->type == JSON_STRING ? label->text : STR_NONE;
 	int64_t number;
 	switch (q->operation) {
@@ -295,10 +295,27 @@ static bool holds(const struct requirement *q, const struct json *labels)
 	}
 }
 
+enum { WALKED_FEW = 1000 }; // requirements times labels that are compared one by one
+
+// Many requirements on many labels: by a table.
+static bool matches_many(const struct api_selector *s, const struct json *labels)
+{
+	struct map by_key CLEAN_MAP;
+	map_init(&by_key);
+	json_each(label, labels)
+		map_set(&by_key, label->key, label);
+	for (size_t i = 0; i < s->count; i++)
+		if (!holds(&s->requirements[i], map_get(&by_key, s->requirements[i].key)))
+			return false;
+	return !s->nothing;
+}
+
 bool api_selector_matches(const struct api_selector *s, const struct json *labels)
 {
+	if (labels && labels->count * s->count > WALKED_FEW)
+		return matches_many(s, labels);
 	for (size_t i = 0; i < s->count; i++)
-		if (!holds(&s->requirements[i], labels))
+		if (!holds(&s->requirements[i], json_get(labels, s->requirements[i].key)))
 			return false;
 	return !s->nothing;
 }

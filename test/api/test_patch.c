@@ -126,3 +126,42 @@ TEST(patch_types)
 	CHECK(!api_patch_of(STR("application/json-patch+json"), &kind, &e) && kind == API_PATCH_JSON);
 	CHECK(api_patch_of(STR("application/json"), &kind, &e) < 0 && e.reason == ERR_UNSUPPORTED_MEDIA);
 }
+
+// A patch of many members on an object of many: what it costs grows with their sum.
+static struct json *many(struct arena *a, int count, bool null)
+{
+	struct json *labels = json_object(a), *object = json_object(a);
+	for (int i = count; i-- > 0;)
+		json_push(labels, null && i % 2 ? json_null(a) : json_string(a, STR("v")))->key = arena_fmt(a, "k%d", i);
+	json_put(object, "labels", labels);
+	return object;
+}
+
+TEST(patch_of_many_members)
+{
+	static const enum api_patch kinds[] = {API_PATCH_MERGE, API_PATCH_STRATEGIC};
+	enum { MANY = 100000 };
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		struct arena a CLEAN_ARENA;
+		arena_init(&a);
+		struct err e CLEAN_ERR = ERR_EMPTY;
+		struct json *tree = many(&a, MANY, false);
+		json_put_str(&a, json_get(tree, STR("labels")), "kept", STR("1"));
+		REQUIRE(!apply(&a, kinds[i], &tree, many(&a, MANY, true), &e));
+		CHECK_INT(json_get(tree, STR("labels"))->count, MANY / 2 + 1);
+		CHECK_STR(json_str(tree, "labels.kept"), "1");
+		CHECK(!json_at(tree, "labels.k1") && json_at(tree, "labels.k2"));
+	}
+}
+
+TEST(patch_json_searching_is_bounded)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct json *tree = many(&a, 100000, false), *operations = json_array(&a);
+	for (int i = 0; i < 1000; i++)
+		json_push(operations, parse(&a, "{\"op\":\"test\",\"path\":\"/labels/k0\",\"value\":\"v\"}"));
+	CHECK(api_patch_json(&a, &tree, operations, &e) < 0);
+	CHECK_INT(e.reason, ERR_TOO_LARGE);
+}
