@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/defaults/defaults.h"
+#include "api/members.h"
 #include "api/quantity.h"
 
 static void put_absent(struct arena *a, struct json *object, const char *key, struct json *value)
@@ -43,10 +44,11 @@ static void request_limits(struct arena *a, struct json *resources)
 	const struct json *limits = json_get(resources, STR("limits"));
 	if (!limits || limits->count == 0)
 		return;
-	struct json *requests = json_need_object(a, resources, "requests");
+	struct members requests CLEAN_MEMBERS;
+	members_init(&requests, json_need_object(a, resources, "requests"));
 	json_each(limit, limits)
-		if (!json_get(requests, limit->key))
-			json_set(requests, limit->key, json_clone(a, limit));
+		if (!members_get(&requests, limit->key))
+			members_set(&requests, limit->key, json_clone(a, limit));
 }
 
 // A container on the host's network takes the host's port.
@@ -96,15 +98,21 @@ static void default_pod_requests(struct arena *a, struct json *spec)
 {
 	struct json *whole = json_get(spec, STR("resources"));
 	const struct json *limits = json_get(whole, STR("limits"));
+	if (!limits || limits->count == 0)
+		return;
+	bool known = json_get(whole, STR("requests")) != NULL;
+	struct members requests CLEAN_MEMBERS;
+	members_init(&requests, json_need_object(a, whole, "requests"));
 	json_each(limit, limits) {
-		if (!is_for_pods(limit->key) || json_get(json_get(whole, STR("requests")), limit->key))
+		bool huge = str_starts(limit->key, STR("hugepages-"));
+		if (!is_for_pods(limit->key) || members_get(&requests, limit->key))
 			continue;
-		struct quantity q = requested_of_all(spec, limit->key);
-		struct json *value = q.nano > 0 && !str_starts(limit->key, STR("hugepages-"))
-					     ? json_string(a, quantity_text(a, q))
-					     : json_clone(a, limit);
-		json_set(json_need_object(a, whole, "requests"), limit->key, value);
+		struct quantity q = huge ? quantity_of_int(0) : requested_of_all(spec, limit->key);
+		struct json *value = q.nano > 0 ? json_string(a, quantity_text(a, q)) : json_clone(a, limit);
+		members_set(&requests, limit->key, value);
 	}
+	if (!known && requests.object->count == 0)
+		json_remove(whole, STR("requests"));
 }
 
 void api_defaults_pod(struct arena *a, struct json *pod)

@@ -95,17 +95,26 @@ void check_container_resources(struct check *c, const struct path *p, const stru
 
 // Resources of the whole pod
 
-// What all containers request together, by resource; the amounts live in the arena.
-static void sum_requests(struct check *c, struct map *sums, const struct json *containers)
+// Adds what a container requests to the sums by resource; the amounts live in the arena.
+static void add_requests(struct check *c, struct map *sums, const struct json *container)
 {
-	json_each(container, containers)
-		json_each(request, json_at(container, "resources.requests")) {
-			struct quantity q, *sum = map_get(sums, request->key);
-			if (!sum)
-				map_set(sums, request->key, sum = ARENA_NEW(c->arena, struct quantity));
-			if (!quantity_of(request, &q))
-				*sum = quantity_add(*sum, q);
-		}
+	json_each(request, json_at(container, "resources.requests")) {
+		struct quantity q, *sum = map_get(sums, request->key);
+		if (!sum)
+			map_set(sums, request->key, sum = ARENA_NEW(c->arena, struct quantity));
+		if (!quantity_of(request, &q))
+			*sum = quantity_add(*sum, q);
+	}
+}
+
+// What those containers request together that run side by side.
+static void sum_requests(struct check *c, struct map *sums, const struct json *spec)
+{
+	json_each(container, field(spec, "containers"))
+		add_requests(c, sums, container);
+	json_each(container, field(spec, "initContainers"))
+		if (str_is(text_of(container, "restartPolicy"), "Always"))
+			add_requests(c, sums, container);
 }
 
 static void check_pod_amounts(struct check *c, const struct path *p, const struct json *amounts)
@@ -131,7 +140,7 @@ void check_pod_resources(struct check *c, const struct path *p, const struct jso
 	struct map sums CLEAN_MAP;
 	index_init(&limit_of, limits, NULL);
 	map_init(&sums);
-	sum_requests(c, &sums, field(spec, "containers"));
+	sum_requests(c, &sums, spec);
 	json_each(request, requests) {
 		const struct quantity *sum = map_get(&sums, request->key);
 		struct quantity q;
