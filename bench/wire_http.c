@@ -51,7 +51,7 @@ static struct tls_context *make_context(struct loop *l)
 				 .not_before_ns = from, .not_after_ns = to};
 	MUST(x509_make_authority(STR("bench-ca"), from, to, &authority, &e) == 0);
 	MUST(x509_issue(buf_str(&authority.certificate), buf_str(&authority.key), &r, &server, &e) == 0);
-	struct tls_config config = {.certificate = buf_str(&server.certificate), .key = buf_str(&server.key)};
+	struct tls_config config = {.certificate = buf_str(&server.certificate), .key = buf_str(&server.key), .http2 = true};
 	struct tls_context *c = tls_context_server(&config, &e);
 	MUST(c);
 	x509_pair_finish(&authority);

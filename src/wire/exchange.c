@@ -33,6 +33,13 @@ void exchange_destroy(struct exchange *x)
 	free(x);
 }
 
+void exchange_set_origin(struct exchange *x, const struct server_connection *c)
+{
+	x->seen.secure = c->secure;
+	x->seen.remote = arena_str(&x->seen.arena, str_of(c->remote));
+	x->seen.peer = tls_peer_copy(&x->seen.arena, c->peer);
+}
+
 void exchange_set_target(struct exchange *x, struct str target)
 {
 	x->seen.target = target;

@@ -7,6 +7,7 @@
 #include "wire/server.h"
 
 struct exchange;
+struct server_connection;
 
 // What carries an exchange: an HTTP/1 connection or an HTTP/2 stream.
 struct carrier {
@@ -40,6 +41,7 @@ struct exchange {
 
 struct exchange *exchange_create(struct http_server *s, struct carrier *c);
 void exchange_destroy(struct exchange *x); // by the carrier, while not shown
+void exchange_set_origin(struct exchange *x, const struct server_connection *c); // remote, secure, peer
 void exchange_set_target(struct exchange *x, struct str target); // path and query follow
 
 // The carrier got the head; asks the handler how to go on. The exchange may be gone after it (`end` was called then).

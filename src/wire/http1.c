@@ -271,9 +271,7 @@ static void take_head(struct http1 *h)
 	x->seen.method = head->method;
 	x->seen.headers = head->headers;
 	x->seen.host = http_header(head->headers, "host");
-	x->seen.secure = c->secure;
-	x->seen.remote = arena_str(&x->seen.arena, str_of(c->remote));
-	x->seen.peer = tls_peer_copy(&x->seen.arena, c->peer);
+	exchange_set_origin(x, c);
 	exchange_set_target(x, head->target);
 	server_connection_expect(c, c->server->config.body_timeout_ns);
 	enum http_take take = exchange_show_head(x);

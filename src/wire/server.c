@@ -86,8 +86,12 @@ static void on_ready(void *arg, struct duplex *d, const struct err *e)
 		server_connection_close(c, false);
 		return;
 	}
-	c->peer = tls_peer(tls_of_duplex(d));
-	http1_start(c);
+	struct tls *tls = tls_of_duplex(d);
+	c->peer = tls_peer(tls);
+	if (tls_http2(tls))
+		http2_start(c);
+	else
+		http1_start(c);
 }
 
 // NULL when there are too many.

@@ -16,7 +16,7 @@ struct tls_config {
 	struct str authorities; // PEM: those who may have signed the peer's certificate. Server: a client certificate is
 				// requested, not demanded, when given. Client: empty trusts nobody unless `insecure`
 	bool insecure;		// a client that takes any server
-	bool http2;		// offer h2 before http/1.1 by ALPN (a server)
+	bool http2;		// offer h2 before http/1.1 by ALPN (client.h speaks only the latter)
 };
 
 struct tls_context *tls_context_server(const struct tls_config *c, struct err *e);

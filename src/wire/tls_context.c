@@ -140,7 +140,10 @@ struct tls_context *tls_context_client(const struct tls_config *config, struct e
 {
 	struct tls_context *c = context_create(TLS_client_method(), false);
 	SSL_CTX_set_verify(c->ssl, config->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_alpn_protos(c->ssl, (const unsigned char *)"\x08http/1.1", 9);
+	if (config->http2)
+		SSL_CTX_set_alpn_protos(c->ssl, (const unsigned char *)"\x02h2\x08http/1.1", 12);
+	else
+		SSL_CTX_set_alpn_protos(c->ssl, (const unsigned char *)"\x08http/1.1", 9);
 	if (use_identity(c, config, e) == 0 &&
 	    (config->authorities.n == 0 || use_authorities(c->ssl, config->authorities, false, e) == 0))
 		return c;
