@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/client.h"
 
-struct str client_path(struct arena *a, struct str group_version, struct str namespace, struct str plural, struct str name,
-		       struct str subresource)
+struct str client_path(struct arena *a, struct str group_version, struct str namespace, struct str plural,
+		       struct str name, struct str subresource)
 {
 	struct buf path CLEAN_BUF;
 	buf_init(&path);
@@ -41,7 +41,8 @@ void client_get(struct transport *t, struct str path, client_done *done, void *a
 	send_json(t, "GET", path, NULL, NULL, done, arg);
 }
 
-void client_create(struct transport *t, struct str collection_path, const struct json *object, client_done *done, void *arg)
+void client_create(struct transport *t, struct str collection_path, const struct json *object, client_done *done,
+		   void *arg)
 {
 	send_json(t, "POST", collection_path, "application/json", object, done, arg);
 }
@@ -56,12 +57,14 @@ void client_patch_merge(struct transport *t, struct str path, const struct json 
 	send_json(t, "PATCH", path, "application/merge-patch+json", patch, done, arg);
 }
 
-void client_patch_strategic(struct transport *t, struct str path, const struct json *patch, client_done *done, void *arg)
+void client_patch_strategic(struct transport *t, struct str path, const struct json *patch, client_done *done,
+			    void *arg)
 {
 	send_json(t, "PATCH", path, "application/strategic-merge-patch+json", patch, done, arg);
 }
 
-void client_delete(struct transport *t, struct str path, const struct json *delete_options, client_done *done, void *arg)
+void client_delete(struct transport *t, struct str path, const struct json *delete_options, client_done *done,
+		   void *arg)
 {
 	send_json(t, "DELETE", path, "application/json", delete_options, done, arg);
 }

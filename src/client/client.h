@@ -27,7 +27,8 @@ struct client_stream_events {
 	// One line of a watch: {"type":...,"object":...}. The blob may be kept by blob_ref; it is shared with other
 	// watchers where the transport is in process.
 	void (*on_line)(void *arg, struct blob *line);
-	void (*on_end)(void *arg, const struct err *e); // e NULL: ended in order (timeout); not after client_stream_close
+	// e NULL: ended in order (timeout). Not after client_stream_close.
+	void (*on_end)(void *arg, const struct err *e);
 };
 
 struct client_stream;
@@ -41,7 +42,8 @@ struct transport {
 // destroyed get it from there, with code 0 and ERR_UNAVAILABLE. A stream's callbacks come later than client_watch, too.
 struct transport_ops {
 	void (*send)(struct transport *, const struct client_request *, client_done *, void *arg);
-	struct client_stream *(*watch)(struct transport *, struct str path, const struct client_stream_events *, void *arg);
+	struct client_stream *(*watch)(struct transport *, struct str path, const struct client_stream_events *,
+				       void *arg);
 	void (*stream_close)(struct transport *, struct client_stream *);
 	void (*destroy)(struct transport *);
 };
@@ -51,23 +53,35 @@ static inline void client_send(struct transport *t, const struct client_request 
 	t->ops->send(t, r, done, arg);
 }
 // A GET with watch=true whose answer is read line by line.
-static inline struct client_stream *client_watch(struct transport *t, struct str path, const struct client_stream_events *ev, void *arg)
+static inline struct client_stream *client_watch(struct transport *t, struct str path,
+						 const struct client_stream_events *ev, void *arg)
 {
 	return t->ops->watch(t, path, ev, arg);
 }
-static inline void client_stream_close(struct transport *t, struct client_stream *s) { if (s) t->ops->stream_close(t, s); }
-static inline void client_destroy(struct transport *t) { if (t) t->ops->destroy(t); }
+static inline void client_stream_close(struct transport *t, struct client_stream *s)
+{
+	if (s)
+		t->ops->stream_close(t, s);
+}
+static inline void client_destroy(struct transport *t)
+{
+	if (t)
+		t->ops->destroy(t);
+}
 
 // Paths: "/apis/apps/v1/namespaces/NS/deployments/NAME/SUB"; empty parts are left out. group_version "v1" or "apps/v1".
-struct str client_path(struct arena *a, struct str group_version, struct str namespace, struct str plural, struct str name,
-		       struct str subresource);
+struct str client_path(struct arena *a, struct str group_version, struct str namespace, struct str plural,
+		       struct str name, struct str subresource);
 
 // Shorthands over client_send.
 void client_get(struct transport *t, struct str path, client_done *done, void *arg);
-void client_create(struct transport *t, struct str collection_path, const struct json *object, client_done *done, void *arg);
+void client_create(struct transport *t, struct str collection_path, const struct json *object, client_done *done,
+		   void *arg);
 void client_update(struct transport *t, struct str path, const struct json *object, client_done *done, void *arg);
 void client_patch_merge(struct transport *t, struct str path, const struct json *patch, client_done *done, void *arg);
-void client_patch_strategic(struct transport *t, struct str path, const struct json *patch, client_done *done, void *arg);
-void client_delete(struct transport *t, struct str path, const struct json *delete_options, client_done *done, void *arg);
+void client_patch_strategic(struct transport *t, struct str path, const struct json *patch, client_done *done,
+			    void *arg);
+void client_delete(struct transport *t, struct str path, const struct json *delete_options, client_done *done,
+		   void *arg);
 
 #endif

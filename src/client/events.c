@@ -48,7 +48,7 @@ struct events {
 	struct map entries, sources, similar;
 	int open;
 	int64_t stamp; // of the newest event's name
-	bool dead; // destroyed while requests were open: the last answer frees it
+	bool dead;     // destroyed while requests were open: the last answer frees it
 };
 
 // ---- what an event looks like
@@ -162,7 +162,8 @@ static void entry_write(struct entry *entry)
 	if (entry->count_written == 0) {
 		int64_t now = loop_wall(v->transport->loop);
 		v->stamp = now > v->stamp ? now : v->stamp + 1; // two events of one moment are two
-		entry->name = arena_fmt(&entry->memory, "%.*s.%llx", STR_FMT(entry->about.name), (unsigned long long)v->stamp);
+		entry->name =
+		    arena_fmt(&entry->memory, "%.*s.%llx", STR_FMT(entry->about.name), (unsigned long long)v->stamp);
 		entry->count_written = entry->count;
 		struct str path = client_path(&a, STR("v1"), namespace_of(entry), STR("events"), STR_NONE, STR_NONE);
 		client_create(v->transport, path, event_object(&a, entry), write_done, entry);
@@ -249,10 +250,10 @@ static struct entry *entry_create(struct events *v, struct str key, const struct
 	arena_init(&entry->memory);
 	struct arena *a = &entry->memory;
 	entry->key = arena_str(a, key);
-	entry->about = (struct events_about){
-		arena_str(a, about->api_version), arena_str(a, about->kind), arena_str(a, about->namespace),
-		arena_str(a, about->name), arena_str(a, about->uid), arena_str(a, about->resource_version),
-		arena_str(a, about->field_path)};
+	entry->about = (struct events_about){arena_str(a, about->api_version), arena_str(a, about->kind),
+					     arena_str(a, about->namespace),   arena_str(a, about->name),
+					     arena_str(a, about->uid),	       arena_str(a, about->resource_version),
+					     arena_str(a, about->field_path)};
 	entry->first_ns = now_ns;
 	entry->retry.fire = retry_fire;
 	entry->retry.loop = v->transport->loop;
@@ -268,8 +269,9 @@ static void record(struct events *v, const struct events_about *about, enum even
 	arena_init(&a);
 	int64_t now_ns = loop_wall(v->transport->loop);
 	sweep(v, now_ns);
-	struct str object_key = arena_fmt(&a, "%.*s/%.*s/%.*s/%.*s/%.*s", STR_FMT(about->kind), STR_FMT(about->namespace),
-					  STR_FMT(about->name), STR_FMT(about->uid), STR_FMT(about->field_path));
+	struct str object_key =
+	    arena_fmt(&a, "%.*s/%.*s/%.*s/%.*s/%.*s", STR_FMT(about->kind), STR_FMT(about->namespace),
+		      STR_FMT(about->name), STR_FMT(about->uid), STR_FMT(about->field_path));
 	struct str reason_key = arena_fmt(&a, "%.*s/%d/%.*s", STR_FMT(object_key), type, STR_FMT(reason));
 	struct str key = arena_fmt(&a, "%.*s/%.*s", STR_FMT(reason_key), STR_FMT(message));
 	struct entry *entry = map_get(&v->entries, key);
@@ -339,11 +341,11 @@ void events_destroy(struct events *v)
 struct events_about events_about_object(const char *api_version, const char *kind, const struct json *object)
 {
 	return (struct events_about){
-		.api_version = str_of(api_version),
-		.kind = str_of(kind),
-		.namespace = json_str(object, "metadata.namespace"),
-		.name = json_str(object, "metadata.name"),
-		.uid = json_str(object, "metadata.uid"),
-		.resource_version = json_str(object, "metadata.resourceVersion"),
+	    .api_version = str_of(api_version),
+	    .kind = str_of(kind),
+	    .namespace = json_str(object, "metadata.namespace"),
+	    .name = json_str(object, "metadata.name"),
+	    .uid = json_str(object, "metadata.uid"),
+	    .resource_version = json_str(object, "metadata.resourceVersion"),
 	};
 }

@@ -10,7 +10,7 @@
 
 struct events;
 
-struct events_about { // the object it happened to
+struct events_about {		      // the object it happened to
 	struct str api_version, kind; // "v1" "Pod", "apps/v1" "ReplicaSet"
 	struct str namespace;	      // empty for cluster-scoped ones: their events go to "default"
 	struct str name, uid;

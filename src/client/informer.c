@@ -69,8 +69,7 @@ static struct cached *cached_create(struct blob *line, struct str text)
 		key[namespace.n] = '/';
 	}
 	memcpy(key + key_length - name.n, name.p, name.n);
-	c->object = (struct informer_object){
-		.refs = 1, .key = {key, key_length}, .text = text, .line = blob_ref(line)};
+	c->object = (struct informer_object){.refs = 1, .key = {key, key_length}, .text = text, .line = blob_ref(line)};
 	str_to_i64(scan_get_str(metadata, "resourceVersion"), &c->object.revision);
 	c->uid = scan_get_str(metadata, "uid");
 	return c;

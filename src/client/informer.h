@@ -26,7 +26,8 @@ struct informer_events {
 // path: the collection, with a query for selectors where wanted. Starts at once.
 struct informer *informer_create(struct transport *t, struct str path);
 void informer_destroy(struct informer *i); // not from one of its own notices
-void informer_listen(struct informer *i, const struct informer_events *ev, void *arg); // at most 16; hears of what is there too, during the call
+// At most 16 listeners. A new one hears of what is there too, during the call.
+void informer_listen(struct informer *i, const struct informer_events *ev, void *arg);
 bool informer_synced(const struct informer *i);
 int64_t informer_revision(const struct informer *i); // the cache shows every change up to this one
 size_t informer_count(const struct informer *i);

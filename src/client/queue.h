@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A work queue of keys for a reconcile loop: each key at most once in the queue and never handled twice at a time; a key
-// added while it is handled comes again after; failures come back later, 5 ms doubled up to 16 min.
+// A work queue of keys for a reconcile loop: each key at most once in the queue and never handled twice at a time; a
+// key added while it is handled comes again after; failures come back later, 5 ms doubled up to 16 min.
 #ifndef CLIENT_QUEUE_H
 #define CLIENT_QUEUE_H
 
@@ -8,8 +8,8 @@
 
 struct queue;
 
-// `handle` starts work on a key (borrowed during the call) and sees to it that queue_done is called exactly once for it,
-// then or later. At most `parallel` keys are being handled at once.
+// `handle` starts work on a key (borrowed during the call) and sees to it that queue_done is called exactly once for
+// it, then or later. At most `parallel` keys are being handled at once.
 struct queue *queue_create(struct loop *l, size_t parallel, void (*handle)(void *arg, struct str key), void *arg);
 void queue_destroy(struct queue *q);
 void queue_add(struct queue *q, struct str key);

@@ -13,7 +13,8 @@ struct watcher_events {
 	// A list begins (also again from its start, after an error): what is not told between here and on_listed does
 	// not exist.
 	void (*on_listing)(void *arg);
-	// `text` is the object's JSON and lies in `line`; both are borrowed (blob_ref to keep). deleted: its last state.
+	// `text` is the object's JSON and lies in `line`; both are borrowed (blob_ref to keep). Of a deleted object it
+	// is the last state.
 	void (*on_object)(void *arg, struct blob *line, struct str text, bool deleted);
 	void (*on_listed)(void *arg);
 };

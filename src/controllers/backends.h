@@ -10,7 +10,7 @@ struct backend {
 	struct str ip;
 	struct json *ports; // [{name, port, protocol, appProtocol}] as this pod serves them; never NULL, may be empty
 	bool ready, serving, terminating; // as EndpointSlice's conditions
-	bool named; // the pod's hostname is a name below the Service's
+	bool named;			  // the pod's hostname is a name below the Service's
 };
 
 struct backends {

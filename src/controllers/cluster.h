@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the controllers share: one transport, one cache a resource (made when the first of them asks), one index of pods.
+// What the controllers share: one transport, one cache a resource (made when the first of them asks), one cache of
+// pods.
 #ifndef CONTROLLERS_CLUSTER_H
 #define CONTROLLERS_CLUSTER_H
 

@@ -19,7 +19,8 @@ struct controllers *controllers_start(struct transport *t, const struct controll
 void controllers_stop(struct controllers *c);
 
 // A selection is a list of names: "*" is all that run by default, "-name" all but this, "none" nothing; the last word
-// on a name wins, and a list that begins with a "-name" begins with "*". "scheduler" may be named too: whoever starts the scheduler asks controllers_selected.
+// on a name wins, and a list that begins with a "-name" begins with "*". "scheduler" may be named too: whoever starts
+// the scheduler asks controllers_selected.
 int controllers_check(struct str selection, struct err *e);
 bool controllers_selected(struct str selection, const char *name);
 // For --help: every name, in order; NULL past the end.

@@ -38,7 +38,8 @@ static struct events_about about(const struct json *deployment)
 
 // ---- writing
 
-static void write_status(struct deployment_controller *c, struct sync *s, const struct json *deployment, struct json *status)
+static void write_status(struct deployment_controller *c, struct sync *s, const struct json *deployment,
+			 struct json *status)
 {
 	struct json *patch = json_object(&s->arena);
 	json_put_str(&s->arena, json_need_object(&s->arena, patch, "metadata"), "resourceVersion",
@@ -101,7 +102,8 @@ static bool resized(void *arg, struct sync *s, const struct client_response *r)
 	struct events_about whom = about(resize->step->deployment);
 	events_record(resize->step->controller->events, &whom, EVENTS_NORMAL, "ScalingReplicaSet",
 		      "Scaled %s replica set %.*s from %lld to %lld", change->to > change->from ? "up" : "down",
-		      STR_FMT(json_str(change->replicaset, "metadata.name")), (long long)change->from, (long long)change->to);
+		      STR_FMT(json_str(change->replicaset, "metadata.name")), (long long)change->from,
+		      (long long)change->to);
 	return true;
 }
 
@@ -113,19 +115,21 @@ static void apply(struct deployment_controller *c, struct sync *s, struct step *
 		struct resize *resize = ARENA_NEW(a, struct resize);
 		*resize = (struct resize){step, &plan->changes[i]};
 		struct str name = json_str(plan->changes[i].replicaset, "metadata.name");
-		sync_write(s, c->replicasets, "PATCH", path_of(s, "replicasets", name, NULL), plan->changes[i].patch, resized,
-			   resize);
+		sync_write(s, c->replicasets, "PATCH", path_of(s, "replicasets", name, NULL), plan->changes[i].patch,
+			   resized, resize);
 	}
 	for (size_t i = 0; i < plan->delete_count; i++) {
 		struct json *options = json_object(a);
-		json_put_str(a, json_need_object(a, options, "preconditions"), "uid", json_str(plan->delete[i], "metadata.uid"));
+		json_put_str(a, json_need_object(a, options, "preconditions"), "uid",
+			     json_str(plan->delete[i], "metadata.uid"));
 		struct str name = json_str(plan->delete[i], "metadata.name");
 		sync_send(s, "DELETE", path_of(s, "replicasets", name, NULL), options, NULL, NULL);
 	}
 	if (plan->again_ns > 0)
 		reconciler_add_after(c->reconciler, s->key, plan->again_ns);
 	if (plan->create) {
-		sync_write(s, c->replicasets, "POST", path_of(s, "replicasets", STR_NONE, NULL), plan->create, created, step);
+		sync_write(s, c->replicasets, "POST", path_of(s, "replicasets", STR_NONE, NULL), plan->create, created,
+			   step);
 		return; // status and annotations follow
 	}
 	if (plan->status)
@@ -141,10 +145,12 @@ static bool changed_owner(void *arg, struct sync *s, const struct client_respons
 	return !r->e || r->e->reason == ERR_NOT_FOUND || r->e->reason == ERR_CONFLICT || r->e->reason == ERR_INVALID;
 }
 
-static void patch_owner(struct deployment_controller *c, struct sync *s, const struct json *replicaset, const struct json *deployment, bool adopt)
+static void patch_owner(struct deployment_controller *c, struct sync *s, const struct json *replicaset,
+			const struct json *deployment, bool adopt)
 {
 	struct arena *a = &s->arena;
-	struct json *patch = json_object(a), *metadata = json_need_object(a, patch, "metadata"), *references = json_array(a);
+	struct json *patch = json_object(a), *metadata = json_need_object(a, patch, "metadata"),
+		    *references = json_array(a);
 	struct str uid = json_str(deployment, "metadata.uid");
 	json_each(reference, json_at(replicaset, "metadata.ownerReferences")) {
 		if (!str_eq(json_str(reference, "uid"), uid))
@@ -162,8 +168,8 @@ static void patch_owner(struct deployment_controller *c, struct sync *s, const s
 	json_put_str(a, metadata, "uid", json_str(replicaset, "metadata.uid"));
 	json_put_str(a, metadata, "resourceVersion", json_str(replicaset, "metadata.resourceVersion"));
 	json_put(metadata, "ownerReferences", references->count ? references : json_null(a));
-	sync_write(s, c->replicasets, "PATCH", path_of(s, "replicasets", json_str(replicaset, "metadata.name"), NULL), patch,
-		   changed_owner, NULL);
+	sync_write(s, c->replicasets, "PATCH", path_of(s, "replicasets", json_str(replicaset, "metadata.name"), NULL),
+		   patch, changed_owner, NULL);
 }
 
 struct claim {
@@ -235,8 +241,8 @@ static void handle(void *arg, struct sync *s)
 	for (size_t i = 0; i < mine.n; i++)
 		has_pods[i] = has_living_pods(c, mine.p[i]);
 	struct lookup lookup = {c, s};
-	struct deployment_view view = {deployment, mine.p,  has_pods, mine.n, name_taken, &lookup,
-				       loop_wall(c->cluster->loop)};
+	struct deployment_view view = {
+	    deployment, mine.p, has_pods, mine.n, name_taken, &lookup, loop_wall(c->cluster->loop)};
 	struct step *step = ARENA_NEW(a, struct step);
 	step->controller = c;
 	step->deployment = deployment;
@@ -269,7 +275,8 @@ static bool wake_if_selects(void *arg, const struct informer_object *o)
 	str_cut(o->key, '/', &namespace, &name);
 	struct api_selector *selector;
 	if (str_eq(namespace, orphan->namespace) &&
-	    api_selector_of(orphan->arena, json_at(informer_parse(orphan->arena, o), "spec.selector"), &selector, NULL) == 0 &&
+	    api_selector_of(orphan->arena, json_at(informer_parse(orphan->arena, o), "spec.selector"), &selector,
+			    NULL) == 0 &&
 	    api_selector_matches(selector, orphan->labels))
 		reconciler_add(orphan->controller->reconciler, o->key);
 	return true;
@@ -310,13 +317,14 @@ static void on_pod(void *arg, const struct pod *before, const struct pod *now)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	const struct informer_object *replicaset = informer_get(
-		c->replicasets, arena_fmt(&a, "%.*s/%.*s", STR_FMT(before->namespace), STR_FMT(before->owner_name)));
+	    c->replicasets, arena_fmt(&a, "%.*s/%.*s", STR_FMT(before->namespace), STR_FMT(before->owner_name)));
 	if (!replicaset)
 		return;
 	struct str owner_name = owner_of(replicaset->text).name;
 	struct str key = arena_fmt(&a, "%.*s/%.*s", STR_FMT(before->namespace), STR_FMT(owner_name));
 	const struct informer_object *deployment = informer_get(c->deployments, key);
-	if (deployment && str_is(scan_get_str(scan_get(scan_get(deployment->text, "spec"), "strategy"), "type"), "Recreate"))
+	if (deployment &&
+	    str_is(scan_get_str(scan_get(scan_get(deployment->text, "spec"), "strategy"), "type"), "Recreate"))
 		reconciler_add(c->reconciler, key);
 }
 

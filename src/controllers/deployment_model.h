@@ -15,7 +15,7 @@ struct set { // a ReplicaSet
 	const struct json *object;
 	struct str name;
 	int64_t created_ns, revision;
-	int64_t replicas; // as planned; starts as it is
+	int64_t replicas;			    // as planned; starts as it is
 	int64_t has, ready, available, terminating; // of its status
 	bool has_pods;
 	struct json *annotations; // to change; NULL: none
@@ -33,7 +33,7 @@ struct rollout {
 	bool paused, recreate;
 	struct set *sets; // oldest first
 	size_t set_count;
-	struct set *current; // that of the template; NULL: there is none
+	struct set *current;	 // that of the template; NULL: there is none
 	struct json *conditions; // as they will be
 	int64_t collisions;
 	bool collided; // one more in this step
@@ -50,8 +50,8 @@ int64_t rollout_room(const struct rollout *r);
 // deployment_revision.c: what ties ReplicaSets to revisions.
 // Whether the two pod templates are the same but for the hash label.
 bool revision_same_template(struct arena *a, const struct json *x, const struct json *y);
-void revision_sync(struct rollout *r);	  // annotations of the current set and of the Deployment
-void revision_create(struct rollout *r);  // plan->create, or a collision
+void revision_sync(struct rollout *r);	 // annotations of the current set and of the Deployment
+void revision_create(struct rollout *r); // plan->create, or a collision
 void revision_resize(struct rollout *r, struct set *s, int64_t replicas); // with the annotations that remember it
 
 // deployment_status.c

@@ -66,8 +66,9 @@ static void sort_by_size(struct set **sets, size_t n, bool newer_first)
 		struct set *s = sets[i];
 		size_t at = i;
 		// The sets come oldest first, so a stable insertion needs to look at ties only for newer_first.
-		for (; at > 0 && (sets[at - 1]->replicas < s->replicas ||
-				  (newer_first && sets[at - 1]->replicas == s->replicas)); at--)
+		for (; at > 0 &&
+		       (sets[at - 1]->replicas < s->replicas || (newer_first && sets[at - 1]->replicas == s->replicas));
+		     at--)
 			sets[at] = sets[at - 1];
 		sets[at] = s;
 	}
@@ -288,7 +289,8 @@ static void collect_changes(struct rollout *r)
 static bool selects_everything(const struct json *deployment)
 {
 	const struct json *selector = json_at(deployment, "spec.selector");
-	return !json_first(json_get(selector, STR("matchLabels"))) && !json_first(json_get(selector, STR("matchExpressions")));
+	return !json_first(json_get(selector, STR("matchLabels"))) &&
+	       !json_first(json_get(selector, STR("matchExpressions")));
 }
 
 void deployment_plan(struct arena *a, const struct deployment_view *v, struct deployment_plan *plan)

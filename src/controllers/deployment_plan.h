@@ -2,11 +2,11 @@
 // The next step of a Deployment, decided from a snapshot of it and its ReplicaSets. Pure. A rollout is many such steps:
 // each change that the step makes comes back through the caches and asks for the next one.
 //
-//	the template's ReplicaSet is missing      -> create it, as large as maxSurge allows
-//	the Deployment was scaled, or is paused   -> resize the active ReplicaSets in proportion
-//	RollingUpdate                             -> grow the new one up to maxSurge; else shrink the old ones, unhealthy
-//	                                             pods first, as far as maxUnavailable allows
-//	Recreate                                  -> shrink the old ones to nothing, wait for their pods, grow the new one
+//	the template's ReplicaSet is missing    -> create it, as large as maxSurge allows
+//	the Deployment was scaled, or is paused -> resize the active ReplicaSets in proportion
+//	RollingUpdate -> grow the new one up to maxSurge; else shrink the old ones, unhealthy pods first, as far as
+//			 maxUnavailable allows
+//	Recreate      -> shrink the old ones to nothing, wait for their pods, grow the new one
 //
 // Rules, annotations, conditions and reasons are those of upstream's deployment controller, so that `kubectl rollout`
 // reads them.

@@ -45,9 +45,12 @@ static struct str template_hash(struct arena *a, const struct json *template, in
 
 static bool is_own_annotation(struct str name)
 {
-	static const char *const own[] = {
-		"kubectl.kubernetes.io/last-applied-configuration", DEPLOYMENT_REVISION, DEPLOYMENT_REVISION_HISTORY,
-		DEPLOYMENT_DESIRED, DEPLOYMENT_MAX, "deprecated.deployment.rollback.to"};
+	static const char *const own[] = {"kubectl.kubernetes.io/last-applied-configuration",
+					  DEPLOYMENT_REVISION,
+					  DEPLOYMENT_REVISION_HISTORY,
+					  DEPLOYMENT_DESIRED,
+					  DEPLOYMENT_MAX,
+					  "deprecated.deployment.rollback.to"};
 	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
 		if (str_is(name, own[i]))
 			return true;

@@ -4,7 +4,8 @@
 
 #include "base/times.h"
 
-static void set_condition(struct rollout *r, const char *type, const char *status, const char *reason, struct str message)
+static void set_condition(struct rollout *r, const char *type, const char *status, const char *reason,
+			  struct str message)
 {
 	struct condition c = {type, status, reason, message, true};
 	condition_set(r->a, r->conditions, &c, r->view->now_ns);
@@ -54,7 +55,8 @@ static struct json *counts(struct rollout *r)
 static void note_availability(struct rollout *r)
 {
 	if (rollout_available(r) >= r->replicas - r->unavailable)
-		set_condition(r, "Available", "True", "MinimumReplicasAvailable", STR("Deployment has minimum availability."));
+		set_condition(r, "Available", "True", "MinimumReplicasAvailable",
+			      STR("Deployment has minimum availability."));
 	else
 		set_condition(r, "Available", "False", "MinimumReplicasUnavailable",
 			      STR("Deployment does not have minimum availability."));
@@ -64,7 +66,8 @@ static void note_availability(struct rollout *r)
 
 bool status_is_complete(const struct rollout *r, const struct json *status)
 {
-	return json_i64(status, "updatedReplicas", 0) == r->replicas && json_i64(status, "replicas", 0) == r->replicas &&
+	return json_i64(status, "updatedReplicas", 0) == r->replicas &&
+	       json_i64(status, "replicas", 0) == r->replicas &&
 	       json_i64(status, "availableReplicas", 0) == r->replicas &&
 	       json_i64(status, "observedGeneration", 0) >= json_i64(r->object, "metadata.generation", 0);
 }
@@ -100,16 +103,19 @@ static void judge_progress(struct rollout *r, const struct json *status)
 	if (was_done && json_i64(status, "replicas", 0) == json_i64(status, "updatedReplicas", 0))
 		return;
 	if (status_is_complete(r, status)) {
-		status_note_progress(r, "NewReplicaSetAvailable", "True", progress_message(r, "has successfully progressed."));
+		status_note_progress(r, "NewReplicaSetAvailable", "True",
+				     progress_message(r, "has successfully progressed."));
 	} else if (has_progressed(json_at(r->object, "status"), status)) {
-		struct str since = json_str_is(progressing, "status", "True") ? json_str(progressing, "lastTransitionTime") : STR_NONE;
+		struct str since =
+		    json_str_is(progressing, "status", "True") ? json_str(progressing, "lastTransitionTime") : STR_NONE;
 		condition_remove(r->conditions, "Progressing"); // so that lastUpdateTime moves
 		status_note_progress(r, "ReplicaSetUpdated", "True", progress_message(r, "is progressing."));
 		if (!str_empty(since))
 			json_put_str(r->a, condition_find(r->conditions, "Progressing"), "lastTransitionTime", since);
 	} else if (progressing && !was_done &&
 		   (json_str_is(progressing, "reason", "ProgressDeadlineExceeded") || time_left(r, progressing) < 0)) {
-		status_note_progress(r, "ProgressDeadlineExceeded", "False", progress_message(r, "has timed out progressing."));
+		status_note_progress(r, "ProgressDeadlineExceeded", "False",
+				     progress_message(r, "has timed out progressing."));
 	}
 }
 
@@ -117,7 +123,7 @@ static void judge_progress(struct rollout *r, const struct json *status)
 static void note_failure(struct rollout *r)
 {
 	const struct json *failure =
-		r->current ? condition_find(json_at(r->current->object, "status.conditions"), "ReplicaFailure") : NULL;
+	    r->current ? condition_find(json_at(r->current->object, "status.conditions"), "ReplicaFailure") : NULL;
 	each_set(s, r) {
 		if (!failure)
 			failure = condition_find(json_at(s->object, "status.conditions"), "ReplicaFailure");
@@ -126,7 +132,8 @@ static void note_failure(struct rollout *r)
 		condition_remove(r->conditions, "ReplicaFailure");
 		return;
 	}
-	set_condition(r, "ReplicaFailure", "True", arena_c(r->a, json_str(failure, "reason")), json_str(failure, "message"));
+	set_condition(r, "ReplicaFailure", "True", arena_c(r->a, json_str(failure, "reason")),
+		      json_str(failure, "message"));
 }
 
 static int64_t until_deadline(struct rollout *r, const struct json *status)
@@ -145,7 +152,8 @@ static bool status_differs(const struct json *status, const struct json *known)
 {
 	json_each(value, status) {
 		const struct json *have = json_get(known, value->key);
-		bool empty = value->type == JSON_INT && value->integer == 0 && !str_is(value->key, "terminatingReplicas");
+		bool empty =
+		    value->type == JSON_INT && value->integer == 0 && !str_is(value->key, "terminatingReplicas");
 		if (have ? !json_equal(have, value) : !empty)
 			return true;
 	}

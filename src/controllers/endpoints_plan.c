@@ -32,7 +32,7 @@ static struct json *subset_ports(struct arena *a, const struct json *ports)
 static struct json *subset_of(struct arena *a, const struct backend_group *g, size_t *room)
 {
 	struct json *subset = json_object(a), *ready = json_array(a), *others = json_array(a);
-	for (size_t i = 0; i < g->members.n && *room > 0; i++) {
+	for (size_t i = 0; i<g->members.n && * room> 0; i++) {
 		const struct backend *b = &g->members.p[i];
 		if (b->terminating && !b->ready)
 			continue;

@@ -40,7 +40,8 @@ static void apply_slices(struct endpointslice_controller *c, struct sync *s, con
 	for (size_t i = 0; i < plan->create_count; i++)
 		sync_write(s, c->slices, "POST", slice_path(s, STR_NONE), plan->create[i], written, NULL);
 	for (size_t i = 0; i < plan->change_count; i++)
-		sync_write(s, c->slices, "PATCH", slice_path(s, plan->change[i].name), plan->change[i].patch, NULL, NULL);
+		sync_write(s, c->slices, "PATCH", slice_path(s, plan->change[i].name), plan->change[i].patch, NULL,
+			   NULL);
 	for (size_t i = 0; i < plan->delete_count; i++)
 		sync_send(s, "DELETE", slice_path(s, plan->delete[i]), NULL, NULL, NULL);
 }
@@ -103,15 +104,18 @@ static void sync_endpoints(struct endpointslice_controller *c, struct sync *s, c
 	struct json *wanted = endpoints_plan(a, service, backends_of(a, service, pods, family));
 	if (known && !endpoints_differ(wanted, known))
 		return;
-	struct str path = client_path(a, STR("v1"), s->namespace, STR("endpoints"), known ? s->name : STR_NONE, STR_NONE);
+	struct str path =
+	    client_path(a, STR("v1"), s->namespace, STR("endpoints"), known ? s->name : STR_NONE, STR_NONE);
 	if (known)
-		json_put_str(a, json_at(wanted, "metadata"), "resourceVersion", json_str(known, "metadata.resourceVersion"));
+		json_put_str(a, json_at(wanted, "metadata"), "resourceVersion",
+			     json_str(known, "metadata.resourceVersion"));
 	sync_write(s, c->endpoints, known ? "PUT" : "POST", path, wanted, written, NULL);
 }
 
 // ---- the loop
 
-static struct pod_list selected_pods(struct endpointslice_controller *c, struct sync *s, const struct json *selector_map)
+static struct pod_list selected_pods(struct endpointslice_controller *c, struct sync *s,
+				     const struct json *selector_map)
 {
 	struct arena *a = &s->arena;
 	struct api_selector *selector = api_selector_of_map(a, selector_map);
@@ -158,9 +162,9 @@ static void on_service(void *arg, const struct informer_object *before, const st
 // What endpoints say of a pod.
 static bool same_to_services(const struct pod *x, const struct pod *y)
 {
-	return str_eq(x->labels, y->labels) && str_eq(x->ip, y->ip) && str_eq(x->node, y->node) && x->ready == y->ready &&
-	       x->deleting == y->deleting && pod_terminal(x) == pod_terminal(y) && str_eq(x->hostname, y->hostname) &&
-	       str_eq(x->subdomain, y->subdomain);
+	return str_eq(x->labels, y->labels) && str_eq(x->ip, y->ip) && str_eq(x->node, y->node) &&
+	       x->ready == y->ready && x->deleting == y->deleting && pod_terminal(x) == pod_terminal(y) &&
+	       str_eq(x->hostname, y->hostname) && str_eq(x->subdomain, y->subdomain);
 }
 
 static void wake_selecting(struct endpointslice_controller *c, const struct pod *p)
@@ -202,7 +206,8 @@ static void on_endpoints(void *arg, const struct informer_object *before, const 
 
 void *endpointslice_start(struct cluster *cluster)
 {
-	static const struct informer_events on_services = {.on_change = on_service}, on_slices = {.on_change = on_slice},
+	static const struct informer_events on_services = {.on_change = on_service},
+					    on_slices = {.on_change = on_slice},
 					    on_all_endpoints = {.on_change = on_endpoints};
 	static const struct pod_cache_events on_pods = {on_pod};
 	struct endpointslice_controller *c = MEM_NEW(struct endpointslice_controller);

@@ -7,7 +7,7 @@
 #define MANAGED_BY "endpointslice.kubernetes.io/managed-by"
 #define HEADLESS "service.kubernetes.io/headless"
 
-struct slice { // one that is there or will be
+struct slice {			  // one that is there or will be
 	const struct json *known; // NULL: new
 	const struct json *ports;
 	struct json *endpoints; // as they will be
@@ -62,7 +62,8 @@ static struct json *labels_of(struct arena *a, const struct json *service)
 {
 	struct json *labels = json_object(a);
 	json_each(label, json_at(service, "metadata.labels")) {
-		if (!str_is(label->key, SERVICE_NAME) && !str_is(label->key, MANAGED_BY) && !str_is(label->key, HEADLESS))
+		if (!str_is(label->key, SERVICE_NAME) && !str_is(label->key, MANAGED_BY) &&
+		    !str_is(label->key, HEADLESS))
 			json_set(labels, label->key, json_clone(a, label));
 	}
 	if (is_headless(service))
@@ -214,7 +215,8 @@ static struct packing packing_of(struct arena *a, const struct slice_view *v, co
 		if (used[i] || !json_equal(ports && ports->type == JSON_ARRAY ? ports : none, g->ports))
 			continue;
 		used[i] = true;
-		p.slices[p.count++] = (struct slice){.known = v->slices[i], .ports = g->ports, .endpoints = json_array(a)};
+		p.slices[p.count++] =
+		    (struct slice){.known = v->slices[i], .ports = g->ports, .endpoints = json_array(a)};
 	}
 	return p;
 }
@@ -225,9 +227,9 @@ void slice_plan(struct arena *a, const struct slice_view *v, struct slice_plan *
 	size_t group_count = backends_group(a, v->backends, &groups);
 	size_t most = v->slice_count + v->backends.n + 1;
 	*plan = (struct slice_plan){
-		.create = ARENA_ARRAY(a, struct json *, most),
-		.change = ARENA_ARRAY(a, struct slice_change, most),
-		.delete = ARENA_ARRAY(a, struct str, most),
+	    .create = ARENA_ARRAY(a, struct json *, most),
+	    .change = ARENA_ARRAY(a, struct slice_change, most),
+	    .delete = ARENA_ARRAY(a, struct str, most),
 	};
 	bool *used = ARENA_ARRAY(a, bool, v->slice_count + 1);
 	for (size_t i = 0; i < group_count; i++) {

@@ -14,7 +14,7 @@ struct slice_view {
 	struct backends backends;
 	const struct json *const *slices; // of the Service, of this family and this controller
 	size_t slice_count;
-	struct str (*zone_of)(void *arg, struct str node); // STR_NONE: unknown
+	struct str (*zone_of)(void *arg, struct str node);			// STR_NONE: unknown
 	struct str (*new_name)(void *arg, struct arena *a, struct str service); // for a new slice
 	void *arg;
 };

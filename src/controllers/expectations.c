@@ -6,7 +6,7 @@
 
 static const int64_t patience_ns = 30 * TIME_S, doubt_ns = 5 * TIME_S;
 
-struct ledger { // of one owner; the values are deadlines on the heap
+struct ledger {		   // of one owner; the values are deadlines on the heap
 	struct map unseen; // keys of pods
 	struct map doomed; // uids of pods
 };

@@ -20,9 +20,10 @@ void expectations_deleting(struct expectations *x, struct str owner_uid, struct 
 void expectations_not_deleted(struct expectations *x, struct str owner_uid, struct str pod_uid);
 
 void expectations_observe(struct expectations *x, const struct pod *before, const struct pod *now); // each change
-void expectations_forget(struct expectations *x, struct str owner_uid); // the owner is gone
+void expectations_forget(struct expectations *x, struct str owner_uid);				    // the owner is gone
 
-// Pods under way for the owner that the cache does not show. *again_ns gets the time until one of them is given up, or 0.
+// Pods under way for the owner that the cache does not show. *again_ns gets the time until one of them is given up,
+// or 0.
 size_t expectations_unseen(struct expectations *x, struct str owner_uid, int64_t now_ns, int64_t *again_ns);
 bool expectations_is_doomed(struct expectations *x, struct str owner_uid, struct str pod_uid, int64_t now_ns);
 

@@ -30,8 +30,9 @@ struct collector {
 
 static struct str path_of(struct arena *a, const struct gc_node *node)
 {
-	return client_path(a, api_version_text(a, node->resource), node->resource->namespaced ? node->namespace : STR_NONE,
-			   node->resource->plural, node->name, STR_NONE);
+	return client_path(a, api_version_text(a, node->resource),
+			   node->resource->namespaced ? node->namespace : STR_NONE, node->resource->plural, node->name,
+			   STR_NONE);
 }
 
 // ---- asking for owners
@@ -91,7 +92,7 @@ struct edit {
 	struct str path, uid;
 	struct str *owners; // uids, of EDIT_DROP
 	size_t owner_count;
-	const char *finalizer; // of EDIT_RELEASE
+	const char *finalizer;	 // of EDIT_RELEASE
 	const char *then_delete; // policy, or NULL
 };
 

@@ -24,7 +24,7 @@ struct gc_node {
 	const struct api_resource *resource; // NULL: a kind that we do not know
 	struct str api_version, kind, namespace, name;
 	bool deleting, foreground, orphan; // deletionTimestamp, and the collector's two finalizers
-	uint32_t round; // of the list that showed it
+	uint32_t round;			   // of the list that showed it
 	struct gc_reference *owners;
 	size_t owner_count;
 	struct gc_node **dependents;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controllers/gc_plan.h"
 
-struct owners { // of a node, by how they stand
+struct owners {					// of a node, by how they stand
 	const struct gc_node **unknown, **dead; // dead: absent, or waiting for their dependents to go
 	size_t unknown_count, dead_count, solid, waiting;
 };
@@ -9,7 +9,11 @@ struct owners { // of a node, by how they stand
 static struct owners classify(struct arena *a, const struct gc_node *node)
 {
 	struct owners o = {ARENA_ARRAY(a, const struct gc_node *, node->owner_count + 1),
-			   ARENA_ARRAY(a, const struct gc_node *, node->owner_count + 1), 0, 0, 0, 0};
+			   ARENA_ARRAY(a, const struct gc_node *, node->owner_count + 1),
+			   0,
+			   0,
+			   0,
+			   0};
 	for (size_t i = 0; i < node->owner_count; i++) {
 		const struct gc_node *owner = node->owners[i].owner;
 		if (owner->state == GC_ABSENT || !gc_owner_is_near(owner, node)) {

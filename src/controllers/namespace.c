@@ -23,8 +23,8 @@ struct round {
 	struct namespace_controller *controller;
 	struct json *namespace;
 	size_t lists_open;
-	size_t remaining;     // objects
-	struct buf contents;  // "pods. has 2 resource instances"
+	size_t remaining;      // objects
+	struct buf contents;   // "pods. has 2 resource instances"
 	struct map finalizers; // name -> objects that have it, as a pointer
 	bool failed;
 };
@@ -91,8 +91,9 @@ static void tell_remaining(struct round *round, struct sync *s)
 		      STR("All legacy kube types successfully parsed"), now_ns);
 	put_condition(s, conditions, "NamespaceDeletionContentFailure", round->failed,
 		      round->failed ? "ContentDeletionFailed" : "ContentDeleted",
-		      round->failed ? STR("Some content could not be listed or deleted") :
-				      STR("All content successfully deleted, may be waiting on finalization"), now_ns);
+		      round->failed ? STR("Some content could not be listed or deleted")
+				    : STR("All content successfully deleted, may be waiting on finalization"),
+		      now_ns);
 	struct str contents = arena_fmt(a, "Some resources are remaining: %.*s", STR_FMT(buf_str(&round->contents)));
 	put_condition(s, conditions, "NamespaceContentRemaining", round->remaining > 0,
 		      round->remaining ? "SomeResourcesRemain" : "ContentRemoved",
@@ -107,8 +108,8 @@ static void tell_remaining(struct round *round, struct sync *s)
 		return;
 	struct json *patch = json_object(a), *status = json_need_object(a, patch, "status");
 	json_put(status, "conditions", conditions);
-	sync_write(s, c->namespaces, "PATCH", client_path(a, STR("v1"), STR_NONE, STR("namespaces"), s->name, STR("status")), patch,
-		   NULL, NULL);
+	sync_write(s, c->namespaces, "PATCH",
+		   client_path(a, STR("v1"), STR_NONE, STR("namespaces"), s->name, STR("status")), patch, NULL, NULL);
 }
 
 static void finalize(struct round *round, struct sync *s)
@@ -120,8 +121,8 @@ static void finalize(struct round *round, struct sync *s)
 			json_push(kept, json_string(a, finalizer->text));
 	}
 	json_put(json_need_object(a, namespace, "spec"), "finalizers", kept);
-	sync_send(s, "PUT", client_path(a, STR("v1"), STR_NONE, STR("namespaces"), s->name, STR("finalize")), namespace, NULL,
-		  NULL);
+	sync_send(s, "PUT", client_path(a, STR("v1"), STR_NONE, STR("namespaces"), s->name, STR("finalize")), namespace,
+		  NULL, NULL);
 }
 
 static void round_finish(struct round *round, struct sync *s)
@@ -177,8 +178,9 @@ static bool listed(void *arg, struct sync *s, const struct client_response *r)
 	if (count > 0) {
 		round->remaining += count;
 		if (round->contents.n < REMAINING_TEXT_MAX)
-			buf_fmt(&round->contents, "%s%.*s.%.*s has %zu resource instances", round->contents.n ? ", " : "",
-				STR_FMT(resource->plural), STR_FMT(resource->group), count);
+			buf_fmt(&round->contents, "%s%.*s.%.*s has %zu resource instances",
+				round->contents.n ? ", " : "", STR_FMT(resource->plural), STR_FMT(resource->group),
+				count);
 	}
 	if (--round->lists_open == 0)
 		round_finish(round, s);
@@ -189,7 +191,8 @@ static void handle(void *arg, struct sync *s)
 {
 	struct namespace_controller *c = arg;
 	struct json *namespace = cluster_object(&s->arena, c->namespaces, s->name);
-	if (!namespace || !json_at(namespace, "metadata.deletionTimestamp") || !json_first(json_at(namespace, "spec.finalizers")))
+	if (!namespace || !json_at(namespace, "metadata.deletionTimestamp") ||
+	    !json_first(json_at(namespace, "spec.finalizers")))
 		return;
 	struct round *round = ARENA_NEW(&s->arena, struct round);
 	round->controller = c;

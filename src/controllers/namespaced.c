@@ -15,7 +15,8 @@ struct namespaced {
 static bool made(void *arg, struct sync *s, const struct client_response *r)
 {
 	// There already, or the namespace is gone or going (403): nothing more to do.
-	return !r->e || r->e->reason == ERR_ALREADY_EXISTS || r->e->reason == ERR_NOT_FOUND || r->e->reason == ERR_FORBIDDEN;
+	return !r->e || r->e->reason == ERR_ALREADY_EXISTS || r->e->reason == ERR_NOT_FOUND ||
+	       r->e->reason == ERR_FORBIDDEN;
 }
 
 static void handle(void *arg, struct sync *s)

@@ -6,7 +6,7 @@
 #include "controllers/cluster.h"
 
 struct namespaced_object {
-	const char *plural;   // of core v1: "configmaps"
+	const char *plural; // of core v1: "configmaps"
 	const char *name;
 	// The object as it should be, but for metadata.name and namespace.
 	struct json *(*make)(struct arena *a, const void *arg);

@@ -73,8 +73,8 @@ static void on_node(void *arg, const struct informer_object *before, const struc
 	struct events_about about = events_about_object("v1", "Node", node);
 	if (!now) {
 		free(map_remove(&c->heartbeats, before->key));
-		events_record(c->events, &about, EVENTS_NORMAL, "RemovingNode", "Node %.*s event: Removing Node %.*s from Controller",
-			      STR_FMT(o->key), STR_FMT(o->key));
+		events_record(c->events, &about, EVENTS_NORMAL, "RemovingNode",
+			      "Node %.*s event: Removing Node %.*s from Controller", STR_FMT(o->key), STR_FMT(o->key));
 		return;
 	}
 	if (!before)
@@ -98,15 +98,16 @@ static void look_fire(struct timer *t)
 
 // ---- what follows
 
-static void write_node(struct node_lifecycle *c, struct sync *s, const struct json *node, const char *part, const char *key,
-		       struct json *value, const char *subresource)
+static void write_node(struct node_lifecycle *c, struct sync *s, const struct json *node, const char *part,
+		       const char *key, struct json *value, const char *subresource)
 {
 	struct arena *a = &s->arena;
 	struct json *patch = json_object(a);
 	json_put(json_need_object(a, patch, part), key, value);
-	json_put_str(a, json_need_object(a, patch, "metadata"), "resourceVersion", json_str(node, "metadata.resourceVersion"));
-	sync_write(s, c->nodes, "PATCH", client_path(a, STR("v1"), STR_NONE, STR("nodes"), s->name, str_of(subresource)), patch,
-		   NULL, NULL);
+	json_put_str(a, json_need_object(a, patch, "metadata"), "resourceVersion",
+		     json_str(node, "metadata.resourceVersion"));
+	sync_write(s, c->nodes, "PATCH",
+		   client_path(a, STR("v1"), STR_NONE, STR("nodes"), s->name, str_of(subresource)), patch, NULL, NULL);
 }
 
 static void pods_not_ready(struct node_lifecycle *c, struct sync *s)
@@ -129,8 +130,8 @@ static void pods_not_ready(struct node_lifecycle *c, struct sync *s)
 		}
 		json_put(status, "conditions", conditions);
 		json_put_str(a, json_need_object(a, patch, "metadata"), "uid", p->uid);
-		sync_send(s, "PATCH", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")), patch, NULL,
-			  NULL);
+		sync_send(s, "PATCH", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")),
+			  patch, NULL, NULL);
 		struct events_about about = {STR("v1"), STR("Pod"), p->namespace, p->name, p->uid, STR_NONE, STR_NONE};
 		events_record(c->events, &about, EVENTS_WARNING, "NodeNotReady", "Node is not ready");
 	}

@@ -11,12 +11,12 @@
 static const struct {
 	const char *condition, *status, *taint;
 } condition_taints[] = {
-	{"Ready", "False", NOT_READY},
-	{"Ready", "Unknown", UNREACHABLE},
-	{"MemoryPressure", "True", "node.kubernetes.io/memory-pressure"},
-	{"DiskPressure", "True", "node.kubernetes.io/disk-pressure"},
-	{"PIDPressure", "True", "node.kubernetes.io/pid-pressure"},
-	{"NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"},
+    {"Ready", "False", NOT_READY},
+    {"Ready", "Unknown", UNREACHABLE},
+    {"MemoryPressure", "True", "node.kubernetes.io/memory-pressure"},
+    {"DiskPressure", "True", "node.kubernetes.io/disk-pressure"},
+    {"PIDPressure", "True", "node.kubernetes.io/pid-pressure"},
+    {"NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"},
 };
 
 // ---- taints
@@ -107,10 +107,12 @@ static struct json *silent_conditions(struct arena *a, const struct node_view *v
 		struct json *before = condition_find(conditions, types[i]);
 		if (before && json_str_is(before, "status", "Unknown"))
 			continue;
-		struct str heartbeat = before ? json_str(before, "lastHeartbeatTime") : json_str(v->node, "metadata.creationTimestamp");
+		struct str heartbeat =
+		    before ? json_str(before, "lastHeartbeatTime") : json_str(v->node, "metadata.creationTimestamp");
 		struct condition c = {types[i], "Unknown", before ? "NodeStatusUnknown" : "NodeStatusNeverUpdated",
-				      before ? STR("Kubelet stopped posting node status.") :
-					       STR("Kubelet never posted node status."), false};
+				      before ? STR("Kubelet stopped posting node status.")
+					     : STR("Kubelet never posted node status."),
+				      false};
 		condition_set(a, conditions, &c, v->now_ns);
 		if (!str_empty(heartbeat))
 			json_put_str(a, condition_find(conditions, types[i]), "lastHeartbeatTime", heartbeat);

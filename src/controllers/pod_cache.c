@@ -14,7 +14,7 @@ struct group { // pods of one owner, namespace or node
 
 struct pod_cache {
 	struct informer *informer;
-	struct map by_key;		 // -> struct pod
+	struct map by_key;		  // -> struct pod
 	struct map indices[PODS_INDICES]; // -> struct group
 	struct {
 		const struct pod_cache_events *events;

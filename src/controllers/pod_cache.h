@@ -13,19 +13,19 @@ enum pod_cache_index { PODS_BY_OWNER, PODS_BY_NAMESPACE, PODS_BY_NODE, PODS_WITH
 struct pod { // strings lie in object->text
 	const struct informer_object *object;
 	struct str key, namespace, name, uid;
-	struct str labels; // JSON text; empty: none
+	struct str labels;			      // JSON text; empty: none
 	struct str owner_uid, owner_kind, owner_name; // of the managing owner (controller: true); empty: none
 	struct str node, ip;
 	struct str hostname, subdomain;
 	struct str deletion_cost; // annotation controller.kubernetes.io/pod-deletion-cost
 	enum pod_phase phase;
-	bool deleting;	     // has a deletionTimestamp
+	bool deleting; // has a deletionTimestamp
 	bool has_finalizers;
-	bool scheduled;	     // condition PodScheduled is True
-	bool ready;	     // condition Ready is True
+	bool scheduled;		// condition PodScheduled is True
+	bool ready;		// condition Ready is True
 	int64_t ready_since_ns; // wall; its lastTransitionTime
 	int64_t created_ns;
-	int restarts;	     // the most of its containers
+	int restarts;		     // the most of its containers
 	size_t places[PODS_INDICES]; // pod_cache.c
 };
 
@@ -44,7 +44,8 @@ struct pod_cache_events {
 struct pod_cache *pod_cache_create(struct informer *i);
 void pod_cache_destroy(struct pod_cache *p); // before its informer
 const struct informer *pod_cache_informer(const struct pod_cache *p);
-void pod_cache_listen(struct pod_cache *p, const struct pod_cache_events *ev, void *arg); // at most 16; hears of those there, too
+// At most 16 listeners. A new one hears of the pods that are there too, during the call.
+void pod_cache_listen(struct pod_cache *p, const struct pod_cache_events *ev, void *arg);
 const struct pod *pod_cache_get(const struct pod_cache *p, struct str key);
 struct pod_list pod_cache_of_owner(const struct pod_cache *p, struct str uid);
 struct pod_list pod_cache_without_owner(const struct pod_cache *p, struct str namespace);
@@ -64,6 +65,6 @@ static inline bool pod_terminal(const struct pod *p)
 // Ready for at least min_ready_ns. *wait_ns (may be NULL) gets the time until it will be, or 0.
 bool pod_available(const struct pod *p, int64_t min_ready_ns, int64_t now_ns, int64_t *wait_ns);
 struct json *pod_labels(struct arena *a, const struct pod *p); // NULL: none
-struct json *pod_parse(struct arena *a, const struct pod *p); // lives as long as the arena and the pod
+struct json *pod_parse(struct arena *a, const struct pod *p);  // lives as long as the arena and the pod
 
 #endif

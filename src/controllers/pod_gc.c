@@ -23,7 +23,8 @@ static void mark_failed(struct pod_gc *c, struct sync *s, const struct pod *p)
 	struct json *patch = json_object(a), *status = json_need_object(a, patch, "status");
 	json_put_str(a, status, "phase", STR("Failed"));
 	json_put_str(a, json_need_object(a, patch, "metadata"), "uid", p->uid);
-	sync_send(s, "PATCH", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")), patch, NULL, NULL);
+	sync_send(s, "PATCH", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")), patch, NULL,
+		  NULL);
 }
 
 static void handle(void *arg, struct sync *s)
@@ -38,7 +39,8 @@ static void handle(void *arg, struct sync *s)
 	struct json *options = json_object(a);
 	json_put_int(a, options, "gracePeriodSeconds", 0);
 	json_put_str(a, json_need_object(a, options, "preconditions"), "uid", p->uid);
-	sync_send(s, "DELETE", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR_NONE), options, NULL, NULL);
+	sync_send(s, "DELETE", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR_NONE), options, NULL,
+		  NULL);
 }
 
 // Whether the node has been gone for so long that it will not come back.

@@ -152,8 +152,8 @@ static void request_done(void *arg, const struct client_response *response)
 	release(o);
 }
 
-void sync_write(struct sync *s, const struct informer *cache, const char *method, struct str path, const struct json *body,
-		sync_answer *answer, void *arg)
+void sync_write(struct sync *s, const struct informer *cache, const char *method, struct str path,
+		const struct json *body, sync_answer *answer, void *arg)
 {
 	struct open_sync *o = CONTAINER_OF(s, struct open_sync, sync);
 	struct request *q = ARENA_NEW(&s->arena, struct request);
@@ -168,7 +168,8 @@ void sync_write(struct sync *s, const struct informer *cache, const char *method
 	client_send(o->reconciler->transport, &r, request_done, q);
 }
 
-void sync_send(struct sync *s, const char *method, struct str path, const struct json *body, sync_answer *answer, void *arg)
+void sync_send(struct sync *s, const char *method, struct str path, const struct json *body, sync_answer *answer,
+	       void *arg)
 {
 	sync_write(s, NULL, method, path, body, answer, arg);
 }

@@ -9,7 +9,7 @@
 
 struct reconciler;
 
-struct sync { // one handling of one key
+struct sync {		    // one handling of one key
 	struct arena arena; // lives until the last answer
 	struct str key;	    // "namespace/name" or "name"
 	struct str namespace, name;
@@ -28,11 +28,12 @@ void reconciler_add(struct reconciler *r, struct str key);
 void reconciler_add_after(struct reconciler *r, struct str key, int64_t delay_ns);
 
 // PATCH sends a merge patch. Without `answer` every error fails the key, but for 404 of a DELETE.
-void sync_send(struct sync *s, const char *method, struct str path, const struct json *body, sync_answer *answer, void *arg);
-// The same for an object that `cache` holds: the key is not handled again before the cache shows what was written (or five
-// seconds have passed), so that no decision is made on a state that we know to be old.
-void sync_write(struct sync *s, const struct informer *cache, const char *method, struct str path, const struct json *body,
-		sync_answer *answer, void *arg);
+void sync_send(struct sync *s, const char *method, struct str path, const struct json *body, sync_answer *answer,
+	       void *arg);
+// The same for an object that `cache` holds: the key is not handled again before the cache shows what was written (or
+// five seconds have passed), so that no decision is made on a state that we know to be old.
+void sync_write(struct sync *s, const struct informer *cache, const char *method, struct str path,
+		const struct json *body, sync_answer *answer, void *arg);
 void sync_fail(struct sync *s); // the key comes again with back-off
 
 #endif

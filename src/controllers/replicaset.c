@@ -91,7 +91,8 @@ static bool created(void *arg, struct sync *s, const struct client_response *r)
 	struct events_about about = events_about_object("apps/v1", "ReplicaSet", t->replicaset);
 	if (!r->e) {
 		free(map_remove(&c->failures, s->key));
-		events_record(c->events, &about, EVENTS_NORMAL, "SuccessfulCreate", "Created pod: %.*s", STR_FMT(t->pod_name));
+		events_record(c->events, &about, EVENTS_NORMAL, "SuccessfulCreate", "Created pod: %.*s",
+			      STR_FMT(t->pod_name));
 		return true;
 	}
 	if (r->code == 0 || r->e->reason == ERR_TIMEOUT) { // it may exist
@@ -136,7 +137,8 @@ static bool deleted(void *arg, struct sync *s, const struct client_response *r)
 	struct events_about about = events_about_object("apps/v1", "ReplicaSet", t->replicaset);
 	if (!r->e) {
 		free(map_remove(&c->failures, s->key));
-		events_record(c->events, &about, EVENTS_NORMAL, "SuccessfulDelete", "Deleted pod: %.*s", STR_FMT(t->pod_name));
+		events_record(c->events, &about, EVENTS_NORMAL, "SuccessfulDelete", "Deleted pod: %.*s",
+			      STR_FMT(t->pod_name));
 		return true;
 	}
 	expectations_not_deleted(c->expectations, json_str(t->replicaset, "metadata.uid"), t->pod_uid);
@@ -160,8 +162,8 @@ static void delete_pods(struct replicaset_controller *c, struct sync *s, struct 
 		json_put_str(a, json_need_object(a, options, "preconditions"), "uid", t->pod_uid);
 		expectations_deleting(c->expectations, json_str(replicaset, "metadata.uid"), t->pod_uid,
 				      loop_now(c->cluster->loop));
-		sync_send(s, "DELETE", client_path(a, STR("v1"), s->namespace, STR("pods"), t->pod_name, STR_NONE), options,
-			  deleted, t);
+		sync_send(s, "DELETE", client_path(a, STR("v1"), s->namespace, STR("pods"), t->pod_name, STR_NONE),
+			  options, deleted, t);
 	}
 }
 
@@ -174,7 +176,8 @@ static bool changed_owner(void *arg, struct sync *s, const struct client_respons
 }
 
 // Replaces the pod's references by those of others and, with `owner`, this one.
-static void patch_owner(struct replicaset_controller *c, struct sync *s, const struct pod *p, struct str own_uid, struct json *owner)
+static void patch_owner(struct replicaset_controller *c, struct sync *s, const struct pod *p, struct str own_uid,
+			struct json *owner)
 {
 	struct arena *a = &s->arena;
 	struct json *patch = json_object(a), *metadata = json_need_object(a, patch, "metadata");
@@ -214,14 +217,17 @@ static void view_family(struct replicaset_controller *c, struct arena *a, struct
 	}
 }
 
-static void write_status(struct replicaset_controller *c, struct sync *s, const struct json *replicaset, struct json *status)
+static void write_status(struct replicaset_controller *c, struct sync *s, const struct json *replicaset,
+			 struct json *status)
 {
 	struct arena *a = &s->arena;
 	struct json *patch = json_object(a);
-	json_put_str(a, json_need_object(a, patch, "metadata"), "resourceVersion", json_str(replicaset, "metadata.resourceVersion"));
+	json_put_str(a, json_need_object(a, patch, "metadata"), "resourceVersion",
+		     json_str(replicaset, "metadata.resourceVersion"));
 	json_put(patch, "status", status);
 	sync_write(s, c->replicasets, "PATCH",
-		   client_path(a, STR("apps/v1"), s->namespace, STR("replicasets"), s->name, STR("status")), patch, NULL, NULL);
+		   client_path(a, STR("apps/v1"), s->namespace, STR("replicasets"), s->name, STR("status")), patch,
+		   NULL, NULL);
 }
 
 static void handle(void *arg, struct sync *s)
@@ -236,16 +242,16 @@ static void handle(void *arg, struct sync *s)
 	struct failure *failure = map_get(&c->failures, s->key);
 	int64_t given_up_ns;
 	struct replicaset_view view = {
-		.replicaset = replicaset,
-		.selector = selector,
-		.owned = pod_cache_of_owner(c->pods, uid),
-		.orphans = pod_cache_without_owner(c->pods, s->namespace),
-		.unseen = expectations_unseen(c->expectations, uid, loop_now(c->cluster->loop), &given_up_ns),
-		.is_doomed = is_doomed,
-		.arg = c,
-		.now_ns = loop_wall(c->cluster->loop),
-		.failure = failure ? arena_str(a, failure->message) : STR_NONE,
-		.failed_creating = failure && failure->creating,
+	    .replicaset = replicaset,
+	    .selector = selector,
+	    .owned = pod_cache_of_owner(c->pods, uid),
+	    .orphans = pod_cache_without_owner(c->pods, s->namespace),
+	    .unseen = expectations_unseen(c->expectations, uid, loop_now(c->cluster->loop), &given_up_ns),
+	    .is_doomed = is_doomed,
+	    .arg = c,
+	    .now_ns = loop_wall(c->cluster->loop),
+	    .failure = failure ? arena_str(a, failure->message) : STR_NONE,
+	    .failed_creating = failure && failure->creating,
 	};
 	view_family(c, a, uid, informer_get(c->replicasets, s->key)->text, &view);
 	struct replicaset_plan plan;
@@ -293,7 +299,8 @@ static bool wake_if_selects(void *arg, const struct informer_object *o)
 	str_cut(o->key, '/', &namespace, &name);
 	struct api_selector *selector;
 	if (str_eq(namespace, orphan->pod->namespace) &&
-	    api_selector_of(orphan->arena, json_at(informer_parse(orphan->arena, o), "spec.selector"), &selector, NULL) == 0 &&
+	    api_selector_of(orphan->arena, json_at(informer_parse(orphan->arena, o), "spec.selector"), &selector,
+			    NULL) == 0 &&
 	    api_selector_matches(selector, orphan->labels))
 		reconciler_add(orphan->controller->reconciler, o->key);
 	return true;
@@ -326,7 +333,8 @@ static void on_pod(void *arg, const struct pod *before, const struct pod *now)
 	wake_owner(c, now);
 	if (!now || (before && !str_eq(before->owner_uid, now->owner_uid)))
 		wake_owner(c, before);
-	if (now && str_empty(now->owner_uid) && (!before || !str_eq(before->labels, now->labels) || !str_empty(before->owner_uid)))
+	if (now && str_empty(now->owner_uid) &&
+	    (!before || !str_eq(before->labels, now->labels) || !str_empty(before->owner_uid)))
 		wake_adopters(c, now);
 }
 

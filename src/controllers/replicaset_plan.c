@@ -190,8 +190,8 @@ static bool status_differs(const struct json *status, const struct json *known)
 {
 	json_each(value, status) {
 		const struct json *have = json_get(known, value->key);
-		bool empty = value->type == JSON_NULL ||
-			     (value->type == JSON_INT && value->integer == 0 && !str_is(value->key, "terminatingReplicas"));
+		bool empty = value->type == JSON_NULL || (value->type == JSON_INT && value->integer == 0 &&
+							  !str_is(value->key, "terminatingReplicas"));
 		if (have ? !json_equal(have, value) : !empty)
 			return true;
 	}

@@ -16,7 +16,7 @@ struct replicaset_view {
 	struct pod_list orphans; // of its namespace, managed by nobody
 	struct pod_list *family; // pods of each ReplicaSet with the same owner, its own included
 	size_t family_count;
-	size_t unseen;		 // pods that were created but are in no cache yet
+	size_t unseen;					   // pods that were created but are in no cache yet
 	bool (*is_doomed)(void *arg, const struct pod *p); // deleted, though the cache does not show it yet
 	void *arg;
 	int64_t now_ns;

@@ -29,7 +29,8 @@ static void evict(struct taint_eviction *c, struct sync *s, const struct pod *p)
 		      STR_FMT(p->key));
 	struct json *options = json_object(a);
 	json_put_str(a, json_need_object(a, options, "preconditions"), "uid", p->uid);
-	sync_send(s, "DELETE", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR_NONE), options, NULL, NULL);
+	sync_send(s, "DELETE", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR_NONE), options, NULL,
+		  NULL);
 }
 
 static void handle(void *arg, struct sync *s)

@@ -30,8 +30,8 @@ struct reasons {
 
 // Pods by the value of a topology label.
 struct domains {
-	struct str key;	     // of the label
-	struct map counts;   // value -> count, as a pointer
+	struct str key;	   // of the label
+	struct map counts; // value -> count, as a pointer
 };
 
 struct filter {
@@ -41,10 +41,10 @@ struct filter {
 	struct labels namespace_labels;
 	struct str *only_nodes; // node affinity names them; NULL: any
 	size_t only_count;
-	struct map *spreads;	 // of each spread constraint
-	int64_t *spread_least;	 // and the least of its domains
-	struct map *affinities;	 // of each term of pod affinity
-	bool affinity_alone;	 // no pod fits all terms, but this one itself does
+	struct map *spreads;	// of each spread constraint
+	int64_t *spread_least;	// and the least of its domains
+	struct map *affinities; // of each term of pod affinity
+	bool affinity_alone;	// no pod fits all terms, but this one itself does
 	struct map *anti_affinities;
 	struct domains *repelled; // topologies where pods that are there repel this one
 	size_t repelled_count;

@@ -3,8 +3,9 @@
 #include "scheduler/filter.h"
 
 // Every shape that some pod has, or had of late.
-#define each_shape(shape_, s) \
-	for (struct map_entry *entry_ = (s)->shapes.entries; entry_ && entry_ < (s)->shapes.entries + (s)->shapes.count; entry_++) \
+#define each_shape(shape_, s)                                                                                          \
+	for (struct map_entry *entry_ = (s)->shapes.entries;                                                           \
+	     entry_ && entry_ < (s)->shapes.entries + (s)->shapes.count; entry_++)                                     \
 		for (struct shape *shape_ = entry_->value; shape_; shape_ = NULL)
 
 static bool fits_all_terms(const struct filter *f, const struct pod_terms *terms, const struct shape *other)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Topology spread constraints: no domain (the nodes with one value of a label) may hold more than maxSkew pods above the
-// one that holds fewest. Only nodes count that have the labels of all hard constraints.
+// Topology spread constraints: no domain (the nodes with one value of a label) may hold more than maxSkew pods above
+// the one that holds fewest. Only nodes count that have the labels of all hard constraints.
 #include "scheduler/filter.h"
 
 static bool has_all_labels(const struct shape *shape, const struct node *node)

@@ -47,10 +47,10 @@ static struct requirement *add(struct arena *a, struct matcher *m)
 	return &m->p[m->n++];
 }
 
-static void add_value(struct arena *a, struct matcher *m, struct str key, enum match_operator operator, struct str value)
+static void add_value(struct arena *a, struct matcher *m, struct str key, enum match_operator op, struct str value)
 {
 	struct requirement *r = add(a, m);
-	*r = (struct requirement){arena_str(a, key), operator, ARENA_NEW(a, struct str), 1, 0};
+	*r = (struct requirement){arena_str(a, key), op, ARENA_NEW(a, struct str), 1, 0};
 	r->values[0] = arena_str(a, value);
 }
 
@@ -70,13 +70,13 @@ static void add_expressions(struct arena *a, struct matcher *m, const struct jso
 		struct requirement *r = add(a, m);
 		const struct json *values = json_get(expression, STR("values"));
 		*r = (struct requirement){.key = arena_str(a, json_str(expression, "key")),
-					  .operator = operator_of(json_str(expression, "operator")),
+					  .op = operator_of(json_str(expression, "operator")),
 					  .values = ARENA_ARRAY(a, struct str, values ? values->count : 0)};
 		json_each(value, values)
 			r->values[r->count++] = text_of(a, value);
-		bool numeric = r->operator == MATCH_GREATER || r->operator == MATCH_LESS;
+		bool numeric = r->op == MATCH_GREATER || r->op == MATCH_LESS;
 		if (numeric && (r->count != 1 || str_to_i64(r->values[0], &r->number) < 0))
-			r->operator = MATCH_NEVER;
+			r->op = MATCH_NEVER;
 	}
 }
 
@@ -129,7 +129,7 @@ static bool has_value(const struct requirement *r, struct str value)
 static bool holds(const struct requirement *r, const struct label *label)
 {
 	int64_t number;
-	switch (r->operator) {
+	switch (r->op) {
 	case MATCH_IN:
 		return label && has_value(r, label->value);
 	case MATCH_NOT_IN:

@@ -19,7 +19,7 @@ enum match_operator { MATCH_IN, MATCH_NOT_IN, MATCH_EXISTS, MATCH_ABSENT, MATCH_
 
 struct requirement {
 	struct str key;
-	enum match_operator operator;
+	enum match_operator op;
 	struct str *values;
 	size_t count;
 	int64_t number; // of MATCH_GREATER and MATCH_LESS

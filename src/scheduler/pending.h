@@ -18,9 +18,9 @@ struct pending_heap {
 	size_t n, room;
 };
 
-void pending_add(struct pending_heap *h, struct pending *item); // not in it yet
+void pending_add(struct pending_heap *h, struct pending *item);	   // not in it yet
 void pending_remove(struct pending_heap *h, struct pending *item); // nothing where it is not in it
-struct pending *pending_take(struct pending_heap *h); // NULL: empty
+struct pending *pending_take(struct pending_heap *h);		   // NULL: empty
 void pending_finish(struct pending_heap *h);
 
 #endif

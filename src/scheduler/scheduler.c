@@ -23,10 +23,10 @@ struct pod {
 	struct str key, namespace, name, uid; // behind the struct
 	struct shape *shape;
 	enum state state;
-	uint32_t round;	     // of the last list that showed it
-	unsigned attempts;   // that found no node, in a row
+	uint32_t round;	      // of the last list that showed it
+	unsigned attempts;    // that found no node, in a row
 	int64_t attempted_ns; // the last of them
-	uint64_t told;	     // hash of the message that its condition shows
+	uint64_t told;	      // hash of the message that its condition shows
 	struct timer backoff;
 };
 
@@ -151,7 +151,8 @@ static void tell_unschedulable(struct pod *p, struct arena *a, struct str messag
 	json_put_str(a, condition, "reason", STR("Unschedulable"));
 	json_put_str(a, condition, "message", message);
 	json_put_str(a, condition, "lastTransitionTime", time_format(a, loop_wall(s->transport->loop)));
-	client_patch_strategic(s->transport, client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")), patch,
+	client_patch_strategic(s->transport,
+			       client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")), patch,
 			       ignore_answer, NULL);
 }
 
@@ -240,7 +241,8 @@ static struct json *binding_object(const struct binding *b, struct arena *a)
 	struct json *object = json_object(a);
 	json_put_str(a, object, "apiVersion", STR("v1"));
 	json_put_str(a, object, "kind", STR("Binding"));
-	struct json *metadata = json_need_object(a, object, "metadata"), *target = json_need_object(a, object, "target");
+	struct json *metadata = json_need_object(a, object, "metadata"),
+		    *target = json_need_object(a, object, "target");
 	json_put_str(a, metadata, "name", b->about.name);
 	json_put_str(a, metadata, "namespace", b->about.namespace);
 	json_put_str(a, metadata, "uid", b->uid);

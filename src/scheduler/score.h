@@ -13,8 +13,8 @@ struct node *score_best(struct arena *a, const struct snapshot *s, const struct 
 			size_t n);
 
 // Inner parts: add to points[i] for nodes[i].
-void score_pods(struct arena *a, const struct snapshot *s, const struct shape *shape, struct node *const *nodes, size_t n,
-		int64_t *points);
+void score_pods(struct arena *a, const struct snapshot *s, const struct shape *shape, struct node *const *nodes,
+		size_t n, int64_t *points);
 void score_spread(struct arena *a, const struct snapshot *s, const struct shape *shape, struct node *const *nodes,
 		  size_t n, int64_t *points);
 

@@ -59,8 +59,8 @@ static void add_terms(struct nearness *x, const struct pod_terms *terms, const s
 	}
 }
 
-void score_pods(struct arena *a, const struct snapshot *s, const struct shape *shape, struct node *const *nodes, size_t n,
-		int64_t *points)
+void score_pods(struct arena *a, const struct snapshot *s, const struct shape *shape, struct node *const *nodes,
+		size_t n, int64_t *points)
 {
 	struct nearness x = {s, nodes, n, ARENA_ARRAY(a, int64_t, n)};
 	for (size_t i = 0; i < s->shapes.count; i++) {
@@ -90,7 +90,8 @@ static void add_spread(const struct shape *shape, struct str topology_key, const
 			continue;
 		for (size_t k = 0; k < other->placement_count; k++) {
 			const struct placement *p = other->placements[k];
-			const struct label *label = p->node->present ? labels_find(p->node->labels, topology_key) : NULL;
+			const struct label *label =
+			    p->node->present ? labels_find(p->node->labels, topology_key) : NULL;
 			if (label)
 				domain_add(&counts, label->value, (int64_t)(p->count - p->leaving));
 		}
@@ -108,7 +109,8 @@ void score_spread(struct arena *a, const struct snapshot *s, const struct shape 
 	int64_t *values = ARENA_ARRAY(a, int64_t, n);
 	for (size_t i = 0; i < shape->spread_count; i++) {
 		if (!shape->spreads[i].hard)
-			add_spread(shape, shape->spreads[i].topology_key, &shape->spreads[i].selector, s, nodes, n, values);
+			add_spread(shape, shape->spreads[i].topology_key, &shape->spreads[i].selector, s, nodes, n,
+				   values);
 	}
 	if (shape->spread_count == 0 && shape->labels.n > 0) {
 		add_spread(shape, STR("kubernetes.io/hostname"), NULL, s, nodes, n, values);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pod as the scheduler sees it: everything that decides where it may and should run, but not its name. The pods of one
-// ReplicaSet are all of one shape, so shapes are kept once, by content, and pods point to them.
+// A pod as the scheduler sees it: everything that decides where it may and should run, but not its name. The pods of
+// one ReplicaSet are all of one shape, so shapes are kept once, by content, and pods point to them.
 #ifndef SCHEDULER_SHAPE_H
 #define SCHEDULER_SHAPE_H
 
@@ -10,7 +10,7 @@
 struct placement;
 struct snapshot;
 
-struct amount { // of a resource beyond cpu, memory and ephemeral-storage
+struct amount {		 // of a resource beyond cpu, memory and ephemeral-storage
 	size_t resource; // index into snapshot's names
 	int64_t value;
 };
@@ -39,7 +39,7 @@ struct node_terms {
 
 struct toleration {
 	struct str key, value, effect; // empty: any
-	enum { TOLERATE_EQUAL, TOLERATE_EXISTS, TOLERATE_LESS, TOLERATE_GREATER } operator;
+	enum { TOLERATE_EQUAL, TOLERATE_EXISTS, TOLERATE_LESS, TOLERATE_GREATER } op;
 };
 
 struct pod_term { // of pod affinity and anti-affinity
@@ -100,6 +100,7 @@ bool shape_tolerates(const struct shape *s, struct str key, struct str value, st
 bool shape_wants_node(const struct shape *s, struct labels labels, struct str name);
 bool node_term_matches(const struct node_term *t, struct labels labels, struct str name);
 // Whether the term is about pods with these labels in that namespace, whose own labels are given.
-bool pod_term_matches(const struct pod_term *t, struct labels pod, struct str namespace, struct labels namespace_labels);
+bool pod_term_matches(const struct pod_term *t, struct labels pod, struct str namespace,
+		      struct labels namespace_labels);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cluster as the scheduler sees it: nodes with what they have and what is taken, pods by shape and place. Kept up to
-// date change by change; decisions (plan.h) only read it. Pure.
+// The cluster as the scheduler sees it: nodes with what they have and what is taken, pods by shape and place. Kept up
+// to date change by change; decisions (plan.h) only read it. Pure.
 #ifndef SCHEDULER_SNAPSHOT_H
 #define SCHEDULER_SNAPSHOT_H
 
@@ -19,8 +19,8 @@ struct used_port {
 struct placement {
 	struct node *node;
 	struct shape *shape;
-	size_t count;	// all
-	size_t leaving; // of these, with a deletionTimestamp
+	size_t count;		  // all
+	size_t leaving;		  // of these, with a deletionTimestamp
 	size_t in_node, in_shape; // places in the lists of both
 };
 
@@ -39,7 +39,7 @@ struct node {
 	size_t taint_count;
 	bool unschedulable;
 	int64_t cpu_milli, memory_bytes, storage, pods; // allocatable
-	int64_t *others; // by resource
+	int64_t *others;				// by resource
 	size_t other_count;
 	struct node_image *images;
 	size_t image_count;

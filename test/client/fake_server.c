@@ -95,7 +95,8 @@ static void exchange_fire(struct timer *t)
 		return;
 	}
 	x->answered = true;
-	int code = s->refuse && strcmp(x->method, "GET") != 0 ? s->refuse(s->refuse_arg, x->method, blob_str(x->path)) : 0;
+	int code =
+	    s->refuse && strcmp(x->method, "GET") != 0 ? s->refuse(s->refuse_arg, x->method, blob_str(x->path)) : 0;
 	if (code) {
 		x->answer.code = code;
 		buf_fmt(&x->answer.body, "{\"kind\":\"Status\",\"message\":\"refused by the test\",\"reason\":\"%s\"}",
@@ -158,7 +159,8 @@ static bool concerns(const struct client_stream *w, const struct fake_event *eve
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	if (!str_eq(event->resource, w->resource) || (!str_empty(w->namespace) && !str_eq(event->namespace, w->namespace)))
+	if (!str_eq(event->resource, w->resource) ||
+	    (!str_empty(w->namespace) && !str_eq(event->namespace, w->namespace)))
 		return false;
 	struct str path, value;
 	struct json *object;
@@ -196,7 +198,8 @@ static void stream_fire(struct timer *t)
 	w->events->on_line(w->arg, line);
 }
 
-static struct client_stream *fake_watch(struct transport *t, struct str path, const struct client_stream_events *ev, void *arg)
+static struct client_stream *fake_watch(struct transport *t, struct str path, const struct client_stream_events *ev,
+					void *arg)
 {
 	struct fake_server *s = CONTAINER_OF(t, struct fake_server, transport);
 	struct client_stream *w = MEM_NEW(struct client_stream);

@@ -9,10 +9,10 @@
 
 struct fake_server;
 
-struct fake_faults { // chances in 1/1000
-	int request_lost; // never done; the answer is code 0
-	int answer_lost;  // done; the answer is code 0
-	int watch_broken; // each time something is sent to a watch
+struct fake_faults {	      // chances in 1/1000
+	int request_lost;     // never done; the answer is code 0
+	int answer_lost;      // done; the answer is code 0
+	int watch_broken;     // each time something is sent to a watch
 	int64_t delay_max_ns; // of each way; 0: 1 ms
 };
 

@@ -136,7 +136,8 @@ static void drop(struct call *c, struct json *object)
 	s->revision++;
 	json_put_str(c->a, json_need_object(c->a, object, "metadata"), "resourceVersion",
 		     arena_fmt(c->a, "%lld", (long long)s->revision));
-	struct fake_object *o = map_remove(&s->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
+	struct fake_object *o =
+	    map_remove(&s->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
 	if (o) {
 		blob_unref(o->text);
 		free(o);
@@ -147,7 +148,7 @@ static void drop(struct call *c, struct json *object)
 static struct json *load(struct call *c)
 {
 	struct fake_object *o =
-		map_get(&c->store->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
+	    map_get(&c->store->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
 	struct json *object = NULL;
 	if (o)
 		json_parse(c->a, arena_str(c->a, blob_str(o->text)), NULL, &object, NULL);
@@ -235,7 +236,8 @@ static void create(struct call *c)
 		name = arena_fmt(c->a, "%.*s%.*s", STR_FMT(json_str(metadata, "generateName")), STR_FMT(suffix));
 	}
 	c->path.name = name;
-	struct fake_object *namespace = map_get(&c->store->objects, key_of(c->a, STR("v1/namespaces"), STR(""), c->path.namespace));
+	struct fake_object *namespace =
+	    map_get(&c->store->objects, key_of(c->a, STR("v1/namespaces"), STR(""), c->path.namespace));
 	if (namespace && str_contains(blob_str(namespace->text), STR("deletionTimestamp"))) {
 		refuse(c, ERR_FORBIDDEN, "the namespace is being terminated");
 		return;
@@ -353,15 +355,19 @@ static void change(struct call *c, bool patch)
 static bool waits(struct call *c, struct json *object, struct json *metadata)
 {
 	struct str policy = json_str(c->body, "propagationPolicy");
-	const char *finalizer = str_is(policy, "Foreground") ? "foregroundDeletion" : str_is(policy, "Orphan") ? "orphan" : NULL;
+	const char *finalizer = str_is(policy, "Foreground") ? "foregroundDeletion"
+				: str_is(policy, "Orphan")   ? "orphan"
+							     : NULL;
 	if (finalizer && !json_get(metadata, STR("deletionTimestamp")))
 		json_push(json_need_array(c->a, metadata, "finalizers"), json_string(c->a, str_of(finalizer)));
-	int64_t grace = json_i64(c->body, "gracePeriodSeconds", json_i64(object, "spec.terminationGracePeriodSeconds", 30));
+	int64_t grace =
+	    json_i64(c->body, "gracePeriodSeconds", json_i64(object, "spec.terminationGracePeriodSeconds", 30));
 	bool running = is_pod(c) && grace > 0 && !str_empty(json_str(object, "spec.nodeName"));
-	return json_first(json_get(metadata, STR("finalizers"))) || running || str_is(c->path.resource, "v1/namespaces");
+	return json_first(json_get(metadata, STR("finalizers"))) || running ||
+	       str_is(c->path.resource, "v1/namespaces");
 }
 
-static void delete(struct call *c)
+static void delete (struct call *c)
 {
 	struct json *object = load(c);
 	if (!object) {
@@ -399,7 +405,7 @@ static void delete_collection(struct call *c)
 		str_cut(arena_str(c->a, keys[i]), '|', &resource, &rest);
 		str_cut(rest, '/', &namespace, &name);
 		struct call each = {c->store, c->a, {resource, namespace, name, STR_NONE, STR_NONE}, c->body, &one};
-		delete(&each);
+		delete (&each);
 		ignored = one.body;
 		buf_clear(&ignored);
 	}
@@ -429,7 +435,7 @@ void fake_store_do(struct fake_store *s, const char *method, struct str path, st
 	else if (strcmp(method, "POST") == 0)
 		create(&c);
 	else if (strcmp(method, "DELETE") == 0 && one)
-		delete(&c);
+		delete (&c);
 	else if (strcmp(method, "DELETE") == 0)
 		delete_collection(&c);
 	else

@@ -15,7 +15,8 @@ TEST(paths)
 		  "/api/v1/namespaces/default/pods/web/binding");
 	CHECK_STR(client_path(&a, STR("apps/v1"), STR_NONE, STR("deployments"), STR_NONE, STR_NONE),
 		  "/apis/apps/v1/deployments");
-	CHECK_STR(client_path(&a, STR("v1"), STR_NONE, STR("nodes"), STR("n"), STR("status")), "/api/v1/nodes/n/status");
+	CHECK_STR(client_path(&a, STR("v1"), STR_NONE, STR("nodes"), STR("n"), STR("status")),
+		  "/api/v1/nodes/n/status");
 }
 
 TEST(scanning)

@@ -13,8 +13,13 @@ struct bench {
 	struct arena a;
 };
 
-static const struct events_about web = {STR_INIT("v1"), STR_INIT("Pod"), STR_INIT("one"), STR_INIT("web"), STR_INIT("u1"),
-					STR_INIT("5"), STR_INIT("spec.containers{c}")};
+static const struct events_about web = {STR_INIT("v1"),
+					STR_INIT("Pod"),
+					STR_INIT("one"),
+					STR_INIT("web"),
+					STR_INIT("u1"),
+					STR_INIT("5"),
+					STR_INIT("spec.containers{c}")};
 
 static void bench_start(struct bench *b)
 {
@@ -70,7 +75,8 @@ TEST(events_that_repeat_are_counted)
 	struct json *items = all(&b);
 	REQUIRE(items->count == 1);
 	CHECK_INT(json_i64(json_index(items, 0), "count", 0), 5);
-	CHECK(!str_eq(json_str(json_index(items, 0), "firstTimestamp"), json_str(json_index(items, 0), "lastTimestamp")));
+	CHECK(
+	    !str_eq(json_str(json_index(items, 0), "firstTimestamp"), json_str(json_index(items, 0), "lastTimestamp")));
 	sim_run(b.sim, 3600 * TIME_S); // later it is another one
 	events_record(b.events, &web, EVENTS_NORMAL, "Pulled", "Image is there");
 	sim_run(b.sim, TIME_S);

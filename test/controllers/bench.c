@@ -20,7 +20,8 @@ static void do_path(struct bench *b, const char *method, struct str path, const 
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	fake_server_do(b->server, method, arena_fmt(&a, "%.*s%s", STR_FMT(path), suffix).p, body.n ? arena_c(&a, body) : NULL);
+	fake_server_do(b->server, method, arena_fmt(&a, "%.*s%s", STR_FMT(path), suffix).p,
+		       body.n ? arena_c(&a, body) : NULL);
 }
 
 static void happen(struct timer *t)
@@ -35,10 +36,13 @@ static void happen(struct timer *t)
 		struct str now = time_format(a, loop_wall(b->loop));
 		bool broken = b->broken_image && str_is(life->image, b->broken_image);
 		if (!broken)
-			do_path(b, "PATCH", life->path, "/status",
-				arena_fmt(a, "{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.0.%d\",\"conditions\":[{\"type\":"
-					     "\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"}]}}",
-					  (int)(sim_random(b->sim) % 250), STR_FMT(now)));
+			do_path(
+			    b, "PATCH", life->path, "/status",
+			    arena_fmt(
+				a,
+				"{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.0.%d\",\"conditions\":[{\"type\":"
+				"\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"}]}}",
+				(int)(sim_random(b->sim) % 250), STR_FMT(now)));
 	}
 	arena_finish(&life->memory);
 	free(life);
@@ -81,8 +85,8 @@ static void on_change(void *arg, const char *type, struct str resource, struct s
 	struct life *life = MEM_NEW(struct life);
 	life->bench = b;
 	arena_init(&life->memory);
-	life->path = arena_fmt(&life->memory, "/api/v1/namespaces/%.*s/pods/%.*s", STR_FMT(scan_get_str(metadata, "namespace")),
-			       STR_FMT(scan_get_str(metadata, "name")));
+	life->path = arena_fmt(&life->memory, "/api/v1/namespaces/%.*s/pods/%.*s",
+			       STR_FMT(scan_get_str(metadata, "namespace")), STR_FMT(scan_get_str(metadata, "name")));
 	struct str containers = scan_get(scan_get(object, "spec"), "containers"), container;
 	if (scan_element(&containers, &container))
 		life->image = arena_str(&life->memory, scan_get_str(container, "image"));
@@ -101,8 +105,11 @@ static void start_controllers(struct bench *b)
 
 void bench_start(struct bench *b, uint64_t seed, const char *selection)
 {
-	*b = (struct bench){.selection = selection, .nodes = true, .ready_after_ns = 200 * TIME_MS,
-			    .gone_after_ns = 300 * TIME_MS, .available_least = INT64_MAX};
+	*b = (struct bench){.selection = selection,
+			    .nodes = true,
+			    .ready_after_ns = 200 * TIME_MS,
+			    .gone_after_ns = 300 * TIME_MS,
+			    .available_least = INT64_MAX};
 	b->sim = sim_create(seed);
 	b->loop = sim_loop(b->sim, "test");
 	b->server = fake_server_create(b->loop);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Controllers over the fake API in virtual time, with imitated nodes: pods without a node are bound, become ready after a
-// while, and go when they are deleted.
+// Controllers over the fake API in virtual time, with imitated nodes: pods without a node are bound, become ready after
+// a while, and go when they are deleted.
 #ifndef TEST_CONTROLLERS_BENCH_H
 #define TEST_CONTROLLERS_BENCH_H
 
@@ -17,11 +17,11 @@ struct bench {
 	struct controllers *controllers;
 	struct arena a;
 	const char *selection;
-	bool nodes;	      // imitate them
-	const char *broken_image; // pods with it never become ready; NULL: none
+	bool nodes;			       // imitate them
+	const char *broken_image;	       // pods with it never become ready; NULL: none
 	int64_t ready_after_ns, gone_after_ns; // at most; chance decides
-	size_t pods_most;     // living pods seen at once
-	int64_t available_least; // ready pods seen at once, since bench_watch_availability
+	size_t pods_most;		       // living pods seen at once
+	int64_t available_least;	       // ready pods seen at once, since bench_watch_availability
 	int64_t available, living;
 };
 
@@ -36,6 +36,7 @@ struct json *bench_items(struct bench *b, const char *path);
 // Counts pods of namespace `one` that are ready and not on their way out.
 size_t bench_ready_pods(struct bench *b);
 // Sends JSON with ' for ".
-int bench_do(struct bench *b, const char *method, const char *path, const char *body, ...) __attribute__((format(printf, 4, 5)));
+int bench_do(struct bench *b, const char *method, const char *path, const char *body, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

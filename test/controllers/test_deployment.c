@@ -9,14 +9,15 @@
 
 static void create_web(struct bench *b, int replicas, const char *strategy)
 {
-	bench_do(b, "POST", DEPLOYMENTS,
-		 "{'metadata':{'name':'web'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},%s"
-		 "'progressDeadlineSeconds':60,'revisionHistoryLimit':2,"
-		 "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
-		 replicas, strategy);
+	bench_do(
+	    b, "POST", DEPLOYMENTS,
+	    "{'metadata':{'name':'web'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},%s"
+	    "'progressDeadlineSeconds':60,'revisionHistoryLimit':2,"
+	    "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
+	    replicas, strategy);
 }
 
-#define ROLLING(surge, unavailable) \
+#define ROLLING(surge, unavailable)                                                                                    \
 	"'strategy':{'type':'RollingUpdate','rollingUpdate':{'maxSurge':" surge ",'maxUnavailable':" unavailable "}},"
 
 static void set_image(struct bench *b, const char *image)
@@ -36,7 +37,8 @@ static const struct json *condition(const struct json *object, const char *type)
 static bool complete(struct bench *b, int replicas)
 {
 	struct json *web = bench_get(b, WEB);
-	return json_i64(web, "status.updatedReplicas", 0) == replicas && json_i64(web, "status.replicas", 0) == replicas &&
+	return json_i64(web, "status.updatedReplicas", 0) == replicas &&
+	       json_i64(web, "status.replicas", 0) == replicas &&
 	       json_i64(web, "status.availableReplicas", 0) == replicas &&
 	       json_i64(web, "status.observedGeneration", 0) == json_i64(web, "metadata.generation", -1);
 }
@@ -92,7 +94,9 @@ static void roll(uint64_t seed, int replicas, const char *strategy, int most, in
 	bench_run(&b, 10 * TIME_S);
 	CHECK(complete(&b, replicas));
 	if (faults)
-		fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 50, .answer_lost = 50, .watch_broken = 10,
+		fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 50,
+								      .answer_lost = 50,
+								      .watch_broken = 10,
 								      .delay_max_ns = 30 * TIME_MS});
 	bench_measure(&b);
 	set_image(&b, "two");

@@ -9,17 +9,19 @@
 
 static void add_pod(struct bench *b, int i, const char *ready, const char *more)
 {
-	bench_do(b, "POST", PODS,
-		 "{'metadata':{'name':'p%d','labels':{'app':'web'}},'spec':{'nodeName':'n1',%s'containers':[{'name':'c',"
-		 "'ports':[{'name':'http','containerPort':8080}]}]},'status':{'phase':'Running','podIP':'10.0.%d.%d',"
-		 "'conditions':[{'type':'Ready','status':'%s'}]}}",
-		 i, more, i / 250, i % 250 + 1, ready);
+	bench_do(
+	    b, "POST", PODS,
+	    "{'metadata':{'name':'p%d','labels':{'app':'web'}},'spec':{'nodeName':'n1',%s'containers':[{'name':'c',"
+	    "'ports':[{'name':'http','containerPort':8080}]}]},'status':{'phase':'Running','podIP':'10.0.%d.%d',"
+	    "'conditions':[{'type':'Ready','status':'%s'}]}}",
+	    i, more, i / 250, i % 250 + 1, ready);
 }
 
 static void add_service(struct bench *b, const char *more)
 {
 	bench_do(b, "POST", SERVICES,
-		 "{'metadata':{'name':'web','labels':{'x':'y'}},'spec':{'selector':{'app':'web'},%s'ports':[{'name':'a','port':80,"
+		 "{'metadata':{'name':'web','labels':{'x':'y'}},'spec':{'selector':{'app':'web'},%s'ports':[{'name':'a'"
+		 ",'port':80,"
 		 "'targetPort':'http','protocol':'TCP'}]}}",
 		 more);
 }
@@ -39,7 +41,8 @@ TEST(service_gets_slices_and_endpoints)
 	struct bench b;
 	bench_start(&b, 1, "endpointslice");
 	b.nodes = false;
-	bench_do(&b, "POST", "/api/v1/nodes", "{'metadata':{'name':'n1','labels':{'topology.kubernetes.io/zone':'z1'}}}");
+	bench_do(&b, "POST", "/api/v1/nodes",
+		 "{'metadata':{'name':'n1','labels':{'topology.kubernetes.io/zone':'z1'}}}");
 	add_pod(&b, 0, "True", "");
 	add_pod(&b, 1, "False", "");
 	add_service(&b, "");
@@ -132,8 +135,9 @@ static void churn(uint64_t seed)
 	struct bench b;
 	bench_start(&b, seed, "endpointslice");
 	b.nodes = false;
-	fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 100, .answer_lost = 100, .watch_broken = 20,
-							      .delay_max_ns = 50 * TIME_MS});
+	fake_server_set_faults(
+	    b.server, (struct fake_faults){
+			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
 	add_service(&b, "");
 	bool there[130] = {false};
 	for (int round = 0; round < 300; round++) {

@@ -23,12 +23,13 @@ static void add(struct bench *b, const char *name, const char *owner, bool block
 	}
 	struct str uid = uid_of(b, owner);
 	bench_do(b, "POST", MAPS,
-		 "{'metadata':{'name':'%s','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'%s','uid':'%.*s',"
+		 "{'metadata':{'name':'%s','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'%s','uid':'"
+		 "%.*s',"
 		 "'blockOwnerDeletion':%s}]}}",
 		 name, owner, STR_FMT(uid), blocks ? "true" : "false");
 }
 
-static void delete(struct bench *b, const char *name, const char *policy)
+static void delete (struct bench *b, const char *name, const char *policy)
 {
 	bench_do(b, "DELETE", arena_fmt(&b->a, MAPS "/%s", name).p, "{'propagationPolicy':'%s'}", policy);
 }
@@ -43,7 +44,7 @@ TEST(gc_background_takes_the_whole_tree)
 	add(&b, "other", NULL, false);
 	bench_run(&b, TIME_S);
 	CHECK(exists(&b, "grandchild"));
-	delete(&b, "root", "Background");
+	delete (&b, "root", "Background");
 	CHECK(!exists(&b, "root"));
 	bench_run(&b, TIME_S);
 	CHECK(!exists(&b, "child"));
@@ -61,7 +62,7 @@ TEST(gc_foreground_waits_for_those_that_block)
 	add(&b, "grandchild", "child", true);
 	bench_do(&b, "PATCH", MAPS "/grandchild", "{'metadata':{'finalizers':['hold.test/x']}}");
 	bench_run(&b, TIME_S);
-	delete(&b, "root", "Foreground");
+	delete (&b, "root", "Foreground");
 	bench_run(&b, 5 * TIME_S);
 	CHECK(exists(&b, "root"));
 	CHECK(exists(&b, "child"));
@@ -79,7 +80,7 @@ TEST(gc_orphans_are_left_without_reference)
 	add(&b, "root", NULL, false);
 	add(&b, "child", "root", true);
 	bench_run(&b, TIME_S);
-	delete(&b, "root", "Orphan");
+	delete (&b, "root", "Orphan");
 	bench_run(&b, 5 * TIME_S);
 	CHECK(!exists(&b, "root"));
 	REQUIRE(exists(&b, "child"));
@@ -92,9 +93,11 @@ TEST(gc_owner_that_never_was)
 	struct bench b;
 	bench_start(&b, 1, "garbage-collector");
 	bench_do(&b, "POST", MAPS,
-		 "{'metadata':{'name':'lost','ownerReferences':[{'apiVersion':'v1','kind':'Pod','name':'p','uid':'nobody'}]}}");
+		 "{'metadata':{'name':'lost','ownerReferences':[{'apiVersion':'v1','kind':'Pod','name':'p','uid':'"
+		 "nobody'}]}}");
 	bench_do(&b, "POST", MAPS,
-		 "{'metadata':{'name':'strange','ownerReferences':[{'apiVersion':'x.test/v1','kind':'X','name':'p','uid':'unknown'}]}}");
+		 "{'metadata':{'name':'strange','ownerReferences':[{'apiVersion':'x.test/"
+		 "v1','kind':'X','name':'p','uid':'unknown'}]}}");
 	bench_run(&b, 5 * TIME_S);
 	CHECK(!exists(&b, "lost"));
 	CHECK(exists(&b, "strange")); // of a kind that we do not know nothing is concluded
@@ -123,17 +126,18 @@ TEST(gc_one_owner_left_is_enough)
 	add(&b, "y", NULL, false);
 	struct str x = uid_of(&b, "x"), y = uid_of(&b, "y");
 	bench_do(&b, "POST", MAPS,
-		 "{'metadata':{'name':'child','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'x','uid':'%.*s'},"
+		 "{'metadata':{'name':'child','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'x','uid'"
+		 ":'%.*s'},"
 		 "{'apiVersion':'v1','kind':'ConfigMap','name':'y','uid':'%.*s'}]}}",
 		 STR_FMT(x), STR_FMT(y));
 	bench_run(&b, TIME_S);
-	delete(&b, "x", "Background");
+	delete (&b, "x", "Background");
 	bench_run(&b, 5 * TIME_S);
 	REQUIRE(exists(&b, "child"));
 	struct json *references = json_at(bench_get(&b, MAPS "/child"), "metadata.ownerReferences");
 	REQUIRE(references && references->count == 1);
 	CHECK_STR(json_str(json_first(references), "name"), "y");
-	delete(&b, "y", "Background");
+	delete (&b, "y", "Background");
 	bench_run(&b, 5 * TIME_S);
 	CHECK(!exists(&b, "child"));
 	bench_stop(&b);
@@ -152,7 +156,7 @@ TEST(gc_circle_in_the_foreground)
 		 STR_FMT(uid_of(&b, "z")));
 	bench_run(&b, TIME_S);
 	CHECK_INT(bench_items(&b, MAPS)->count, 3);
-	delete(&b, "x", "Foreground");
+	delete (&b, "x", "Foreground");
 	bench_run(&b, 30 * TIME_S);
 	CHECK_INT(bench_items(&b, MAPS)->count, 0);
 	bench_stop(&b);
@@ -162,8 +166,9 @@ static void churn(uint64_t seed)
 {
 	struct bench b;
 	bench_start(&b, seed, "garbage-collector");
-	fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 100, .answer_lost = 100, .watch_broken = 20,
-							      .delay_max_ns = 50 * TIME_MS});
+	fake_server_set_faults(
+	    b.server, (struct fake_faults){
+			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
 	add(&b, "t0", NULL, false);
 	for (int i = 1; i < 40; i++) { // a random tree
 		char name[16], owner[16];
@@ -176,7 +181,7 @@ static void churn(uint64_t seed)
 	}
 	add(&b, "keep", NULL, false);
 	add(&b, "kept", "keep", true);
-	delete(&b, "t0", sim_random(b.sim) % 2 ? "Foreground" : "Background");
+	delete (&b, "t0", sim_random(b.sim) % 2 ? "Foreground" : "Background");
 	bench_run(&b, 3 * TIME_S);
 	bench_restart_controllers(&b);
 	fake_server_set_faults(b.server, (struct fake_faults){0});
@@ -199,7 +204,8 @@ TEST(namespace_is_emptied_and_goes)
 	bench_do(&b, "POST", "/api/v1/namespaces", "{'metadata':{'name':'one'},'spec':{'finalizers':['kubernetes']}}");
 	bench_run(&b, TIME_S);
 	CHECK(bench_get(&b, "/api/v1/namespaces/one/serviceaccounts/default") != NULL);
-	CHECK_STR(json_get(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data"), STR("ca.crt"))->text, "certificate");
+	CHECK_STR(json_get(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data"), STR("ca.crt"))->text,
+		  "certificate");
 	add(&b, "held", NULL, false);
 	bench_do(&b, "PATCH", MAPS "/held", "{'metadata':{'finalizers':['hold.test/x']}}");
 	bench_do(&b, "POST", "/api/v1/namespaces/one/pods", "{'metadata':{'name':'p'},'spec':{'containers':[]}}");
@@ -231,7 +237,8 @@ TEST(serviceaccount_and_root_ca_come_back)
 	bench_do(&b, "PATCH", MAPS "/kube-root-ca.crt", "{'data':{'ca.crt':'forged'}}");
 	bench_run(&b, TIME_S);
 	CHECK(bench_get(&b, "/api/v1/namespaces/one/serviceaccounts/default") != NULL);
-	CHECK_STR(json_get(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data"), STR("ca.crt"))->text, "certificate");
+	CHECK_STR(json_get(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data"), STR("ca.crt"))->text,
+		  "certificate");
 	bench_stop(&b);
 }
 
@@ -240,7 +247,8 @@ TEST(events_die_of_age)
 	struct bench b;
 	bench_start(&b, 1, "event-ttl");
 	struct str now = time_format(&b.a, loop_wall(b.loop));
-	bench_do(&b, "POST", "/api/v1/namespaces/one/events", "{'metadata':{'name':'e'},'lastTimestamp':'%.*s'}", STR_FMT(now));
+	bench_do(&b, "POST", "/api/v1/namespaces/one/events", "{'metadata':{'name':'e'},'lastTimestamp':'%.*s'}",
+		 STR_FMT(now));
 	bench_run(&b, 3590 * TIME_S);
 	CHECK(bench_get(&b, "/api/v1/namespaces/one/events/e") != NULL);
 	bench_run(&b, 20 * TIME_S);

@@ -8,11 +8,12 @@
 
 static void add_node(struct bench *b, const char *ready)
 {
-	bench_do(b, "POST", "/api/v1/nodes",
-		 "{'metadata':{'name':'n1'},'spec':{'taints':[{'key':'node.kubernetes.io/not-ready','effect':'NoSchedule'},"
-		 "{'key':'own','effect':'NoSchedule'}]},"
-		 "'status':{'conditions':[{'type':'Ready','status':'%s'},{'type':'MemoryPressure','status':'False'}]}}",
-		 ready);
+	bench_do(
+	    b, "POST", "/api/v1/nodes",
+	    "{'metadata':{'name':'n1'},'spec':{'taints':[{'key':'node.kubernetes.io/not-ready','effect':'NoSchedule'},"
+	    "{'key':'own','effect':'NoSchedule'}]},"
+	    "'status':{'conditions':[{'type':'Ready','status':'%s'},{'type':'MemoryPressure','status':'False'}]}}",
+	    ready);
 	bench_do(b, "POST", LEASES, "{'metadata':{'name':'n1'},'spec':{'renewTime':'0'}}");
 }
 
@@ -41,8 +42,9 @@ TEST(node_taints_follow_conditions)
 	bench_run(&b, TIME_S);
 	CHECK(tainted(&b, "node.kubernetes.io/not-ready", "NoSchedule"));
 	CHECK(tainted(&b, "node.kubernetes.io/not-ready", "NoExecute"));
-	bench_do(&b, "PATCH", NODE "/status", "{'status':{'conditions':[{'type':'Ready','status':'True'},"
-					      "{'type':'MemoryPressure','status':'True'}]}}");
+	bench_do(&b, "PATCH", NODE "/status",
+		 "{'status':{'conditions':[{'type':'Ready','status':'True'},"
+		 "{'type':'MemoryPressure','status':'True'}]}}");
 	bench_run(&b, TIME_S);
 	CHECK(!tainted(&b, "node.kubernetes.io/not-ready", "NoSchedule"));
 	CHECK(!tainted(&b, "node.kubernetes.io/not-ready", "NoExecute"));
@@ -61,11 +63,12 @@ TEST(node_that_falls_silent)
 	b.nodes = false;
 	add_node(&b, "True");
 	static const char *const tolerations[] = {
-		"", "{'key':'node.kubernetes.io/unreachable','operator':'Exists','tolerationSeconds':30}",
-		"{'operator':'Exists'}"};
+	    "", "{'key':'node.kubernetes.io/unreachable','operator':'Exists','tolerationSeconds':30}",
+	    "{'operator':'Exists'}"};
 	for (int i = 0; i < 3; i++)
 		bench_do(&b, "POST", PODS,
-			 "{'metadata':{'name':'p%d'},'spec':{'nodeName':'n1','terminationGracePeriodSeconds':0,'tolerations':[%s]},"
+			 "{'metadata':{'name':'p%d'},'spec':{'nodeName':'n1','terminationGracePeriodSeconds':0,'"
+			 "tolerations':[%s]},"
 			 "'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True'}]}}",
 			 i, tolerations[i]);
 	beat(&b, 200);

@@ -6,18 +6,20 @@
 
 static void create_set(struct bench *b, const char *name, int replicas)
 {
-	bench_do(b, "POST", SETS,
-		 "{'metadata':{'name':'%s'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},"
-		 "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
-		 name, replicas);
+	bench_do(
+	    b, "POST", SETS,
+	    "{'metadata':{'name':'%s'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},"
+	    "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
+	    name, replicas);
 }
 
 static void churn(uint64_t seed)
 {
 	struct bench b;
 	bench_start(&b, seed, "replicaset");
-	fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 100, .answer_lost = 100, .watch_broken = 20,
-							      .delay_max_ns = 100 * TIME_MS});
+	fake_server_set_faults(
+	    b.server, (struct fake_faults){
+			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 100 * TIME_MS});
 	create_set(&b, "s", 20);
 	size_t most = 20;
 	for (int i = 0; i < 10; i++) {
@@ -28,8 +30,11 @@ static void churn(uint64_t seed)
 		if (sim_random(b.sim) % 3 == 0) { // a pod dies
 			struct json *pods = bench_items(&b, PODS);
 			if (pods->count)
-				bench_do(&b, "DELETE", arena_fmt(&b.a, PODS "/%.*s",
-								 STR_FMT(json_str(json_first(pods), "metadata.name"))).p, " ");
+				bench_do(
+				    &b, "DELETE",
+				    arena_fmt(&b.a, PODS "/%.*s", STR_FMT(json_str(json_first(pods), "metadata.name")))
+					.p,
+				    " ");
 		}
 	}
 	bench_do(&b, "PATCH", SETS "/s", "{'spec':{'replicas':7}}");
@@ -79,7 +84,8 @@ TEST(replicaset_that_is_refused_says_so_and_recovers)
 	size_t before = fake_server_requests(b.server);
 	bench_run(&b, 10 * TIME_S);
 	struct json *set = bench_get(&b, SETS "/s");
-	CHECK(json_str_is(set, "status.conditions.0", "type") || json_str_is(set, "status.conditions.0.reason", "FailedCreate"));
+	CHECK(json_str_is(set, "status.conditions.0", "type") ||
+	      json_str_is(set, "status.conditions.0.reason", "FailedCreate"));
 	CHECK(fake_server_requests(b.server) - before < 200); // 50 at first, then one a try
 	refusing = false;
 	bench_run(&b, 30 * TIME_S);
