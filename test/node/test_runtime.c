@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of real containers.
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -315,4 +316,32 @@ TEST(agent_killed_anywhere)
 		CHECK(rig_pod_remove(&g, "p1") == 0);
 		rig_close(&g);
 	}
+}
+
+struct flag {
+	bool set;
+};
+
+static void set_flag(void *arg, const struct err *e)
+{
+	((struct flag *)arg)->set = !e;
+}
+
+// The log goes on in a new file once the old one was renamed; no line is lost.
+TEST(log_reopened)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); [ $((i%10)) = 0 ] && sleep 0.01; done") == 0);
+	const char *log = arena_fmt(&g.a, "%s/logs/c1.log", g.data).p;
+	for (int i = 1; i <= 3; i++) {
+		struct flag done = {0};
+		rig_turn(&g, 50);
+		REQUIRE(rename(log, arena_fmt(&g.a, "%s.%d", log, i).p) == 0);
+		runtime_reopen_log(g.runtime, STR("c1"), set_flag, &done);
+		REQUIRE(rig_until(&g, &done.set));
+	}
+	rig_wait_exit(&g, "c1");
+	const char *count = arena_fmt(&g.a, "test $(cat %s %s.? | wc -l) = 300 && grep -q 'line 299' %s", log, log, log).p;
+	CHECK_INT(system(count), 0);
 }

@@ -125,6 +125,7 @@ TEST(exec_failures)
 	runtime_exec(g.runtime, &x, &events, &t);
 	REQUIRE(rig_until(&g, &t.ended));
 	CHECK(t.failed && t.reason == ERR_BAD_REQUEST && strstr(t.text, "/no/such"));
+	CHECK_INT(t.err.n, 0); // crun's words are the error, not output
 	x.id = STR("c9");
 	t.ended = false;
 	runtime_exec(g.runtime, &x, &events, &t);

@@ -22,13 +22,13 @@
 #include "node/runtime/session.h"
 #include "node/runtime/spawn.h"
 
-enum { CONFIG_MAX = 4 << 20, SAID_MAX = 4096, TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, READ_MAX = 32 << 10 };
+enum { CONFIG_MAX = 4 << 20, SAID_MAX = 4096, TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, LOOK_MS = 1, READ_MAX = 32 << 10 };
 enum { READS_A_TURN = 8, END_OF_INPUT = 4 /* ^D */ };
 
 struct exec {
 	struct session session;
 	struct work work;
-	struct timer timer, retry;
+	struct timer timer, retry, look;
 	struct arena arena;
 	const struct str *args;
 	size_t arg_count;
@@ -37,6 +37,7 @@ struct exec {
 	int tries;
 	pid_t crun;
 	int pipes[3]; // our ends, from the pool thread to the loop; with a terminal only [1]
+	bool ran; // the process itself was started
 	bool exited;
 	int exit_code;
 	struct err e;
@@ -176,6 +177,7 @@ static void free_exec(struct session *s)
 	struct exec *x = exec_of(s);
 	timer_stop(&x->timer);
 	timer_stop(&x->retry);
+	timer_stop(&x->look);
 	for (int i = 0; i < 3; i++)
 		tree_close_fd(&x->pipes[i]);
 	remove_files(x);
@@ -201,6 +203,7 @@ static void cancel_exec(struct session *s)
 	struct exec *x = exec_of(s);
 	timer_stop(&x->timer);
 	timer_stop(&x->retry);
+	timer_stop(&x->look);
 	if (x->crun > 0 && !x->exited)
 		kill_process(x);
 }
@@ -285,11 +288,31 @@ static void finish_if_drained(struct exec *x)
 	session_end(s, x->exit_code, NULL);
 }
 
+static void look_at_stderr(struct timer *t)
+{
+	struct session *s = &CONTAINER_OF(t, struct exec, look)->session;
+	session_watch(&s->err, s->paused ? 0 : UV_READABLE);
+}
+
+// Before the process runs it is crun that complains there; its words are told as the error, not as output.
+static bool is_crun_speaking(struct exec *x)
+{
+	if (!x->ran)
+		x->ran = process_ran(x);
+	if (!x->ran) {
+		session_watch(&x->session.err, 0);
+		timer_start(x->session.engine->base.loop, &x->look, LOOK_MS * TIME_MS);
+	}
+	return !x->ran;
+}
+
 static void on_output_ready(struct session *s, struct channel *c, int events)
 {
 	bool emptied;
 	if (events & UV_WRITABLE)
 		session_flush_input(s);
+	if (c == &s->err && is_crun_speaking(exec_of(s)))
+		return;
 	if (events & UV_READABLE && read_output(s, c, c == &s->err ? 2 : 1, &emptied) && !s->over)
 		session_close_channel(c);
 }
@@ -436,6 +459,7 @@ struct runtime_session *engine_exec(struct runtime *r, const struct runtime_exec
 	x->timeout_ns = spec->timeout_ns;
 	x->pipes[0] = x->pipes[1] = x->pipes[2] = -1;
 	x->timer = (struct timer){.fire = on_timeout, .loop = r->loop};
+	x->look = (struct timer){.fire = look_at_stderr, .loop = r->loop};
 	copy_args(x, spec);
 	const struct container *c = container_get(g, spec->id);
 	if (!c || c->phase != RUNTIME_RUNNING || !spec->arg_count) {
