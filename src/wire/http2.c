@@ -193,6 +193,17 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	return 0;
 }
 
+// After a whole reply to a request that goes on, the rest of it is not wanted (RFC 9113, 8.1).
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)
+		return 0;
+	struct http2_stream *s = find(arg, frame->hd.stream_id);
+	if (s && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && !s->body_done)
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *arg)
 {
 	struct http2_stream *s = find(arg, id);
@@ -301,6 +312,7 @@ static nghttp2_session *make_session(struct http2 *h)
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_max_send_header_block_length(option, HTTP_HEAD_MAX);
