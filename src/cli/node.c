@@ -3,12 +3,9 @@
 // which the server reaches it.
 #include "cli/node.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,21 +167,6 @@ static void on_signal(void *arg, int number)
 	loop_real_stop(x->loop);
 }
 
-// One agent a data dir.
-static int claim(struct err *e)
-{
-	char path[4096];
-	if (mkdir(cli_data_dir, 0700) < 0 && errno != EEXIST)
-		return err_errno(e, errno, "%s", cli_data_dir);
-	snprintf(path, sizeof path, "%s/node.lock", cli_data_dir);
-	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (file < 0)
-		return err_errno(e, errno, "%s", path);
-	if (flock(file, LOCK_EX | LOCK_NB) < 0)
-		return err_set(e, ERR_CONFLICT, "another agent runs on %s", cli_data_dir);
-	return 0; // held until the process ends
-}
-
 static int run_node(int count, char **operands)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
@@ -198,7 +180,7 @@ static int run_node(int count, char **operands)
 	arena_init(&x.arena);
 	if (geteuid() != 0)
 		err_set(&e, ERR_FORBIDDEN, "it needs root");
-	if (e.reason || node_setup_read(&x.setup, &e) < 0 || claim(&e) < 0 ||
+	if (e.reason || node_setup_read(&x.setup, &e) < 0 || node_claim(0, &e) < 0 ||
 	    node_isolate(x.setup.run_dir, &e) < 0) {
 		fprintf(stderr, "onggi node: %s\n", err_text(&e));
 		return EXIT_FAILURE;

@@ -22,6 +22,8 @@ extern struct node_flags node_flags;
 
 // Fills in what was left to defaults: the host's name, directories. ERR_BAD_REQUEST names the option that is wrong.
 int node_setup_read(struct node_setup *s, struct err *e);
+// One agent a data dir: holds DATA/node.lock until the process ends; waits so long for one that is ending.
+int node_claim(int patience_ms, struct err *e);
 struct network_config node_setup_network(const struct node_setup *s);
 struct runtime_options node_setup_runtime(const struct node_setup *s, struct images *images);
 

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -65,6 +70,26 @@ int node_setup_read(struct node_setup *s, struct err *e)
 		str_to_c(str_of(node_flags.kubeconfig), s->kubeconfig, sizeof s->kubeconfig);
 	else
 		snprintf(s->kubeconfig, sizeof s->kubeconfig, "%s/node.kubeconfig", cli_data_dir);
+	return 0;
+}
+
+int node_claim(int patience_ms, struct err *e)
+{
+	enum { PAUSE_MS = 50 };
+	char path[4096];
+	if (mkdir(cli_data_dir, 0700) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s", cli_data_dir);
+	snprintf(path, sizeof path, "%s/node.lock", cli_data_dir);
+	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (file < 0)
+		return err_errno(e, errno, "%s", path);
+	for (; flock(file, LOCK_EX | LOCK_NB) < 0; patience_ms -= PAUSE_MS) {
+		if (patience_ms <= 0) {
+			close(file);
+			return err_set(e, ERR_CONFLICT, "another agent runs on %s", cli_data_dir);
+		}
+		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+	}
 	return 0;
 }
 

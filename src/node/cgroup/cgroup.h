@@ -18,7 +18,7 @@
 // mounts. Where the host is pure version 1 or 2 it does nothing. Call at start, as root, while single-threaded.
 // run_dir NULL: not pinned, for a short life.
 int node_isolate(const char *run_dir, struct err *e);
-// Lets go of the pinned namespace (./dev down). Idempotent.
+// Lets go of the pinned namespace. Idempotent; call it in the namespace that node_isolate was called in.
 void node_unisolate(const char *run_dir);
 
 enum { CGROUP_CONTROLLERS_MAX = 24 };

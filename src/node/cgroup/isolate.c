@@ -101,9 +101,8 @@ void node_unisolate(const char *run_dir)
 {
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/mnt", run_dir);
-	if (!is_file_system(path, NSFS_MAGIC))
-		return;
-	umount2(path, MNT_DETACH);
+	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 	unlink(path);
-	umount2(run_dir, MNT_DETACH); // the private mount below it
+	while (umount2(run_dir, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		; // the private mount below it; another for each start that was interrupted before its pin was set
 }
