@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "site.h"
+
+void site_run_until(struct site *s, const bool *done)
+{
+	for (int i = 0; i < 2000000 && !*done && sim_step(s->sim); i++)
+		;
+	REQUIRE(*done);
+}
+
+static void on_ready(void *arg, const struct err *e)
+{
+	if (e)
+		unit_fail(__FILE__, __LINE__, "%s", err_text(e));
+	*(bool *)arg = true;
+}
+
+static void on_stopped(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+void site_init(struct site *s, unsigned reads_max)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	*s = (struct site){.sim = sim_create(1)};
+	arena_init(&s->arena);
+	s->loop = sim_loop(s->sim, "server");
+	s->cluster = store_cluster_create();
+	s->store = store_sim_open(s->cluster, s->loop);
+	REQUIRE(dir_make(s->loop, "/data", 0700, &e) == 0);
+	REQUIRE(file_write(s->loop, "/data/tokens", STR("secret,ann,7,devs\nroot,admin,1,system:masters\n"), 0600, &e) == 0);
+	struct server_config c = {.core = s->loop, .io = &s->loop, .io_count = 1, .store = s->store, .data_dir = "/data",
+				  .listen = "127.0.0.1:6443", .token_file = "/data/tokens", .reads_max = reads_max};
+	s->server = server_create(&c, &e);
+	REQUIRE(s->server != NULL);
+	server_start(s->server, on_ready, &s->ready);
+	site_run_until(s, &s->ready);
+	REQUIRE(pki_open(&s->pki, s->loop, "/data", NULL, 0, &e) == 0);
+}
+
+void site_finish(struct site *s)
+{
+	server_stop(s->server, on_stopped, &s->stopped);
+	site_run_until(s, &s->stopped);
+	server_destroy(s->server);
+	store_destroy(s->store);
+	store_cluster_destroy(s->cluster);
+	pki_finish(&s->pki);
+	sim_destroy(s->sim);
+	arena_finish(&s->arena);
+}
+
+static void on_reply(void *arg, const struct http_response *r)
+{
+	struct reply *reply = arg;
+	reply->code = r->head ? r->head->code : 0;
+	reply->body = arena_str(&reply->site->arena, r->body);
+	reply->done = true;
+}
+
+struct http_client *site_connect(struct site *s, const struct x509_pair *pair)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct tls_config t = {.authorities = buf_str(&s->pki.authority.certificate)};
+	if (pair) {
+		t.certificate = buf_str(&pair->certificate);
+		t.key = buf_str(&pair->key);
+	}
+	struct tls_context *tls = tls_context_client(&t, &e);
+	REQUIRE(tls != NULL);
+	struct http_client_config c = {.loop = s->loop, .address = "127.0.0.1:6443", .server_name = "127.0.0.1", .tls = tls};
+	struct http_client *client = http_client_create(&c);
+	tls_context_unref(tls);
+	return client;
+}
+
+struct reply site_fetch(struct site *s, struct http_client *client, const char *method, const char *target,
+			  const struct http_header *headers, size_t count, struct str body)
+{
+	struct reply r = {.site = s};
+	struct http_call_request q = {.method = method, .target = str_of(target), .headers = {headers, count}, .body = body};
+	http_fetch(client, &q, 64 << 20, on_reply, &r);
+	site_run_until(s, &r.done);
+	return r;
+}
+
+struct reply site_ask(struct site *s, struct http_client *client, const char *method, const char *target, const char *body)
+{
+	struct http_header h[] = {{STR("Authorization"), STR("Bearer root")}, {STR("Content-Type"), STR("application/json")}};
+	char *text = arena_c(&s->arena, str_of(body ? body : ""));
+	for (char *p = text; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	return site_fetch(s, client, method, target, h, body ? 2 : 1, str_of(text));
+}
