@@ -3,7 +3,7 @@
 this run only), a plain HTTPS client, the kubectls of this machine, and the frame that counts tests."""
 import atexit
 import base64
-import glob
+import fcntl
 import hashlib
 import http.client
 import json
@@ -104,7 +104,7 @@ class Platform:
     def __init__(self, node=True, arguments=(), name="t"):
         self.data = tempfile.mkdtemp(prefix="onggi-test-")
         self.node, self.arguments, self.name = node, list(arguments), name
-        self.port = free_port()
+        self.port, self.slot = free_port(), Slot() if node else None
         self.process = None
         self.log = open(os.path.join(self.data, "log"), "ab")
         atexit.register(self.destroy)
@@ -115,11 +115,10 @@ class Platform:
         common = ["--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}"]
         if not self.node:
             return [ONGGI, "server", *common, *self.arguments]
-        tag = f"{os.getpid() % 10000}{self.name}"
-        second = os.getpid() % 200 + 20
-        own = ["--bridge", f"ogt{tag}"[:12], "--table", f"onggi-test-{tag}", "--pod-range", f"10.244.{second}.0/24",
-               "--cgroup-parent", f"/onggi-test-{tag}", "--address", f"10.244.{second}.1",
-               "--node-listen", f"10.244.{second}.1:{free_port()}", "--name", "node-1"]
+        tag, net = f"{os.getpid() % 10000}{self.name}", self.slot.number
+        own = ["--bridge", f"ogt{tag}"[:12], "--table", f"onggi-test-{tag}", "--cgroup-parent", f"/onggi-test-{tag}",
+               "--pod-range", f"10.244.{net}.0/24", "--service-range", f"10.{100 + net}.0.0/16",
+               "--address", f"10.244.{net}.1", "--node-listen", f"10.244.{net}.1:{free_port()}", "--name", "node-1"]
         return [ONGGI, "up", *common, *own, *self.arguments]
 
     def start(self):
@@ -170,11 +169,11 @@ class Platform:
         return found
 
     def half(self, name):
-        """The process id of the server or the node agent."""
+        """The process id of the server or the node agent; None while none runs."""
         for pid in self.pids():
             if command_line(pid).split("\0")[1:2] == [name]:
                 return pid
-        raise Failure(f"no {name} runs")
+        return None
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -203,6 +202,7 @@ class Platform:
             own = [word for i, word in enumerate(command) if i > 1 and command[i - 1 if word[:2] != "--" else i] in
                    ("--bridge", "--table", "--pod-range", "--cgroup-parent")]
             subprocess.run([ONGGI, "node", "clean", "--data-dir", self.data, *own], stdout=self.log, stderr=self.log)
+            self.slot.give_back()
         if not os.environ.get("KEEP"):
             shutil.rmtree(self.data, ignore_errors=True)
 
@@ -212,10 +212,11 @@ class Platform:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         check(done.returncode == 0, done.stdout)
 
-    def kubectl(self, *arguments, binary="kubectl", stdin=None, timeout=60, ok=True):
+    def kubectl(self, *arguments, binary="kubectl", stdin="", timeout=60, ok=True, environment=None):
         """Runs kubectl; returns its standard output (ok=False: the finished process)."""
         done = subprocess.run([binary, "--kubeconfig", self.kubeconfig, *arguments], input=stdin, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=timeout, env={**os.environ, "HOME": self.data})
+                              stderr=subprocess.PIPE, text=True, timeout=timeout,
+                              env={**os.environ, "HOME": self.data, **(environment or {})})
         if not ok:
             return done
         check(done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -248,19 +249,21 @@ def base_image():
     return archive
 
 
-def kubectls():
-    """Every kubectl on this machine as (version, path): the one in PATH, and others beside where it really lives."""
-    found = {}
-    first = shutil.which("kubectl")
-    candidates = ([first] + glob.glob(os.path.join(os.path.dirname(os.path.realpath(first)), "kubectl.*"))) if first else []
-    for path in candidates:
-        done = subprocess.run([path, "version", "--client", "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            version = json.loads(done.stdout)["clientVersion"]["gitVersion"]
-        except (ValueError, KeyError):
-            continue
-        found.setdefault(version.lstrip("v"), path)
-    return sorted(found.items(), key=lambda item: [int(part) for part in re.findall(r"\d+", item[0])[:3]])
+class Slot:
+    """A number that no other test on this machine has while this one lives: its addresses overlap with nobody's."""
+
+    def __init__(self):
+        for self.number in range(1, 100):
+            self.file = open(os.path.join(tempfile.gettempdir(), f"onggi-test-slot-{self.number}"), "w")
+            try:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                self.file.close()
+        raise Skip("too many tests run on this machine")
+
+    def give_back(self):
+        self.file.close()
 
 
 def main(tests):
