@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deletes what a selection finds, in transactions of a few objects each, and answers with the list of what it found.
+// Deletes what a selection finds, several at a time, and answers with the list of what it found.
 // An object that changes meanwhile is looked at again; one that is gone is fine.
 #include "server/admission/admission.h"
 #include "server/present.h"
@@ -10,7 +10,7 @@
 #include "server/verbs/revision.h"
 #include "server/verbs/verbs.h"
 
-enum { FOUND_MAX = 100000, TRIES_MAX = 5 };
+enum { FOUND_MAX = 100000, TRIES_MAX = 5, PARALLEL = 64 };
 
 struct found {
 	struct str key;
@@ -26,8 +26,15 @@ struct clearance {
 	struct found *found; // heap
 	size_t count, room;
 	size_t at; // the next to delete
-	unsigned tries;
+	size_t under_way;
+	struct err failure; // the first; ends it when nothing is under way any more
 	int64_t revision;
+};
+
+struct removal { // of one object
+	struct clearance *of;
+	size_t index;
+	unsigned tries;
 };
 
 static void clearance_finish(struct clearance *cl)
@@ -78,64 +85,75 @@ static void answer(struct clearance *cl)
 
 static void step(struct clearance *cl);
 
-static void txn_done(void *arg, const struct store_result *r)
+static void fail(struct clearance *cl)
 {
-	struct clearance *cl = arg;
-	bool lost = r->e && r->e->reason == ERR_CONFLICT && ++cl->tries < TRIES_MAX;
-	if (!r->e || lost) {
-		if (!lost) {
-			cl->at++;
-			cl->tries = 0;
-		}
-		step(cl);
-		return;
-	}
-	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct call *c = cl->call;
-	err_set(&e, r->e->reason, "%s", err_text(r->e));
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	err_move(&e, &cl->failure);
 	clearance_finish(cl);
 	respond_failure(c, &e, STR_NONE);
 }
 
-// Writes or removes one object; false when there is nothing to do (it is gone, or ends already).
-static bool submit(struct clearance *cl, struct store_snapshot *snapshot)
+static bool submit(struct removal *r);
+
+static void txn_done(void *arg, const struct store_result *result)
 {
+	struct removal *r = arg;
+	struct clearance *cl = r->of;
+	bool lost = result->e && result->e->reason == ERR_CONFLICT;
+	if (lost && ++r->tries < TRIES_MAX && submit(r))
+		return;
+	if (result->e && !(lost && r->tries < TRIES_MAX) && !cl->failure.reason)
+		err_set(&cl->failure, result->e->reason, "%s", err_text(result->e));
+	cl->under_way--;
+	step(cl);
+}
+
+// Writes or removes one object as it is now; false when there is nothing to do: it is gone.
+static bool submit(struct removal *removal)
+{
+	struct clearance *cl = removal->of;
 	struct call *c = cl->call;
 	const struct api_resource *r = c->route.resource;
 	struct store_item item;
 	struct op_list more = {.count = 0};
-	struct err e CLEAN_ERR = ERR_EMPTY;
-	if (!store_get(snapshot, cl->found[cl->at].key, &item))
-		return false;
-	arena_reset(&cl->scratch);
-	struct json *object = stored_parse(&cl->scratch, r, item.value);
-	bool goes = deletion_apply(&cl->scratch, r, object, &cl->options, loop_wall(c->loop));
 	struct store_op ops[STORE_OPS_MAX];
 	struct buf out CLEAN_BUF;
-	buf_init(&out);
 	size_t hole = 0;
-	ops[0] = (struct store_op){.action = STORE_DELETE, .key = item.key, .expect = item.revision};
-	if (!goes) {
-		stored_encode(&out, r, object, &hole);
-		ops[0] = (struct store_op){.action = STORE_PUT, .key = item.key, .expect = item.revision,
-					   .value = buf_str(&out), .revision_at = hole};
-	} else if (str_is(r->plural, "services") && service_addresses_release(object, &cl->scratch, &more, &e) < 0) {
-		return false;
+	buf_init(&out);
+	struct store_snapshot *snapshot = store_snapshot(c->server->store);
+	bool found = store_get(snapshot, cl->found[removal->index].key, &item);
+	if (found) {
+		arena_reset(&cl->scratch);
+		struct json *object = stored_parse(&cl->scratch, r, item.value);
+		bool goes = deletion_apply(&cl->scratch, r, object, &cl->options, loop_wall(c->loop));
+		ops[0] = (struct store_op){.action = STORE_DELETE, .key = item.key, .expect = item.revision};
+		if (!goes) {
+			stored_encode(&out, r, object, &hole);
+			ops[0] = (struct store_op){.action = STORE_PUT, .key = item.key, .expect = item.revision,
+						   .value = buf_str(&out), .revision_at = hole};
+		} else if (str_is(r->plural, "services")) {
+			service_addresses_release(object, &cl->scratch, &more, &cl->failure);
+		}
+		memcpy(ops + 1, more.list, more.count * sizeof(ops[0]));
+		store_txn(c->server->store, ops, 1 + more.count, c->loop, txn_done, removal);
 	}
-	memcpy(ops + 1, more.list, more.count * sizeof(ops[0]));
-	store_txn(c->server->store, ops, 1 + more.count, c->loop, txn_done, cl);
-	return true;
+	store_snapshot_release(snapshot);
+	return found;
 }
 
 static void step(struct clearance *cl)
 {
-	struct store_snapshot *snapshot = store_snapshot(cl->call->server->store);
-	bool submitted = false;
-	while (!submitted && !cl->options.dry_run && cl->at < cl->count)
-		if (!(submitted = submit(cl, snapshot)))
-			cl->at++;
-	store_snapshot_release(snapshot);
-	if (!submitted)
+	while (!cl->failure.reason && !cl->options.dry_run && cl->at < cl->count && cl->under_way < PARALLEL) {
+		struct removal *r = ARENA_NEW(cl->call->arena, struct removal);
+		*r = (struct removal){.of = cl, .index = cl->at++};
+		cl->under_way += submit(r);
+	}
+	if (cl->under_way)
+		return;
+	if (cl->failure.reason)
+		fail(cl);
+	else
 		answer(cl);
 }
 
