@@ -19,12 +19,11 @@ static const int64_t window_ns = 600 * TIME_S, refill_ns = 300 * TIME_S;
 
 struct entry {
 	struct events *events;
-	struct arena memory; // of the strings below
-	struct str key;
+	struct str key, reason; // behind the struct, as what `about` holds
 	struct events_about about;
 	enum events_type type;
-	struct str reason, message;
-	struct str name; // in the API; empty until written once
+	char *message;	    // heap
+	int64_t created_ns; // wall; the name in the API is made of it
 	int64_t first_ns, last_ns;
 	int count, count_written;
 	bool open; // a request is under way
@@ -64,13 +63,18 @@ static struct str namespace_of(const struct entry *entry)
 	return str_empty(entry->about.namespace) ? STR("default") : entry->about.namespace;
 }
 
+static struct str event_name(struct arena *a, const struct entry *entry)
+{
+	return arena_fmt(a, "%.*s.%llx", STR_FMT(entry->about.name), (unsigned long long)entry->created_ns);
+}
+
 static struct json *event_object(struct arena *a, const struct entry *entry)
 {
 	const struct events_about *about = &entry->about;
 	struct json *event = json_object(a);
 	json_put_str(a, event, "apiVersion", STR("v1"));
 	json_put_str(a, event, "kind", STR("Event"));
-	json_put_str(a, json_need_object(a, event, "metadata"), "name", entry->name);
+	json_put_str(a, json_need_object(a, event, "metadata"), "name", event_name(a, entry));
 	json_put_str(a, json_need_object(a, event, "metadata"), "namespace", namespace_of(entry));
 	struct json *involved = json_need_object(a, event, "involvedObject");
 	json_put_str(a, involved, "kind", about->kind);
@@ -81,7 +85,7 @@ static struct json *event_object(struct arena *a, const struct entry *entry)
 	put_optional(a, involved, "resourceVersion", about->resource_version);
 	put_optional(a, involved, "fieldPath", about->field_path);
 	json_put_str(a, event, "reason", entry->reason);
-	json_put_str(a, event, "message", entry->message);
+	json_put_str(a, event, "message", str_of(entry->message));
 	struct json *source = json_need_object(a, event, "source");
 	json_put_str(a, source, "component", entry->events->component);
 	put_optional(a, source, "host", entry->events->host);
@@ -101,7 +105,7 @@ static void entry_write(struct entry *entry);
 static void entry_free(struct entry *entry)
 {
 	timer_stop(&entry->retry);
-	arena_finish(&entry->memory);
+	free(entry->message);
 	free(entry);
 }
 
@@ -162,8 +166,7 @@ static void entry_write(struct entry *entry)
 	if (entry->count_written == 0) {
 		int64_t now = loop_wall(v->transport->loop);
 		v->stamp = now > v->stamp ? now : v->stamp + 1; // two events of one moment are two
-		entry->name =
-		    arena_fmt(&entry->memory, "%.*s.%llx", STR_FMT(entry->about.name), (unsigned long long)v->stamp);
+		entry->created_ns = loop_wall(v->transport->loop);
 		entry->count_written = entry->count;
 		struct str path = client_path(&a, STR("v1"), namespace_of(entry), STR("events"), STR_NONE, STR_NONE);
 		client_create(v->transport, path, event_object(&a, entry), write_done, entry);
@@ -172,9 +175,10 @@ static void entry_write(struct entry *entry)
 	entry->count_written = entry->count;
 	struct json *patch = json_object(&a);
 	json_put_int(&a, patch, "count", entry->count);
-	json_put_str(&a, patch, "message", entry->message);
+	json_put_str(&a, patch, "message", str_of(entry->message));
 	json_put_str(&a, patch, "lastTimestamp", time_format(&a, entry->last_ns));
-	struct str path = client_path(&a, STR("v1"), namespace_of(entry), STR("events"), entry->name, STR_NONE);
+	struct str path =
+	    client_path(&a, STR("v1"), namespace_of(entry), STR("events"), event_name(&a, entry), STR_NONE);
 	client_patch_merge(v->transport, path, patch, write_done, entry);
 }
 
@@ -243,23 +247,50 @@ static void sweep(struct events *v, int64_t now_ns)
 
 // ---- recording
 
-static struct entry *entry_create(struct events *v, struct str key, const struct events_about *about, int64_t now_ns)
+// Copies the text to *end, which moves on.
+static struct str pack(char **end, struct str text)
 {
-	struct entry *entry = MEM_NEW(struct entry);
+	struct str copy = {*end, text.n};
+	if (text.n)
+		memcpy(*end, text.p, text.n);
+	*end += text.n;
+	return copy;
+}
+
+static struct entry *entry_create(struct events *v, struct str key, const struct events_about *about, struct str reason)
+{
+	size_t room = key.n + reason.n + about->api_version.n + about->kind.n + about->namespace.n + about->name.n +
+		      about->uid.n + about->resource_version.n + about->field_path.n;
+	struct entry *entry = mem_zalloc(sizeof *entry + room);
+	char *end = (char *)(entry + 1);
 	entry->events = v;
-	arena_init(&entry->memory);
-	struct arena *a = &entry->memory;
-	entry->key = arena_str(a, key);
-	entry->about = (struct events_about){arena_str(a, about->api_version), arena_str(a, about->kind),
-					     arena_str(a, about->namespace),   arena_str(a, about->name),
-					     arena_str(a, about->uid),	       arena_str(a, about->resource_version),
-					     arena_str(a, about->field_path)};
-	entry->first_ns = now_ns;
+	entry->key = pack(&end, key);
+	entry->reason = pack(&end, reason);
+	entry->about = (struct events_about){
+	    .api_version = pack(&end, about->api_version),
+	    .kind = pack(&end, about->kind),
+	    .namespace = pack(&end, about->namespace),
+	    .name = pack(&end, about->name),
+	    .uid = pack(&end, about->uid),
+	    .resource_version = pack(&end, about->resource_version),
+	    .field_path = pack(&end, about->field_path),
+	};
+	entry->first_ns = loop_wall(v->transport->loop);
 	entry->retry.fire = retry_fire;
 	entry->retry.loop = v->transport->loop;
 	entry->backoff = (struct backoff){.first_ns = TIME_S, .max_ns = 30 * TIME_S};
 	map_set(&v->entries, key, entry);
 	return entry;
+}
+
+static void set_message(struct entry *entry, struct str message)
+{
+	if (entry->message && str_is(message, entry->message))
+		return;
+	free(entry->message);
+	entry->message = mem_zalloc(message.n + 1);
+	if (message.n)
+		memcpy(entry->message, message.p, message.n);
 }
 
 static void record(struct events *v, const struct events_about *about, enum events_type type, struct str reason,
@@ -287,13 +318,10 @@ static void record(struct events *v, const struct events_about *about, enum even
 		entry_free(entry);
 		entry = NULL;
 	}
-	if (!entry) {
-		entry = entry_create(v, key, about, now_ns);
-		entry->type = type;
-		entry->reason = arena_str(&entry->memory, reason);
-	}
-	if (!str_eq(entry->message, message))
-		entry->message = arena_str(&entry->memory, message);
+	if (!entry)
+		entry = entry_create(v, key, about, reason);
+	entry->type = type;
+	set_message(entry, message);
 	entry->last_ns = now_ns;
 	entry->count++;
 	entry_write(entry);
