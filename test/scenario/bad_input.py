@@ -152,7 +152,7 @@ def test_clashes():
     address = client.must("GET", services + "/one")["spec"]["clusterIP"]
     refused(422, "Invalid", "POST", services, {**one, "metadata": {"name": "two"}, "spec": {"clusterIP": address, "ports": [{"port": 80}]}},
             field="spec.clusterIPs")
-    refused(409, "AlreadyExists", "POST", services, one)
+    refused(409, "AlreadyExists", "POST", services, {**one, "spec": {"ports": [{"port": 80}]}})
     client.must("DELETE", services + "/one")
 
 
