@@ -290,7 +290,9 @@ int runtime_purge(const struct runtime_options *o, struct err *e)
 		map_each(entry, &g->pods)
 			if (pod_destroy(g, &a, arena_c(&a, entry->key), e) < 0)
 				result = -1;
-		tree_erase(AT_FDCWD, g->run);
+		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/crun", g->run).p); // RUN itself is shared with others
+		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/exec", g->run).p);
+		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/pods", g->run).p);
 		cgroups_drop(&g->cgroups);
 	}
 	engine_free(g);
