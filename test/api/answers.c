@@ -481,7 +481,7 @@ static bool wanted(const char *name, char **prefixes, int count_of_prefixes)
 
 int main(int argc, char **argv)
 {
-	static const double reached[] = {0.97, 0.90, 0.97};
+	static const double reached[] = {0.998, 0.995, 0.985};
 	bool verbose = argc > 1 && !strcmp(argv[1], "-v");
 	char **prefixes = argv + 1 + verbose;
 	int count_of_prefixes = argc - 1 - verbose;
