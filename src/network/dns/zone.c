@@ -10,7 +10,7 @@ enum { TTL_S = 5, RECORDS_MAX = 1000, LABELS_MAX = 8 };
 
 struct dns_zone {
 	struct str name;
-	struct informer *service_cache;
+	struct informer *service_cache, *slice_cache;
 	struct slices *slices;
 	struct map namespaces;	// of Services -> how many (as a pointer)
 	struct map by_address;	// cluster address -> "namespace/name" (heap)
@@ -98,6 +98,7 @@ struct dns_zone *dns_zone_create(const char *name, struct informer *service_cach
 	struct dns_zone *z = MEM_NEW(struct dns_zone);
 	z->name = str_of(mem_strdup(name));
 	z->service_cache = service_cache;
+	z->slice_cache = slice_cache;
 	map_init(&z->namespaces);
 	map_init(&z->by_address);
 	map_init(&z->by_endpoint);
@@ -367,6 +368,10 @@ bool dns_zone_answer(struct dns_zone *z, struct arena *a, const struct dns_query
 		return answer_reverse(z, &r, q, below);
 	if (!below_suffix(q->name, z->name, &below))
 		return false;
+	if (!informer_synced(z->service_cache) || !informer_synced(z->slice_cache)) {
+		out->code = DNS_FAILED; // not known yet is not the same as not there: ask again
+		return true;
+	}
 	out->zone = z->name;
 	if (!answer_in_zone(z, &r, q, below))
 		out->code = DNS_NO_NAME;

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DNS server over real sockets, in a network namespace of the test's own: its zone, and an upstream resolver.
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/times.h"
+#include "canned.h"
+#include "network/dns/server.h"
+#include "network/link.h"
+#include "sys/real.h"
+#include "unit.h"
+#include "world.h"
+
+static const struct canned_list cluster[] = {
+	{"/api/v1/services",
+	 "{\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\",\"resourceVersion\":\"1\",\"uid\":\"a\"},\"spec\":{\"clusterIP\":\"10.96.0.20\","
+	 "\"clusterIPs\":[\"10.96.0.20\"],\"ports\":[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\"}]}}"},
+	{"/apis/discovery.k8s.io/v1/endpointslices", ""},
+	{0},
+};
+
+static int bound(int type, const char *address, int port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int s = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
+	struct timeval patience = {.tv_sec = 5};
+	inet_pton(AF_INET, address, &in.sin_addr);
+	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	REQUIRE(bind(s, (struct sockaddr *)&in, sizeof in) == 0);
+	return s;
+}
+
+// An upstream that answers each question with 192.0.2.7, after one answer to something else (which must not be taken).
+static void *upstream(void *arg)
+{
+	int s = *(int *)arg;
+	unsigned char m[512];
+	struct sockaddr_in from;
+	socklen_t n = sizeof from;
+	for (ssize_t got; (got = recvfrom(s, m, sizeof m - 16, 0, (struct sockaddr *)&from, &n)) > 12;) {
+		static const unsigned char answer[] = {0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 192, 0, 2, 7};
+		m[2] |= 0x80;
+		m[0] ^= 0xff; // another id: a forgery
+		sendto(s, m, (size_t)got, 0, (struct sockaddr *)&from, n);
+		m[0] ^= 0xff;
+		m[7] = 1;
+		memcpy(m + got, answer, sizeof answer);
+		sendto(s, m, (size_t)got + sizeof answer, 0, (struct sockaddr *)&from, n);
+		n = sizeof from;
+	}
+	return NULL;
+}
+
+struct place {
+	struct loop *loop;
+	struct transport *transport;
+	struct informer *services, *slices;
+	struct dns_zone *zone;
+	struct dns_forward *forward;
+	struct dns_server *server;
+	struct task task;
+	bool opened;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	int steps;
+};
+
+static void told(struct place *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->steps++;
+	pthread_cond_signal(&p->done);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void wait_for(struct place *p, int steps)
+{
+	pthread_mutex_lock(&p->lock);
+	while (p->steps < steps)
+		pthread_cond_wait(&p->done, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void open_place(struct task *t)
+{
+	struct place *p = CONTAINER_OF(t, struct place, task);
+	p->transport = canned_create(p->loop, cluster);
+	p->services = informer_create(p->transport, str_of(cluster[0].path));
+	p->slices = informer_create(p->transport, str_of(cluster[1].path));
+	p->zone = dns_zone_create("cluster.local", p->services, p->slices);
+	p->forward = dns_forward_create(p->loop, STR("search x\nnameserver 127.0.0.53\nnameserver 127.0.0.2\n"), STR("127.0.0.53"));
+	p->opened = dns_server_create(p->loop, "127.0.0.1", 5353, p->zone, p->forward, &p->server, NULL) == 0;
+	told(p);
+}
+
+static void close_place(struct task *t)
+{
+	struct place *p = CONTAINER_OF(t, struct place, task);
+	dns_server_destroy(p->server);
+	dns_forward_destroy(p->forward);
+	informer_destroy(p->slices);
+	informer_destroy(p->services);
+	dns_zone_destroy(p->zone);
+	client_destroy(p->transport);
+	told(p);
+}
+
+static size_t question(unsigned char *out, const char *name)
+{
+	static const unsigned char head[] = {0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}, tail[] = {0, 0, 1, 0, 1};
+	size_t n = sizeof head;
+	struct str rest = str_of(name), label;
+	memcpy(out, head, sizeof head);
+	while (str_next(&rest, '.', &label)) {
+		out[n++] = (unsigned char)label.n;
+		memcpy(out + n, label.p, label.n);
+		n += label.n;
+	}
+	memcpy(out + n, tail, sizeof tail);
+	return n + sizeof tail;
+}
+
+// The last four bytes of the answer as an address; "" for an answer without one, with its code.
+static struct str ask(struct arena *a, const char *name, bool tcp)
+{
+	unsigned char m[514], *body = tcp ? m + 2 : m;
+	char text[INET_ADDRSTRLEN];
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(5353)};
+	int s = bound(tcp ? SOCK_STREAM : SOCK_DGRAM, "127.0.0.1", 0);
+	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+	REQUIRE(connect(s, (struct sockaddr *)&to, sizeof to) == 0);
+	size_t n = question(body, name);
+	m[0] = tcp ? (unsigned char)(n >> 8) : m[0];
+	m[1] = tcp ? (unsigned char)n : m[1];
+	REQUIRE(send(s, m, n + (tcp ? 2 : 0), 0) > 0);
+	ssize_t got = recv(s, m, sizeof m, 0) - (tcp ? 2 : 0);
+	close(s);
+	REQUIRE(got >= 12);
+	CHECK(body[0] == 0x12 && body[1] == 0x34);
+	if (body[3] & 15 || body[7] == 0)
+		return arena_fmt(a, "code %d", body[3] & 15);
+	return arena_str(a, str_of(inet_ntop(AF_INET, body + got - 4, text, sizeof text)));
+}
+
+TEST(names_over_sockets)
+{
+	world_enter();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct place p = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+	int up = bound(SOCK_DGRAM, "127.0.0.2", 53);
+	pthread_t thread;
+	REQUIRE(pthread_create(&thread, NULL, upstream, &up) == 0);
+	p.loop = loop_real_thread("dns-test");
+	p.task.run = open_place;
+	loop_post(p.loop, &p.task);
+	wait_for(&p, 1);
+	REQUIRE(p.opened);
+	struct str first;
+	do // until the caches are complete it says that it does not know
+		first = ask(&a, "web.shop.svc.cluster.local", false);
+	while (str_is(first, "code 2"));
+	CHECK_STR(first, "10.96.0.20");
+	CHECK_STR(ask(&a, "WEB.shop.SVC.cluster.local", true), "10.96.0.20");
+	CHECK_STR(ask(&a, "none.shop.svc.cluster.local", false), "code 3");
+	CHECK_STR(ask(&a, "example.test", false), "192.0.2.7");
+	close(up);
+	CHECK_STR(ask(&a, "example.test", true), "code 2"); // nobody takes it by TCP
+	p.task.run = close_place;
+	loop_post(p.loop, &p.task);
+	wait_for(&p, 2);
+	loop_real_thread_destroy(p.loop);
+	shutdown(up, SHUT_RDWR);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+}
