@@ -48,7 +48,7 @@ TEST(ill_formed_names)
 	static const char *const cases[] = {
 		"",	  "UPPER",	"a//b",	   "/a",	 "a/",	     "a:",	  "a:-x",      "a@sha256:12", "a_-b",
 		"a___b",  "a..b",	"-a",	   "a b",	 "a\nb",     "r.example:99999/a",	       "r.example./a",
-		"../etc", "a/../../etc", "http://r.example/a", ":tag", "@sha256:" HEX,	  "a/%2e%2e/b",
+		"../etc", "a/../../etc", "http://r.example/a", ":tag", ("@sha256:" HEX), "a/%2e%2e/b",
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
