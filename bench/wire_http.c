@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one request costs the server's thread: a handler that answers 1 KB over TLS, and /list with 10,000 blobs of 1 KB.
-// Load it from outside; it prints the CPU time per request when it is interrupted:
+// What one request costs the server's thread: a handler that answers 1 KB over TLS, and /list with 10,000
+// blobs of 1 KB. Load it from outside; it prints the CPU time per request when it is interrupted:
 //   wire-http & wrk -t1 -c64 -d5 https://127.0.0.1:PORT/ ; kill -INT %1
 #include <signal.h>
 #include <stdio.h>
@@ -51,7 +51,8 @@ static struct tls_context *make_context(struct loop *l)
 				 .not_before_ns = from, .not_after_ns = to};
 	MUST(x509_make_authority(STR("bench-ca"), from, to, &authority, &e) == 0);
 	MUST(x509_issue(buf_str(&authority.certificate), buf_str(&authority.key), &r, &server, &e) == 0);
-	struct tls_config config = {.certificate = buf_str(&server.certificate), .key = buf_str(&server.key), .http2 = true};
+	struct tls_config config = {.certificate = buf_str(&server.certificate), .key = buf_str(&server.key),
+				    .http2 = true};
 	struct tls_context *c = tls_context_server(&config, &e);
 	MUST(c);
 	x509_pair_finish(&authority);
@@ -84,8 +85,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < LIST_COUNT; i++)
 		b.list[i] = make_object();
 	struct tls_context *tls = plain ? NULL : make_context(b.loop);
-	struct http_server *s =
-		http_server_create(&(struct http_server_config){.loop = b.loop, .handler = &handler, .arg = &b, .tls = tls});
+	struct http_server_config config = {.loop = b.loop, .handler = &handler, .arg = &b, .tls = tls};
+	struct http_server *s = http_server_create(&config);
 	if (http_server_listen(s, "127.0.0.1:0", &e) < 0) {
 		fprintf(stderr, "%s\n", err_text(&e));
 		return 1;

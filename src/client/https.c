@@ -52,7 +52,8 @@ static void on_response(void *arg, const struct http_response *r)
 
 enum { HEADERS_ROOM = 4 };
 
-static struct http_headers headers_of(const struct https *t, const char *content_type, struct http_header list[HEADERS_ROOM])
+static struct http_headers headers_of(const struct https *t, const char *content_type,
+				      struct http_header list[HEADERS_ROOM])
 {
 	size_t n = 0;
 	list[n++] = (struct http_header){STR("Accept"), STR("application/json")};
@@ -174,7 +175,8 @@ static void on_watch_end(void *arg, const struct err *e)
 	stream_release(s);
 }
 
-static struct client_stream *https_watch(struct transport *base, struct str path, const struct client_stream_events *ev, void *arg)
+static struct client_stream *https_watch(struct transport *base, struct str path,
+					 const struct client_stream_events *ev, void *arg)
 {
 	static const struct http_call_events events = {on_watch_head, on_watch_body, on_watch_end, NULL};
 	struct https *t = https_of(base);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The transport of client.h over HTTP or HTTPS: requests share kept connections, each watch has its own while it lasts.
+// The transport of client.h over HTTP or HTTPS: requests share kept connections, each watch has its own while
+// it lasts.
 #ifndef CLIENT_HTTPS_H
 #define CLIENT_HTTPS_H
 

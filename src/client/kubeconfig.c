@@ -13,7 +13,8 @@ struct source {
 };
 
 // The entry of this name in a list of {name, <key>}; its <key>.
-static struct json *find_named(const struct json *config, const char *list, const char *key, struct str name, struct err *e)
+static struct json *find_named(const struct json *config, const char *list, const char *key, struct str name,
+			       struct err *e)
 {
 	json_each(entry, json_get(config, str_of(list))) {
 		struct json *value = json_get(entry, str_of(key));
@@ -34,10 +35,14 @@ static int read_file(const struct source *s, struct str name, struct str *out, s
 // `key`-data as base64, or the file that `key` names; empty where neither is.
 static int read_pem(const struct source *s, const struct json *object, const char *key, struct str *out, struct err *e)
 {
-	const struct json *data = json_get(object, arena_fmt(s->arena, "%s-data", key)), *file = json_get(object, str_of(key));
+	const struct json *data = json_get(object, arena_fmt(s->arena, "%s-data", key));
+	const struct json *file = json_get(object, str_of(key));
 	*out = STR_NONE;
-	if (data && data->type == JSON_STRING && data->text.n)
-		return decode_base64(s->arena, data->text, out) < 0 ? err_set(e, ERR_BAD_REQUEST, "%s-data is not base64", key) : 0;
+	if (data && data->type == JSON_STRING && data->text.n) {
+		if (decode_base64(s->arena, data->text, out) < 0)
+			return err_set(e, ERR_BAD_REQUEST, "%s-data is not base64", key);
+		return 0;
+	}
 	if (file && file->type == JSON_STRING && file->text.n)
 		return read_file(s, file->text, out, e);
 	return 0;
@@ -110,13 +115,14 @@ static void write_data(struct buf *out, const char *key, struct str bytes)
 
 void kubeconfig_write(struct buf *out, const char *name, const struct https_config *c)
 {
-	buf_fmt(out, "apiVersion: v1\nkind: Config\nclusters:\n- name: %s\n  cluster:\n    server: %s\n", name, c->server);
+	BUF_LIT(out, "apiVersion: v1\nkind: Config\n");
+	buf_fmt(out, "clusters:\n- name: %s\n  cluster:\n    server: %s\n", name, c->server);
 	write_data(out, "certificate-authority-data", c->authorities);
 	buf_fmt(out, "users:\n- name: %s\n  user:\n", name);
 	write_data(out, "client-certificate-data", c->certificate);
 	write_data(out, "client-key-data", c->key);
 	if (c->token.n)
 		buf_fmt(out, "    token: \"%.*s\"\n", STR_FMT(c->token));
-	buf_fmt(out, "contexts:\n- name: %s\n  context:\n    cluster: %s\n    user: %s\ncurrent-context: %s\npreferences: {}\n", name,
-		name, name, name);
+	buf_fmt(out, "contexts:\n- name: %s\n  context:\n    cluster: %s\n    user: %s\n", name, name, name);
+	buf_fmt(out, "current-context: %s\npreferences: {}\n", name);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kubeconfig files (clientcmd v1): where the server is and who we are there. Of the ways to log in, client certificates
-// and bearer tokens are known, inline or in files beside it; helper programs are not run.
+// Kubeconfig files (clientcmd v1): where the server is and who we are there. Of the ways to log in, client
+// certificates and bearer tokens are known, inline or in files beside it; helper programs are not run.
 #ifndef CLIENT_KUBECONFIG_H
 #define CLIENT_KUBECONFIG_H
 
@@ -12,8 +12,8 @@ int kubeconfig_load(struct arena *a, struct loop *l, const char *path, const cha
 // The same of a text; files that it names are sought from `directory`.
 int kubeconfig_parse(struct arena *a, struct loop *l, struct str text, const char *directory, const char *context,
 		     struct https_config *out, struct err *e);
-// A file with one cluster, user and context of this name, which kubectl and kubeconfig_load read: server, authorities, and
-// certificate with key or token.
+// A file with one cluster, user and context of this name, which kubectl and kubeconfig_load read: server,
+// authorities, and certificate with key or token.
 void kubeconfig_write(struct buf *out, const char *name, const struct https_config *c);
 
 #endif

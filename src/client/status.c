@@ -29,10 +29,12 @@ void status_to_err(struct str body, int code, struct str retry_after, struct err
 	arena_init(&a);
 	struct json *status = NULL;
 	struct json_options options = {.depth_max = 20};
-	if (body.n <= STATUS_MAX && json_parse(&a, body, &options, &status, NULL) == 0 && json_str_is(status, "kind", "Status"))
+	bool parsed = body.n <= STATUS_MAX && json_parse(&a, body, &options, &status, NULL) == 0;
+	struct str text = str_trim(str_sub(body, 0, TEXT_MAX));
+	if (parsed && json_str_is(status, "kind", "Status"))
 		take_status(status, code, out);
 	else
-		err_set(out, err_reason_of(STR_NONE, code), "HTTP %d: %.*s", code, STR_FMT(str_trim(str_sub(body, 0, TEXT_MAX))));
+		err_set(out, err_reason_of(STR_NONE, code), "HTTP %d: %.*s", code, STR_FMT(text));
 	int64_t seconds;
 	if (out->retry_after_s == 0 && str_to_i64(retry_after, &seconds) == 0 && seconds > 0 && seconds < 3600)
 		out->retry_after_s = (int)seconds;

@@ -104,8 +104,8 @@ static struct blob *request_text(struct http_client *c, const struct http_call_r
 	return blob_create(buf_str(&out));
 }
 
-struct http_call *http_call_start(struct http_client *c, const struct http_call_request *r, const struct http_call_events *ev,
-				  void *arg)
+struct http_call *http_call_start(struct http_client *c, const struct http_call_request *r,
+				  const struct http_call_events *ev, void *arg)
 {
 	static const char *const idempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", NULL};
 	struct http_call *call = MEM_NEW(struct http_call);
@@ -175,8 +175,8 @@ static void on_fetch_end(void *arg, const struct err *e)
 	finish_fetch(arg, e);
 }
 
-struct http_call *http_fetch(struct http_client *c, const struct http_call_request *r, size_t body_max, http_response_done *done,
-			     void *arg)
+struct http_call *http_fetch(struct http_client *c, const struct http_call_request *r, size_t body_max,
+			     http_response_done *done, void *arg)
 {
 	static const struct http_call_events events = {on_fetch_head, on_fetch_body, on_fetch_end, NULL};
 	struct http_call *call = http_call_start(c, r, &events, NULL);

@@ -66,7 +66,8 @@ static void complete(struct client_connection *k, const struct str *rest)
 	struct http_call *call = k->call;
 	struct http_client *c = k->client;
 	const struct http_head *head = &k->reader.head;
-	bool keep = head->keep_alive && rest->n == 0 && head->body != HTTP_BODY_UNTIL_CLOSE && duplex_pending(k->duplex) == 0;
+	bool keep = head->keep_alive && head->body != HTTP_BODY_UNTIL_CLOSE && rest->n == 0 &&
+		    duplex_pending(k->duplex) == 0;
 	bool paused = call->paused;
 	k->call = NULL;
 	k->used = true;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A duplex over a stream, with or without TLS between.
 //
-// Going out, a plain connection hands blobs straight to the stream. With TLS they wait as they are in a queue and are
-// encrypted in pieces while the stream has less than STREAM_HIGH bytes pending, so that a long answer needs no second copy.
+// Going out, a plain connection hands blobs straight to the stream. With TLS they wait as they are in a queue
+// and are encrypted in pieces while the stream has less than STREAM_HIGH bytes pending, so that a long answer
+// needs no second copy.
 #include "base/buf.h"
 #include "wire/duplex.h"
 #include "wire/tls.h"
@@ -234,7 +235,8 @@ static void on_stream_read(void *arg, struct str data, const struct err *e)
 
 // ---- Going out
 
-// Moves up to a record's worth of small blobs together, or shows the first one's rest where that is long enough.
+// Moves up to a record's worth of small blobs together, or shows the first one's rest where that is long
+// enough.
 static struct str next_plain(struct connection *c, char *scratch)
 {
 	struct str rest = str_from(blob_str(c->queue[c->first]), c->offset);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An exchange as the protocols see it; the handler sees its `seen` (server.h). For server.c, exchange.c, http1.c and
-// http2.c only.
+// An exchange as the protocols see it; the handler sees its `seen` (server.h). For server.c, exchange.c,
+// http1.c and http2.c only.
 #ifndef WIRE_EXCHANGE_H
 #define WIRE_EXCHANGE_H
 
@@ -18,7 +18,8 @@ struct carrier_ops {
 	// The reply's head. length < 0: not known.
 	void (*head)(struct carrier *, struct exchange *, const struct http_reply *, int64_t length);
 	void (*data)(struct carrier *, struct blob *); // takes over the reference
-	// The reply is complete; the carrier forgets the exchange. `whole`: it was given at once, nothing follows soon.
+	// The reply is complete; the carrier forgets the exchange. `whole`: it was given at once, nothing
+	// follows soon.
 	void (*end)(struct carrier *, bool whole);
 	void (*abort)(struct carrier *); // forgets the exchange, and breaks what it carried
 	size_t (*pending)(struct carrier *);
@@ -44,7 +45,8 @@ void exchange_destroy(struct exchange *x); // by the carrier, while not shown
 void exchange_set_origin(struct exchange *x, const struct server_connection *c); // remote, secure, peer
 void exchange_set_target(struct exchange *x, struct str target); // path and query follow
 
-// The carrier got the head; asks the handler how to go on. The exchange may be gone after it (`end` was called then).
+// The carrier got the head; asks the handler how to go on. The exchange may be gone after it (`end` was
+// called then).
 enum http_take exchange_show_head(struct exchange *x);
 void exchange_show(struct exchange *x); // the body is whole, or comes in pieces
 // A piece of the body. 0, or -1: it is too large (WHOLE).

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Port-forward: for each connection the client opens a pair of streams with the same requestID, `error` and `data`.
+// Port-forward: for each connection the client opens a pair of streams with the same requestID, `error` and
+// `data`.
 #include <sys/queue.h>
 
 #include "wire/remote.h"
@@ -133,7 +134,7 @@ struct forward *forward_accept(struct http_exchange *x, const struct forward_eve
 		d = accept_plain(x);
 	else
 		http_reply_str(x, 400, "text/plain",
-			       STR("an upgrade to SPDY/3.1, or to WebSocket with SPDY/3.1+portforward.k8s.io, is needed\n"));
+			       STR("an upgrade is needed, to SPDY/3.1 or WebSocket (SPDY/3.1+portforward.k8s.io)\n"));
 	if (!d)
 		return NULL;
 	struct forward *f = MEM_NEW(struct forward);

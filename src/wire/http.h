@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/1.1 messages (RFC 9112), strictly: what two readers could understand differently is refused. The reader does no
-// I/O: bytes in, events out. Used by the server (server.h) and the client (client.h).
+// HTTP/1.1 messages (RFC 9112), strictly: what two readers could understand differently is refused. The
+// reader does no I/O: bytes in, events out. Used by the server (server.h) and the client (client.h).
 //
-// Refused with 400: bare CR or LF inside the head, NUL and other controls, obsolete line folding, space before the colon,
-// both Content-Length and Transfer-Encoding, Content-Length twice or not plain digits, any transfer coding but one final
-// `chunked`, bad chunk sizes and extensions with controls, no or several Host in an HTTP/1.1 request. 431: head too large
-// or too many headers. 413: body too large. 414: target too long. 505: not HTTP/1.0 or 1.1.
+// Refused with 400: bare CR or LF inside the head, NUL and other controls, obsolete line folding, space
+// before the colon, both Content-Length and Transfer-Encoding, Content-Length twice or not plain digits, any
+// transfer coding but one final `chunked`, bad chunk sizes and extensions with controls, no or several Host
+// in an HTTP/1.1 request. 431: head too large or too many headers. 413: body too large. 414: target too long.
+// 505: not HTTP/1.0 or 1.1.
 #ifndef WIRE_HTTP_H
 #define WIRE_HTTP_H
 
@@ -24,7 +25,8 @@ struct http_headers {
 // The value of the first header of this name (any case), or STR_NONE.
 struct str http_header(struct http_headers h, const char *name);
 bool http_header_has(struct http_headers h, const char *name);
-// Whether a comma-separated header (all of that name) has this token, any case: Connection: keep-alive, Upgrade.
+// Whether a comma-separated header (all of that name) has this token, any case: Connection: keep-alive,
+// Upgrade.
 bool http_header_lists(struct http_headers h, const char *name, const char *token);
 // Whether Accept-Encoding takes gzip (q=0 refuses).
 bool http_accepts_gzip(struct http_headers h);
@@ -78,14 +80,16 @@ struct http_reader {
 
 void http_reader_init(struct http_reader *r, bool responses);
 void http_reader_finish(struct http_reader *r);
-// Takes bytes off *input and says what they were. Call until HTTP_MORE, HTTP_BAD, or the caller has had enough. After the
-// HTTP_HEAD of an upgrade (101, or a request that is answered by one) the rest of *input belongs to the new protocol.
+// Takes bytes off *input and says what they were. Call until HTTP_MORE, HTTP_BAD, or the caller has had
+// enough. After the HTTP_HEAD of an upgrade (101, or a request that is answered by one) the rest of *input
+// belongs to the new protocol.
 enum http_event http_reader_next(struct http_reader *r, struct arena *a, struct str *input);
-// The peer closed: HTTP_DONE ends a body that lasts until close; HTTP_MORE: between messages; HTTP_BAD: cut off.
+// The peer closed: HTTP_DONE ends a body that lasts until close; HTTP_MORE: between messages; HTTP_BAD: cut
+// off.
 enum http_event http_reader_close(struct http_reader *r);
 
-// Percent-encoded query text: the value of the first `name`, decoded into the arena; false when absent. A name without
-// '=' has the value "".
+// Percent-encoded query text: the value of the first `name`, decoded into the arena; false when absent. A
+// name without '=' has the value "".
 bool http_query(struct arena *a, struct str query, const char *name, struct str *value);
 
 // Writing. Values with CR, LF or NUL are a bug of the caller: they are written with '_' instead.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A server connection that speaks HTTP/1.1: one exchange at a time. What a client sends ahead waits in the duplex,
-// unread, so its memory is bounded by one read.
+// A server connection that speaks HTTP/1.1: one exchange at a time. What a client sends ahead waits in the
+// duplex, unread, so its memory is bounded by one read.
 #include "base/times.h"
 #include "wire/server_connection.h"
 
 enum {
-	SKIP_MAX = 64 * 1024,		// of a body that nobody wants; more, and the connection is closed
-	LINGER_S = 2,			// wait for the peer to close, so that it gets our last answer and no reset
+	SKIP_MAX = 64 * 1024, // of a body that nobody wants; more, and the connection is closed
+	LINGER_S = 2,	      // wait for the peer to close, so that it gets our last answer and no reset
 };
 
 struct http1 {
@@ -111,7 +111,8 @@ static bool can_go_on(const struct http1 *h)
 	       (head->body == HTTP_BODY_LENGTH && h->reader.left <= SKIP_MAX && !head->expects_continue);
 }
 
-static void write_framing(struct http1 *h, struct buf *out, const struct exchange *x, const struct http_reply *r, int64_t length)
+static void write_framing(struct http1 *h, struct buf *out, const struct exchange *x, const struct http_reply *r,
+			  int64_t length)
 {
 	bool old = h->reader.head.minor == 0;
 	h->chunked = length < 0 && !x->no_body && !old;

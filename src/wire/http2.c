@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A server connection that speaks HTTP/2, over nghttp2. Against floods: streams are few, exchanges that a peer resets count
-// until their handler has ended them, nghttp2 limits the rate of resets, the CONTINUATION frames of a header block and the
-// acknowledgements that wait; header blocks are bounded as they are inflated.
+// A server connection that speaks HTTP/2, over nghttp2. Against floods: streams are few, exchanges that a
+// peer resets count until their handler has ended them, nghttp2 limits the rate of resets, the CONTINUATION
+// frames of a header block and the acknowledgements that wait; header blocks are bounded as they are
+// inflated.
 #include "wire/http2.h"
 
 #include "base/times.h"
@@ -102,7 +103,8 @@ static void flush(struct http2 *h)
 	enter(h);
 	send_frames(h);
 	tell_drained(h);
-	if (!h->gone && !h->closing && !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session)) {
+	if (!h->gone && !h->closing && !nghttp2_session_want_read(h->session) &&
+	    !nghttp2_session_want_write(h->session)) {
 		h->closing = true;
 		duplex_shutdown(h->base->duplex);
 		server_connection_expect(h->base, LINGER_S * TIME_S);
@@ -167,7 +169,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
 	struct http2_stream *s = find(arg, frame->hd.stream_id);
 	if (s)
-		http2_stream_header(s, (struct str){(const char *)name, name_n}, (struct str){(const char *)value, value_n});
+		http2_stream_header(s, (struct str){(const char *)name, name_n},
+				    (struct str){(const char *)value, value_n});
 	return 0;
 }
 

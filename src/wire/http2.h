@@ -9,7 +9,8 @@
 
 enum {
 	HTTP2_STREAMS_MAX = 128,
-	// Exchanges of one connection that the handler has not ended, those of streams that the peer has reset among them.
+	// Exchanges of one connection that the handler has not ended, those of streams that the peer has
+	// reset among them.
 	HTTP2_EXCHANGES_MAX = 2 * HTTP2_STREAMS_MAX,
 	HTTP2_WINDOW = 256 * 1024,
 };
@@ -67,7 +68,8 @@ void http2_stream_header(struct http2_stream *s, struct str name, struct str val
 void http2_stream_head(struct http2_stream *s); // all headers are there
 void http2_stream_body(struct http2_stream *s, struct str piece);
 void http2_stream_body_end(struct http2_stream *s);
-// Moves up to `room` bytes of the reply's body out; an nghttp2 flag or NGHTTP2_ERR_DEFERRED where there is no more.
+// Moves up to `room` bytes of the reply's body out; an nghttp2 flag or NGHTTP2_ERR_DEFERRED where there is no
+// more.
 ssize_t http2_stream_produce(struct http2_stream *s, char *out, size_t room, uint32_t *flags);
 
 // ---- http2.c

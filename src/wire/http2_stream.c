@@ -97,7 +97,8 @@ static bool target_is_good(const struct exchange *x)
 	for (size_t i = 0; i < t.n; i++)
 		if ((unsigned char)t.p[i] <= 0x20 || (unsigned char)t.p[i] >= 0x7f || t.p[i] == '#')
 			return false;
-	return t.n <= HTTP_TARGET_MAX && (str_starts(t, STR("/")) || (str_is(t, "*") && str_is(x->seen.method, "OPTIONS")));
+	bool asterisk = str_is(t, "*") && str_is(x->seen.method, "OPTIONS");
+	return t.n <= HTTP_TARGET_MAX && (str_starts(t, STR("/")) || asterisk);
 }
 
 static bool announces_too_much(const struct exchange *x)

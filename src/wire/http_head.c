@@ -55,9 +55,14 @@ bool http_head_field(struct str line, struct http_header *out)
 	return true;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 static int parse_version(struct str s, int *minor, struct http_fault *f)
 {
-	if (s.n != 8 || !str_starts(s, STR("HTTP/")) || s.p[6] != '.' || s.p[5] < '0' || s.p[5] > '9' || s.p[7] < '0' || s.p[7] > '9')
+	if (s.n != 8 || !str_starts(s, STR("HTTP/")) || !is_digit(s.p[5]) || s.p[6] != '.' || !is_digit(s.p[7]))
 		return fault(f, 400, "malformed HTTP version");
 	if (s.p[5] != '1' || s.p[7] > '1')
 		return fault(f, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
@@ -134,7 +139,7 @@ static bool single(struct http_headers h, const char *name, struct str *value, b
 static bool is_digits(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < '0' || s.p[i] > '9')
+		if (!is_digit(s.p[i]))
 			return false;
 	return s.n > 0;
 }
@@ -169,8 +174,10 @@ static int check_host(const struct http_head *h, struct http_fault *f)
 	if (!single(h->headers, "host", &host, &found) || (!found && h->minor == 1))
 		return fault(f, 400, "exactly one Host header is needed");
 	for (size_t i = 0; i < host.n; i++)
-		if ((unsigned char)host.p[i] <= 0x20 || (unsigned char)host.p[i] >= 0x7f || strchr("/?#@\\\"<>,", host.p[i]))
+		if (strchr("/?#@\\\"<>,", host.p[i])) // finds NUL, too
 			return fault(f, 400, "malformed Host header");
+	if (!is_visible(host))
+		return fault(f, 400, "malformed Host header");
 	return 0;
 }
 

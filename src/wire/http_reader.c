@@ -41,8 +41,9 @@ static struct str take(struct str *input, size_t n)
 	return taken;
 }
 
-// Looks for the end of a head from byte `from` on, which may not be in the middle of a line end that was seen already.
-// 1 and *end: behind the empty line. 0: not there yet. -1: a line feed without its carriage return, or an empty start line.
+// Looks for the end of a head from byte `from` on, which may not be in the middle of a line end that was seen
+// already. 1 and *end: behind the empty line. 0: not there yet. -1: a line feed without its carriage return,
+// or an empty start line.
 static int find_head_end(struct str s, size_t from, size_t *end)
 {
 	for (;;) {
@@ -109,8 +110,8 @@ static enum http_event read_head(struct http_reader *r, struct arena *a, struct 
 	return HTTP_HEAD;
 }
 
-// A line that ends with CRLF, without it: 1; 0: more is needed; -1: longer than max, or ill-formed. It is valid until the
-// next call with more input.
+// A line that ends with CRLF, without it: 1; 0: more is needed; -1: longer than max, or ill-formed. It is
+// valid until the next call with more input.
 static int take_line(struct http_reader *r, struct str *input, size_t max, struct str *line)
 {
 	const char *feed = input->n ? memchr(input->p, '\n', input->n) : NULL;

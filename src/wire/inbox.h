@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reading half of a duplex that is not a stream: hands bytes to whoever listens, and holds them while nobody does. A
-// member of the duplex; its owner bounds what is put in by pausing its source.
+// The reading half of a duplex that is not a stream: hands bytes to whoever listens, and holds them while
+// nobody does. A member of the duplex; its owner bounds what is put in by pausing its source.
 #ifndef WIRE_INBOX_H
 #define WIRE_INBOX_H
 

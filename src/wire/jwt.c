@@ -122,8 +122,8 @@ struct str jwt_key_id(const struct jwt_key *k)
 	return str_of(k->id);
 }
 
-static void put_number(struct arena *a, struct json *jwk, const struct jwt_key *k, const char *name, const char *parameter,
-		       int width)
+static void put_number(struct arena *a, struct json *jwk, const struct jwt_key *k, const char *name,
+		       const char *parameter, int width)
 {
 	BIGNUM *number = NULL;
 	if (!EVP_PKEY_get_bn_param(k->pkey, parameter, &number))
@@ -180,7 +180,8 @@ static bool raw_to_der(struct arena *a, struct str *signature)
 	const unsigned char *raw = (const unsigned char *)signature->p;
 	ECDSA_SIG *sig = ECDSA_SIG_new();
 	unsigned char *der = NULL;
-	if (!sig || !ECDSA_SIG_set0(sig, BN_bin2bn(raw, COORDINATE, NULL), BN_bin2bn(raw + COORDINATE, COORDINATE, NULL)))
+	BIGNUM *r = BN_bin2bn(raw, COORDINATE, NULL), *s = BN_bin2bn(raw + COORDINATE, COORDINATE, NULL);
+	if (!sig || !ECDSA_SIG_set0(sig, r, s))
 		mem_panic("out of memory");
 	int n = i2d_ECDSA_SIG(sig, &der);
 	ECDSA_SIG_free(sig);
@@ -208,8 +209,8 @@ static bool verify(const struct jwt_key *k, struct arena *a, struct str text, st
 		return false;
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	bool good = context && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, k->pkey) &&
-		    EVP_DigestVerify(context, (const unsigned char *)signature.p, signature.n, (const unsigned char *)text.p,
-				     text.n) == 1;
+		    EVP_DigestVerify(context, (const unsigned char *)signature.p, signature.n,
+				     (const unsigned char *)text.p, text.n) == 1;
 	EVP_MD_CTX_free(context);
 	ERR_clear_error();
 	return good;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON Web Tokens in compact form (RFC 7519, 7515), signed with ES256 or RS256. The algorithm belongs to the key: a token
-// whose header names another one is refused, `none` and HMAC do not exist. No clock inside: who verifies compares exp
-// and nbf itself, or by jwt_check_time.
+// JSON Web Tokens in compact form (RFC 7519, 7515), signed with ES256 or RS256. The algorithm belongs to the
+// key: a token whose header names another one is refused, `none` and HMAC do not exist. No clock inside: who
+// verifies compares exp and nbf itself, or by jwt_check_time.
 #ifndef WIRE_JWT_H
 #define WIRE_JWT_H
 

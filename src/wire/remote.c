@@ -3,7 +3,8 @@
 
 #include "base/json.h"
 
-struct remote *remote_accept(struct http_exchange *x, const struct remote_wanted *wanted, const struct remote_events *ev, void *arg)
+struct remote *remote_accept(struct http_exchange *x, const struct remote_wanted *wanted,
+			     const struct remote_events *ev, void *arg)
 {
 	const char *by_websocket = remote_websocket_choose(x->headers), *by_spdy = remote_spdy_choose(x->headers);
 	struct remote *r = NULL;
@@ -13,7 +14,7 @@ struct remote *remote_accept(struct http_exchange *x, const struct remote_wanted
 		r = remote_spdy_accept(x, by_spdy);
 	else
 		http_reply_str(x, 400, "text/plain",
-			       STR("an upgrade to WebSocket (v5.channel.k8s.io, v4.channel.k8s.io) or SPDY/3.1 is needed\n"));
+			       STR("an upgrade is needed, to WebSocket (v5 or v4.channel.k8s.io) or SPDY/3.1\n"));
 	if (!r)
 		return NULL;
 	r->wanted = *wanted;
@@ -94,8 +95,9 @@ void remote_status_exit(struct buf *out, int exit_code)
 		return;
 	}
 	buf_fmt(out,
-		"{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated with non-zero exit code: %d\","
-		"\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
+		"{\"metadata\":{},\"status\":\"Failure\","
+		"\"message\":\"command terminated with non-zero exit code: %d\",\"reason\":\"NonZeroExitCode\","
+		"\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
 		exit_code, exit_code);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's side of exec, attach and port-forward, however the client carries them: exec and attach over WebSocket
-// channels (v5.channel.k8s.io, v4.channel.k8s.io and its base64 form) or over SPDY/3.1; port-forward over SPDY/3.1, plain
-// or inside a WebSocket (SPDY/3.1+portforward.k8s.io).
+// The server's side of exec, attach and port-forward, however the client carries them: exec and attach over
+// WebSocket channels (v5.channel.k8s.io, v4.channel.k8s.io and its base64 form) or over SPDY/3.1;
+// port-forward over SPDY/3.1, plain or inside a WebSocket (SPDY/3.1+portforward.k8s.io).
 //
-// remote_accept and forward_accept answer the upgrade request themselves and end the exchange: with 101 and a result, or
-// with 400, 403... and NULL when client and server have no protocol in common. Check everything else before: after the
-// 101 the only way to tell an error is remote_finish.
+// remote_accept and forward_accept answer the upgrade request themselves and end the exchange: with 101 and a
+// result, or with 400, 403... and NULL when client and server have no protocol in common. Check everything
+// else before: after the 101 the only way to tell an error is remote_finish.
 #ifndef WIRE_REMOTE_H
 #define WIRE_REMOTE_H
 
@@ -29,8 +29,8 @@ struct remote_wanted { // what the request asks for; no stderr with a tty
 struct remote;
 
 struct remote_events {
-	// The client has opened what it wants (at once with WebSocket): start the process now. Once, and never if on_end comes
-	// first (a client that does not open its streams within 30 s).
+	// The client has opened what it wants (at once with WebSocket): start the process now. Once, and
+	// never if on_end comes first (a client that does not open its streams within 30 s).
 	void (*on_ready)(void *arg);
 	void (*on_stdin)(void *arg, struct str data);
 	void (*on_stdin_end)(void *arg); // the client closed stdin
@@ -41,16 +41,19 @@ struct remote_events {
 	void (*on_end)(void *arg);
 };
 
-struct remote *remote_accept(struct http_exchange *x, const struct remote_wanted *wanted, const struct remote_events *ev, void *arg);
+struct remote *remote_accept(struct http_exchange *x, const struct remote_wanted *wanted,
+			     const struct remote_events *ev, void *arg);
 // Channel STDOUT or STDERR. What the client did not ask for is dropped.
 void remote_send(struct remote *r, enum remote_channel channel, struct str data);
 size_t remote_pending(const struct remote *r);
 void remote_read(struct remote *r, bool on); // back-pressure on stdin
-// The process has ended: its Status as JSON goes out after all data, then the connection is closed in order. Frees.
+// The process has ended: its Status as JSON goes out after all data, then the connection is closed in order.
+// Frees.
 void remote_finish(struct remote *r, struct str status_json);
 void remote_destroy(struct remote *r); // cuts; NULL is fine
 
-// The Status texts that kubectl understands. exit_code 0: success; message of an error that is no exit code: the second.
+// The Status texts that kubectl understands. exit_code 0: success; message of an error that is no exit code:
+// the second.
 void remote_status_exit(struct buf *out, int exit_code);
 void remote_status_error(struct buf *out, struct str message);
 
@@ -60,12 +63,14 @@ struct forward;
 struct forward_connection;
 
 struct forward_events {
-	// The client wants a connection to this port. Answer with forward_open or forward_refuse, then or later.
+	// The client wants a connection to this port. Answer with forward_open or forward_refuse, then or
+	// later.
 	void (*on_connect)(void *arg, struct forward_connection *c, uint16_t port);
-	// The client has gone before this one was answered; forget it. Optional only if every answer is given at once.
+	// The client has gone before this one was answered; forget it. Optional only if every answer is given
+	// at once.
 	void (*on_give_up)(void *arg, struct forward_connection *c);
-	// The client is gone and all its connections are cut (those opened hear it by their duplex). Nothing follows;
-	// forward_destroy is owed.
+	// The client is gone and all its connections are cut (those opened hear it by their duplex). Nothing
+	// follows; forward_destroy is owed.
 	void (*on_end)(void *arg);
 };
 

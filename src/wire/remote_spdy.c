@@ -186,7 +186,8 @@ static const struct remote_ops ops = {by_spdy_send, by_spdy_pending, by_spdy_rea
 
 struct remote *remote_spdy_accept(struct http_exchange *x, const char *protocol)
 {
-	struct http_header list[] = {{STR("Upgrade"), STR("SPDY/3.1")}, {STR("X-Stream-Protocol-Version"), str_of(protocol)}};
+	struct http_header list[] = {{STR("Upgrade"), STR("SPDY/3.1")},
+				     {STR("X-Stream-Protocol-Version"), str_of(protocol)}};
 	struct duplex *d = http_upgrade(x, (struct http_headers){list, ARRAY_LEN(list)});
 	if (!d)
 		return NULL;

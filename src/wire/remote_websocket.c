@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// exec and attach over WebSocket: the first byte of each binary message is its channel. In the base64 form messages are
-// text: the channel as a digit, then base64.
+// exec and attach over WebSocket: the first byte of each binary message is its channel. In the base64 form
+// messages are text: the channel as a digit, then base64.
 #include "base/encode.h"
 #include "wire/remote_carrier.h"
 #include "wire/websocket.h"
@@ -22,7 +22,8 @@ struct by_websocket {
 	bool closed;
 };
 
-static const char binary_v5[] = "v5.channel.k8s.io", binary_v4[] = "v4.channel.k8s.io", text_v4[] = "v4.base64.channel.k8s.io";
+static const char binary_v5[] = "v5.channel.k8s.io", binary_v4[] = "v4.channel.k8s.io";
+static const char text_v4[] = "v4.base64.channel.k8s.io";
 
 static struct by_websocket *of(const struct remote *r)
 {

@@ -51,7 +51,8 @@ int server_connection_progress(struct server_connection *c)
 	size_t pending = duplex_pending(c->duplex);
 	if (pending == 0)
 		return 0;
-	// With TLS the pending bytes include its overhead, and may exceed what was written: the difference wraps, evenly.
+	// With TLS the pending bytes include its overhead, and may exceed what was written: the difference
+	// wraps, evenly.
 	uint64_t sent = c->written - pending;
 	bool moved = sent != c->seen_sent;
 	c->seen_sent = sent;

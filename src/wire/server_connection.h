@@ -54,7 +54,8 @@ void http2_start(struct server_connection *c);
 void server_connection_expect(struct server_connection *c, int64_t within_ns);
 // Sees to it that a peer that takes nothing of what is pending is noticed.
 void server_connection_watch_write(struct server_connection *c);
-// For on_timeout: 1: pending bytes are moving (the timer goes on); 0: nothing is pending; -1: the peer is stuck.
+// For on_timeout: 1: pending bytes are moving (the timer goes on); 0: nothing is pending; -1: the peer is
+// stuck.
 int server_connection_progress(struct server_connection *c);
 void server_connection_write(struct server_connection *c, struct blob *b);
 // Frees; `keep_duplex`: it has been handed over.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SPDY/3.1 as the clients of Kubernetes speak it: streams in both directions over one connection, without flow control
-// (the clients send no WINDOW_UPDATE and heed none; TCP alone holds back). Frames as an engine without I/O, and sessions
-// over a duplex, whose streams are duplexes themselves.
+// SPDY/3.1 as the clients of Kubernetes speak it: streams in both directions over one connection, without
+// flow control (the clients send no WINDOW_UPDATE and heed none; TCP alone holds back). Frames as an engine
+// without I/O, and sessions over a duplex, whose streams are duplexes themselves.
 #ifndef WIRE_SPDY_H
 #define WIRE_SPDY_H
 
@@ -67,8 +67,8 @@ void spdy_write_goaway(struct buf *out, uint32_t last_stream);
 struct spdy_session;
 
 struct spdy_events {
-	// The peer opened a stream. It is confirmed (SYN_REPLY); take it by keeping the duplex, which must be closed one day,
-	// or close it at once. The headers are borrowed.
+	// The peer opened a stream. It is confirmed (SYN_REPLY); take it by keeping the duplex, which must be
+	// closed one day, or close it at once. The headers are borrowed.
 	void (*on_stream)(void *arg, struct duplex *stream, struct http_headers headers);
 	void (*on_drain)(void *arg); // of the connection. Optional
 	// The connection has ended; streams that are open have heard it. spdy_session_destroy is owed.
@@ -79,8 +79,8 @@ struct spdy_events {
 struct spdy_session *spdy_session_create(struct duplex *d, bool client, const struct spdy_events *ev, void *arg);
 // Streams that are open hear that they broke (they must still be closed). NULL is fine.
 void spdy_session_destroy(struct spdy_session *s);
-// Sends GOAWAY after all that was written, waits for the peer to close (5 s at most), then frees; no callback comes after
-// this. The streams must be closed already.
+// Sends GOAWAY after all that was written, waits for the peer to close (5 s at most), then frees; no callback
+// comes after this. The streams must be closed already.
 void spdy_session_close(struct spdy_session *s);
 struct duplex *spdy_session_open(struct spdy_session *s, struct http_headers headers);
 size_t spdy_session_pending(const struct spdy_session *s);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text that SPDY/3 header compression starts from (draft-mbelshe-httpbis-spdy-00, 2.6.10.1): words with their length
-// in four bytes before each, then a tail of plain text.
+// The text that SPDY/3 header compression starts from (draft-mbelshe-httpbis-spdy-00, 2.6.10.1): words with
+// their length in four bytes before each, then a tail of plain text.
 #include "wire/spdy_dictionary.h"
 
 #define W(length, word) "\0\0\0" length word

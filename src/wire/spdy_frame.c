@@ -100,7 +100,8 @@ static bool parse_block(struct arena *a, struct str plain, struct http_headers *
 }
 
 // The frame's stream, and headers from byte `from` of its body on.
-static enum spdy_event read_headers(struct spdy_reader *r, struct arena *a, struct str body, size_t from, enum spdy_event event)
+static enum spdy_event read_headers(struct spdy_reader *r, struct arena *a, struct str body, size_t from,
+				    enum spdy_event event)
 {
 	struct str plain;
 	if (body.n < from)
@@ -223,7 +224,8 @@ void spdy_writer_init(struct spdy_writer *w)
 {
 	enum { SMALL_WINDOW = 11, LITTLE_MEMORY = 1 }; // of 256 KB otherwise; header blocks are short
 	*w = (struct spdy_writer){0};
-	if (deflateInit2(&w->deflate, Z_BEST_SPEED, Z_DEFLATED, SMALL_WINDOW, LITTLE_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK ||
+	if (deflateInit2(&w->deflate, Z_BEST_SPEED, Z_DEFLATED, SMALL_WINDOW, LITTLE_MEMORY,
+			 Z_DEFAULT_STRATEGY) != Z_OK ||
 	    deflateSetDictionary(&w->deflate, spdy_dictionary, SPDY_DICTIONARY_SIZE) != Z_OK)
 		mem_panic("out of memory");
 }

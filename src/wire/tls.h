@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS 1.2 and 1.3 as an engine: ciphertext in, ciphertext out, no I/O (OpenSSL behind it); and the same as a duplex.
+// TLS 1.2 and 1.3 as an engine: ciphertext in, ciphertext out, no I/O (OpenSSL behind it); and the same as a
+// duplex.
 //
-// A context holds certificates and is shared by connections on any loop; it is immutable, so a renewed certificate is a new
-// context.
+// A context holds certificates and is shared by connections on any loop; it is immutable, so a renewed
+// certificate is a new context.
 #ifndef WIRE_TLS_H
 #define WIRE_TLS_H
 
@@ -14,7 +15,8 @@ struct tls_config {
 	struct str certificate; // PEM, the chain with our own first; empty: none (a client without certificate)
 	struct str key;		// PEM
 	struct str authorities; // PEM: those who may have signed the peer's certificate. Server: a client certificate is
-				// requested, not demanded, when given. Client: empty trusts nobody unless `insecure`
+				// requested, not demanded, when given. Client: empty trusts nobody unless
+				// `insecure`
 	bool insecure;		// a client that takes any server
 	bool http2;		// offer h2 before http/1.1 by ALPN (client.h speaks only the latter)
 };
@@ -24,8 +26,8 @@ struct tls_context *tls_context_client(const struct tls_config *c, struct err *e
 struct tls_context *tls_context_ref(struct tls_context *c); // from any thread
 void tls_context_unref(struct tls_context *c);
 
-// Whom the peer's certificate names. A client certificate that does not verify is still shown, `verified` false: the
-// handler answers 401.
+// Whom the peer's certificate names. A client certificate that does not verify is still shown, `verified`
+// false: the handler answers 401.
 struct tls_peer {
 	bool verified;
 	const char *problem; // why not; "" when verified
@@ -68,8 +70,9 @@ struct tls_peer *tls_peer_copy(struct arena *a, const struct tls_peer *p); // NU
 
 // ---- As a duplex over a stream
 
-// Owns the stream, which has not been started. Handshakes at once; on_ready (never from inside the call) comes when that is
-// done or has failed: then nothing follows, and duplex_close is owed. What comes before duplex_start is kept.
+// Owns the stream, which has not been started. Handshakes at once; on_ready (never from inside the call)
+// comes when that is done or has failed: then nothing follows, and duplex_close is owed. What comes before
+// duplex_start is kept.
 struct duplex *tls_duplex(struct stream *s, struct tls_context *c, const char *server_name,
 			  void (*on_ready)(void *arg, struct duplex *d, const struct err *e), void *arg);
 struct tls *tls_of_duplex(struct duplex *d); // d made by tls_duplex or duplex_of_stream; NULL for the latter

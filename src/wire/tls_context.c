@@ -79,8 +79,8 @@ static int accept_any(int verified, X509_STORE_CTX *store)
 }
 
 // `offered` is what the client speaks; `arg` is not NULL where we speak HTTP/2.
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *offered, unsigned n,
-			   void *arg)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *offered,
+			   unsigned n, void *arg)
 {
 	static const unsigned char both[] = "\x02h2\x08http/1.1", old[] = "\x08http/1.1";
 	unsigned char *chosen;
@@ -102,9 +102,10 @@ static struct tls_context *context_create(const SSL_METHOD *method, bool server)
 		mem_panic("out of memory");
 	SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION);
 	SSL_CTX_set_options(c->ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-	SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF); // tickets do without
-	MUST(SSL_CTX_set_ciphersuites(c->ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"));
+	MUST(SSL_CTX_set_ciphersuites(c->ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+					      "TLS_CHACHA20_POLY1305_SHA256"));
 	MUST(SSL_CTX_set_cipher_list(c->ssl, "ECDHE+AESGCM:ECDHE+CHACHA20"));
 	MUST(SSL_CTX_set1_groups_list(c->ssl, "X25519:P-256:P-384"));
 	return c;

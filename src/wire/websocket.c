@@ -51,7 +51,8 @@ static void send_frame(struct websocket *w, enum websocket_opcode opcode, struct
 static void send_close(struct websocket *w, int code, struct str reason)
 {
 	char number[2] = {(char)(code >> 8), (char)code};
-	send_frame(w, WEBSOCKET_CLOSE, (struct str){number, code ? 2 : 0}, str_sub(reason, 0, WEBSOCKET_CONTROL_MAX - 2));
+	struct str text = str_sub(reason, 0, WEBSOCKET_CONTROL_MAX - 2);
+	send_frame(w, WEBSOCKET_CLOSE, (struct str){number, code ? 2 : 0}, text);
 	w->close_sent = true;
 	duplex_shutdown(w->duplex);
 }
@@ -86,7 +87,8 @@ static bool close_is_valid(struct str payload)
 	if (payload.n == 1 || !str_utf8_valid(str_from(payload, 2)))
 		return false;
 	unsigned code = (unsigned)(unsigned char)payload.p[0] << 8 | (unsigned char)payload.p[1];
-	return (code >= 1000 && code <= 1011 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+	bool reserved = code == 1004 || code == 1005 || code == 1006;
+	return (code >= 1000 && code <= 1011 && !reserved) || (code >= 3000 && code <= 4999);
 }
 
 static void take_control(struct websocket *w)
@@ -115,8 +117,8 @@ static void take(struct websocket *w, struct str *data)
 			return;
 		case WEBSOCKET_DATA:
 			if (w->events)
-				w->events->on_data(w->arg, w->reader.opcode == WEBSOCKET_TEXT, w->reader.piece, w->reader.first,
-						   w->reader.last);
+				w->events->on_data(w->arg, w->reader.opcode == WEBSOCKET_TEXT, w->reader.piece,
+						   w->reader.first, w->reader.last);
 			break;
 		case WEBSOCKET_CONTROL:
 			take_control(w);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// WebSocket (RFC 6455): the handshake, frames as an engine without I/O, a connection over a duplex, and the bytes of
-// binary messages as a duplex. No extensions. Whether text is UTF-8 is the reader's business.
+// WebSocket (RFC 6455): the handshake, frames as an engine without I/O, a connection over a duplex, and the
+// bytes of binary messages as a duplex. No extensions. Whether text is UTF-8 is the reader's business.
 #ifndef WIRE_WEBSOCKET_H
 #define WIRE_WEBSOCKET_H
 
@@ -15,7 +15,8 @@ bool websocket_requested(struct http_headers h);
 const char *websocket_choose(struct http_headers h, const char *const *ours);
 // The headers of the 101 (Upgrade, Sec-WebSocket-Accept, and the protocol unless NULL), in the arena. -1 and
 // ERR_BAD_REQUEST when the request is no proper WebSocket handshake.
-int websocket_answer(struct arena *a, struct http_headers request, const char *protocol, struct http_headers *out, struct err *e);
+int websocket_answer(struct arena *a, struct http_headers request, const char *protocol, struct http_headers *out,
+		     struct err *e);
 // What the server makes of the client's Sec-WebSocket-Key.
 void websocket_accept_key(struct str key, char out[29]);
 
@@ -78,7 +79,8 @@ struct websocket_events {
 	// A piece of a message, valid during the call; an empty message is one empty piece.
 	void (*on_data)(void *arg, bool text, struct str piece, bool first, bool last);
 	void (*on_drain)(void *arg); // as of the duplex. Optional
-	// The peer has closed, or broke, or broke the rules; nothing follows. websocket_close or websocket_destroy is owed.
+	// The peer has closed, or broke, or broke the rules; nothing follows. websocket_close or
+	// websocket_destroy is owed.
 	void (*on_end)(void *arg, const struct err *e); // e NULL: closed in order
 };
 
@@ -90,8 +92,8 @@ size_t websocket_pending(const struct websocket *w);
 void websocket_read(struct websocket *w, bool on);
 // Sends a close frame; what the peer still sends, and its end, are told as before.
 void websocket_finish(struct websocket *w);
-// Sends a close frame (1000: all is well) and frees the connection when the peer has answered, after 5 s at most. No callback
-// comes after this.
+// Sends a close frame (1000: all is well) and frees the connection when the peer has answered, after 5 s at
+// most. No callback comes after this.
 void websocket_close(struct websocket *w, int code, struct str reason);
 void websocket_destroy(struct websocket *w); // at once; NULL is fine
 

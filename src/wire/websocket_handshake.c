@@ -30,7 +30,8 @@ void websocket_accept_key(struct str key, char out[29])
 	str_to_c(buf_str(&encoded), out, 29);
 }
 
-int websocket_answer(struct arena *a, struct http_headers request, const char *protocol, struct http_headers *out, struct err *e)
+int websocket_answer(struct arena *a, struct http_headers request, const char *protocol, struct http_headers *out,
+		     struct err *e)
 {
 	struct str key = http_header(request, "sec-websocket-key"), bytes;
 	if (!str_is(http_header(request, "sec-websocket-version"), "13"))

@@ -108,7 +108,8 @@ static bool set_serial(X509 *x)
 
 static bool add_name(X509_NAME *name, int nid, struct str value)
 {
-	return X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, (const unsigned char *)value.p, (int)value.n, -1, 0);
+	const unsigned char *text = (const unsigned char *)value.p;
+	return X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, text, (int)value.n, -1, 0);
 }
 
 // A certificate with all but issuer, extensions and signature.
@@ -190,8 +191,8 @@ static bool fill(X509 *x, X509 *authority, const struct x509_request *r)
 	       add_alternative_names(x, r->names, r->name_count);
 }
 
-int x509_issue(struct str authority_certificate, struct str authority_key, const struct x509_request *r, struct x509_pair *out,
-	       struct err *e)
+int x509_issue(struct str authority_certificate, struct str authority_key, const struct x509_request *r,
+	       struct x509_pair *out, struct err *e)
 {
 	X509 *authority = read_certificate(authority_certificate), *x = NULL;
 	EVP_PKEY *signer = read_key(authority_key), *key = EVP_EC_gen("P-256");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Certificates: an authority of our own, and what it signs (ECDSA P-256, X.509 v3). All texts are PEM. No clock inside.
+// Certificates: an authority of our own, and what it signs (ECDSA P-256, X.509 v3). All texts are PEM. No
+// clock inside.
 #ifndef WIRE_X509_H
 #define WIRE_X509_H
 
@@ -27,8 +28,8 @@ struct x509_request {
 int x509_make_authority(struct str common_name, int64_t not_before_ns, int64_t not_after_ns, struct x509_pair *out,
 			struct err *e);
 // A new key and a certificate for it, signed by the authority.
-int x509_issue(struct str authority_certificate, struct str authority_key, const struct x509_request *r, struct x509_pair *out,
-	       struct err *e);
+int x509_issue(struct str authority_certificate, struct str authority_key, const struct x509_request *r,
+	       struct x509_pair *out, struct err *e);
 
 struct x509_facts {
 	int64_t not_before_ns, not_after_ns;

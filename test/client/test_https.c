@@ -34,8 +34,9 @@ static void on_request(void *arg, struct http_exchange *x)
 {
 	struct world *w = arg;
 	if (str_is(x->path, "/who")) {
-		struct str who = x->peer && x->peer->verified ? x->peer->common_name : http_header(x->headers, "authorization");
-		http_reply_str(x, 200, "application/json", who);
+		struct str token = http_header(x->headers, "authorization");
+		bool known = x->peer && x->peer->verified;
+		http_reply_str(x, 200, "application/json", known ? x->peer->common_name : token);
 	} else if (str_is(x->path, "/invalid")) {
 		http_reply_str(x, 422, "application/json", str_of(refusal));
 	} else if (str_is(x->path, "/gateway")) {
@@ -63,8 +64,8 @@ static void issue(struct world *w, struct str name, unsigned use, struct x509_pa
 {
 	struct str address = STR("127.0.0.1");
 	int64_t from = loop_wall(w->loop) - TIME_S, to = from + 3600 * TIME_S;
-	struct x509_request r = {.common_name = name, .names = &address, .name_count = 1, .uses = use, .not_before_ns = from,
-				 .not_after_ns = to};
+	struct x509_request r = {.common_name = name, .names = &address, .name_count = 1, .uses = use,
+				 .not_before_ns = from, .not_after_ns = to};
 	REQUIRE(x509_issue(buf_str(&w->authority.certificate), buf_str(&w->authority.key), &r, out, NULL) == 0);
 }
 
@@ -214,7 +215,8 @@ TEST(https_watches_by_lines)
 TEST(kubeconfigs_that_lack_something_are_refused)
 {
 	static const char *const texts[] = {
-		"", "a", "[]", "current-context: x", "{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{}}]}",
+		"", "a", "[]", "current-context: x",
+		"{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{}}]}",
 		"current-context: x\ncontexts:\n- name: x\n  context: {cluster: c, user: u}\n"
 		"clusters:\n- name: c\n  cluster: {server: 'https://a', certificate-authority-data: '%%'}\n",
 		"current-context: x\ncontexts:\n- name: x\n  context: {cluster: c, user: u}\n"
@@ -228,7 +230,8 @@ TEST(kubeconfigs_that_lack_something_are_refused)
 		arena_init(&a);
 		CHECK(kubeconfig_parse(&a, l, str_of(texts[i]), ".", NULL, &out, &e) < 0 && e.text);
 	}
-	static const char *const servers[] = {"127.0.0.1:6443", "ftp://a", "https://", "https://a/b", "https://u@a", "https://a:123456"};
+	static const char *const servers[] = {"127.0.0.1:6443", "ftp://a", "https://", "https://a/b", "https://u@a",
+					      "https://a:123456"};
 	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
 		struct err e CLEAN_ERR = ERR_EMPTY;
 		CHECK(transport_https_create(l, &(struct https_config){.server = servers[i]}, &e) == NULL && e.text);

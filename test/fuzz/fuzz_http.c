@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/1.1 messages. The first byte: bit 0 responses, bit 1 answers to HEAD, the rest how the text is cut. Read whole and
-// read in pieces must give the same; what is refused stays refused; framing is never ambiguous.
+// HTTP/1.1 messages. The first byte: bit 0 responses, bit 1 answers to HEAD, the rest how the text is cut.
+// Read whole and read in pieces must give the same; what is refused stays refused; framing is never
+// ambiguous.
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -15,7 +16,7 @@ static void check_head(const struct http_reader *r)
 	MUST(!(http_header_has(h, "content-length") && http_header_has(h, "transfer-encoding")));
 	for (size_t i = 0; i < h.count; i++) {
 		MUST(h.list[i].name.n > 0);
-		MUST(!memchr(h.list[i].value.p, '\n', h.list[i].value.n) && !memchr(h.list[i].value.p, '\r', h.list[i].value.n));
+		MUST(str_find(h.list[i].value, '\n') < 0 && str_find(h.list[i].value, '\r') < 0);
 	}
 	MUST(r->head.body != HTTP_BODY_UNTIL_CLOSE || r->responses);
 }

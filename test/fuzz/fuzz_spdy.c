@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SPDY frames. The first byte says how the bytes are cut. Odd second byte: what follows is a header block in the clear, which
-// is put into a proper frame, so that the search reaches what lies behind the compression.
+// SPDY frames. The first byte says how the bytes are cut. Odd second byte: what follows is a header block in
+// the clear, which is put into a proper frame, so that the search reaches what lies behind the compression.
 #include <stdlib.h>
 
 #include "wire/spdy.h"
@@ -44,7 +44,8 @@ static void frame_block(struct str block, struct buf *out)
 	deflate(&z, Z_SYNC_FLUSH);
 	size_t n = 2 * block.n + 1000 - z.avail_out;
 	deflateEnd(&z);
-	char head[] = {(char)0x80, 3, 0, 1, 0, (char)((n + 10) >> 16), (char)((n + 10) >> 8), (char)(n + 10), 0, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+	size_t length = n + 10;
+	char head[18] = {(char)0x80, 3, 0, 1, 0, (char)(length >> 16), (char)(length >> 8), (char)length, 0, 0, 0, 1};
 	buf_add(out, (struct str){head, sizeof head});
 	buf_add(out, (struct str){packed, n});
 	free(packed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// WebSocket frames. The first byte: bit 0 from a client (masked), the rest how the bytes are cut. However they are cut, the
-// messages are the same.
+// WebSocket frames. The first byte: bit 0 from a client (masked), the rest how the bytes are cut. However
+// they are cut, the messages are the same.
 #include <stdlib.h>
 
 #include "wire/websocket.h"

@@ -21,9 +21,11 @@ static void make_identities(struct identities *i)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	REQUIRE(x509_make_authority(STR("test-ca"), now - TIME_S, now + year, &i->authority, &e) == 0);
 	struct x509_request server = {.common_name = STR("server"), .names = names, .name_count = 3,
-				      .uses = X509_USE_SERVER, .not_before_ns = now - TIME_S, .not_after_ns = now + year};
+				      .uses = X509_USE_SERVER, .not_before_ns = now - TIME_S,
+				      .not_after_ns = now + year};
 	struct x509_request client = {.common_name = STR("alice"), .organizations = groups, .organization_count = 2,
-				      .uses = X509_USE_CLIENT, .not_before_ns = now - TIME_S, .not_after_ns = now + year / 2};
+				      .uses = X509_USE_CLIENT, .not_before_ns = now - TIME_S,
+				      .not_after_ns = now + year / 2};
 	struct str ca = buf_str(&i->authority.certificate), key = buf_str(&i->authority.key);
 	REQUIRE(x509_issue(ca, key, &server, &i->server, &e) == 0);
 	REQUIRE(x509_issue(ca, key, &client, &i->client, &e) == 0);
@@ -192,7 +194,8 @@ TEST(a_foreign_client_certificate_is_shown_unverified)
 	struct identities i, stranger;
 	make_identities(&i);
 	make_identities(&stranger);
-	struct tls_config c = {.certificate = buf_str(&stranger.client.certificate), .key = buf_str(&stranger.client.key),
+	struct tls_config c = {.certificate = buf_str(&stranger.client.certificate),
+			       .key = buf_str(&stranger.client.key),
 			       .authorities = buf_str(&i.authority.certificate)};
 	struct tls_config s = {.certificate = buf_str(&i.server.certificate), .key = buf_str(&i.server.key),
 			       .authorities = buf_str(&i.authority.certificate)};
@@ -266,12 +269,11 @@ TEST(tokens_are_signed_and_verified)
 	CHECK(jwt_check_time(claims, 1000 * TIME_S, NULL) < 0);
 	CHECK(jwt_check_time(claims, 499 * TIME_S, NULL) < 0);
 	CHECK(jwt_check_time(json_object(&a), 1, NULL) < 0);
-	for (size_t i = 0; i < token.n; i++) { // no byte may change
-		token.p[i] = token.p[i] == 'A' ? 'B' : 'A';
-		struct buf again CLEAN_BUF;
-		buf_init(&again);
-		CHECK(jwt_verify(&a, k, buf_str(&token), &claims, NULL) < 0 || i == token.n - 1);
-		break;
+	for (size_t i = 0; i < token.n - 1; i++) { // no byte may change (of the last one, four bits mean nothing)
+		char was = token.p[i];
+		token.p[i] = was == 'A' ? 'B' : 'A';
+		CHECK(jwt_verify(&a, k, buf_str(&token), &claims, NULL) < 0);
+		token.p[i] = was;
 	}
 	struct json *jwk = jwt_key_jwk(&a, k);
 	CHECK_STR(json_str(jwk, "kty"), "EC");
@@ -299,13 +301,15 @@ TEST(forged_tokens_are_refused)
 	struct jwt_key *k = make_key();
 	struct json *claims;
 	const char *sig = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-	const char *headers[] = {"{\"alg\":\"none\"}", "{\"alg\":\"HS256\"}", "{\"alg\":\"RS256\"}", "{\"alg\":\"ES256\"}", "{}",
-				 "[]", "{\"alg\":\"ES256\",\"crit\":[\"b64\"]}", "{\"alg\":\"none\",\"alg\":\"ES256\"}"};
+	const char *headers[] = {"{\"alg\":\"none\"}", "{\"alg\":\"HS256\"}", "{\"alg\":\"RS256\"}",
+				 "{\"alg\":\"ES256\"}", "{}", "[]", "{\"alg\":\"ES256\",\"crit\":[\"b64\"]}",
+				 "{\"alg\":\"none\",\"alg\":\"ES256\"}"};
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
 		CHECK(jwt_verify(&a, k, forge(&a, headers[i], "{}", sig), &claims, NULL) < 0);
 		CHECK(jwt_verify(&a, k, forge(&a, headers[i], "{}", ""), &claims, NULL) < 0);
 	}
-	const char *texts[] = {"", ".", "..", "a.b.c", "a.b.c.d", "eyJhbGciOiJFUzI1NiJ9..", " eyJhbGciOiJFUzI1NiJ9.e30.AA"};
+	const char *texts[] = {"", ".", "..", "a.b.c", "a.b.c.d", "eyJhbGciOiJFUzI1NiJ9..",
+			       " eyJhbGciOiJFUzI1NiJ9.e30.AA"};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		CHECK(jwt_verify(&a, k, str_of(texts[i]), &claims, NULL) < 0);
 	jwt_key_destroy(k);

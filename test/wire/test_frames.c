@@ -16,12 +16,14 @@ TEST(websocket_handshake)
 	CHECK_STR(str_of(accept), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct http_header list[] = {{STR("Connection"), STR("keep-alive, Upgrade")}, {STR("Upgrade"), STR("WebSocket")},
+	struct http_header list[] = {{STR("Connection"), STR("keep-alive, Upgrade")},
+				     {STR("Upgrade"), STR("WebSocket")},
 				     {STR("Sec-WebSocket-Version"), STR("13")},
 				     {STR("Sec-WebSocket-Key"), STR("dGhlIHNhbXBsZSBub25jZQ==")},
 				     {STR("Sec-WebSocket-Protocol"), STR("x, v4.channel.k8s.io , v5.channel.k8s.io")}};
 	struct http_headers request = {list, 5}, answer;
-	static const char *const ours[] = {"v5.channel.k8s.io", "v4.channel.k8s.io", NULL}, *const others[] = {"y", NULL};
+	static const char *const ours[] = {"v5.channel.k8s.io", "v4.channel.k8s.io", NULL};
+	static const char *const others[] = {"y", NULL};
 	CHECK(websocket_requested(request));
 	CHECK_STR(str_of(websocket_choose(request, ours)), "v5.channel.k8s.io");
 	CHECK(websocket_choose(request, others) == NULL);
@@ -61,7 +63,8 @@ static void check_websocket(struct str input, bool from_client, const char *want
 		buf_init(&got);
 		websocket_trace(input, step, from_client, &got);
 		if (!str_is(buf_str(&got), want))
-			unit_fail(__FILE__, __LINE__, "in steps of %zu: %.*s, not %s", step, STR_FMT(buf_str(&got)), want);
+			unit_fail(__FILE__, __LINE__, "in steps of %zu: %.*s, not %s", step, STR_FMT(buf_str(&got)),
+				  want);
 	}
 }
 
@@ -110,7 +113,8 @@ TEST(websocket_frames_are_written)
 							     masked ? (const unsigned char *)"\x01\x02\xff\x80" : NULL);
 			websocket_trace(blob_str(frame), 60000, masked, &got);
 			REQUIRE(got.n == sizes[i] + 3);
-			CHECK(memcmp(got.p, "<#", 2) == 0 && (sizes[i] == 0 || memcmp(got.p + 2, payload.p, payload.n) == 0));
+			CHECK(memcmp(got.p, "<#", 2) == 0);
+			CHECK(str_eq(str_sub(buf_str(&got), 2, payload.n), buf_str(&payload)));
 			blob_unref(frame);
 		}
 }
@@ -154,7 +158,9 @@ TEST(spdy_frames_are_written_and_read)
 {
 	struct buf wire CLEAN_BUF, want CLEAN_BUF;
 	struct spdy_writer w;
-	struct http_header list[] = {{STR("streamType"), STR("error")}, {STR("Port"), STR("8080")}, {STR("requestID"), STR("0")}};
+	struct http_header list[] = {{STR("streamType"), STR("error")},
+				     {STR("Port"), STR("8080")},
+				     {STR("requestID"), STR("0")}};
 	buf_init(&wire);
 	buf_init(&want);
 	spdy_writer_init(&w);

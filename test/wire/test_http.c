@@ -57,7 +57,8 @@ TEST(requests_are_read)
 	REQUEST("POST /x HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", "Hhello.");
 	REQUEST("POST /x HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "H.");
 	REQUEST("GET / HTTP/1.1\r\n" HOST "\r\nGET /2 HTTP/1.1\r\n" HOST "\r\n", "H.H.");
-	REQUEST("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n",
+	REQUEST("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+		"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n",
 		"Hhello world.");
 	REQUEST("POST / HTTP/1.1\r\n" HOST "transfer-encoding: Chunked\r\n\r\n00A\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n",
 		"H0123456789.");
@@ -209,7 +210,8 @@ TEST(heads_are_understood)
 	arena_init(&a);
 	struct http_reader r;
 	http_reader_init(&r, false);
-	struct str input = STR("GET /p?q=1 HTTP/1.1\r\nhost: h\r\nCONNECTION: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+	struct str input = STR("GET /p?q=1 HTTP/1.1\r\nhost: h\r\n"
+			       "CONNECTION: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
 			       "Accept-Encoding: deflate, gzip;q=0.5\r\n\r\nrest");
 	REQUIRE(http_reader_next(&r, &a, &input) == HTTP_HEAD);
 	CHECK_STR(r.head.method, "GET");

@@ -157,7 +157,8 @@ static struct call *submit(struct h2 *h, const char *method, const char *path, s
 {
 	REQUIRE(h->count < CALLS_MAX);
 	struct call *c = &h->calls[h->count++];
-	nghttp2_nv headers[] = {NV(":method", method), NV(":path", path), NV(":scheme", "https"), NV(":authority", "a")};
+	nghttp2_nv headers[] = {NV(":method", method), NV(":path", path), NV(":scheme", "https"),
+				NV(":authority", "a")};
 	nghttp2_data_provider provider = {.source.ptr = c, .read_callback = produce};
 	c->to_send = body;
 	c->id = nghttp2_submit_request(h->session, NULL, headers, 4, body.n ? &provider : NULL, NULL);
@@ -313,7 +314,8 @@ TEST(http2_header_bombs_are_refused)
 	char value[4001];
 	memset(value, 'v', sizeof value - 1);
 	value[sizeof value - 1] = '\0';
-	nghttp2_nv headers[4 + 90] = {NV(":method", "GET"), NV(":path", "/echo"), NV(":scheme", "https"), NV(":authority", "a")};
+	nghttp2_nv headers[4 + 90] = {NV(":method", "GET"), NV(":path", "/echo"), NV(":scheme", "https"),
+				      NV(":authority", "a")};
 	for (int i = 4; i < 94; i++) // one entry of the table, referred to again and again
 		headers[i] = (nghttp2_nv)NV("x-bomb", value);
 	struct call *c = &h.calls[h.count++];

@@ -42,7 +42,8 @@ static void stop_quietly(struct timer *t)
 	loop_real_stop(CONTAINER_OF(t, struct world, limit)->loop);
 }
 
-// ---- The server: a process that repeats stdin in brackets, tells its terminal's size, and ends with 3 at end of input
+// ---- The server: a process that repeats stdin in brackets, tells its terminal's size, and ends with 3 at
+// end of input
 
 static void on_ready(void *arg)
 {
@@ -336,7 +337,9 @@ static const struct spdy_events session_events = {on_no_stream, NULL, on_session
 
 static struct duplex *open_stream(struct world *w, const char *type, const char *port, int slot)
 {
-	struct http_header list[] = {{STR("streamType"), str_of(type)}, {STR("port"), str_of(port)}, {STR("requestID"), STR("1")}};
+	struct http_header list[] = {{STR("streamType"), str_of(type)},
+				     {STR("port"), str_of(port)},
+				     {STR("requestID"), STR("1")}};
 	w->streams[slot] = spdy_session_open(w->session, (struct http_headers){list, *port ? 3 : 1});
 	duplex_start(w->streams[slot], &stream_events, &w->got[slot]);
 	return w->streams[slot];

@@ -289,7 +289,8 @@ TEST(bad_requests_are_refused_and_closed)
 	CHECK_INT(count(buf_str(&r.answer), "HTTP/1.1"), 1);
 	CHECK_INT(w.requests, 0);
 	buf_finish(&r.answer);
-	talk(&w, &r, STR("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"), false);
+	talk(&w, &r, STR("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n"
+			 "Expect: 100-continue\r\n\r\n"), false);
 	CHECK(str_starts(buf_str(&r.answer), STR("HTTP/1.1 413")));
 	buf_finish(&r.answer);
 	talk(&w, &r, STR("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"), true);

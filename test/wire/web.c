@@ -42,7 +42,8 @@ static void answer_list(struct http_exchange *x, bool gzip)
 		list[i] = blob_create_raw(1024);
 		memset(list[i]->p, 'a' + i % 26, 1024);
 	}
-	http_reply(x, &(struct http_reply){.code = 200, .content_type = "application/json", .gzip = gzip}, list, WEB_LIST_COUNT);
+	struct http_reply r = {.code = 200, .content_type = "application/json", .gzip = gzip};
+	http_reply(x, &r, list, WEB_LIST_COUNT);
 }
 
 static void on_request(void *arg, struct http_exchange *x)
@@ -52,7 +53,8 @@ static void on_request(void *arg, struct http_exchange *x)
 	if (str_is(x->path, "/echo")) {
 		http_reply_str(x, 200, "text/plain", x->body);
 	} else if (str_is(x->path, "/who")) {
-		http_reply_str(x, 200, "text/plain", x->peer && x->peer->verified ? x->peer->common_name : STR("nobody"));
+		bool known = x->peer && x->peer->verified;
+		http_reply_str(x, 200, "text/plain", known ? x->peer->common_name : STR("nobody"));
 	} else if (str_is(x->path, "/list")) {
 		answer_list(x, str_is(x->query, "gzip"));
 	} else if (str_is(x->path, "/later")) {
