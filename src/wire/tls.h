@@ -14,9 +14,9 @@ struct tls_context;
 struct tls_config {
 	struct str certificate; // PEM, the chain with our own first; empty: none (a client without certificate)
 	struct str key;		// PEM
-	struct str authorities; // PEM: those who may have signed the peer's certificate. Server: a client certificate is
-				// requested, not demanded, when given. Client: empty trusts nobody unless
-				// `insecure`
+	// PEM: those who may have signed the peer's certificate. Server: a client certificate is requested, not
+	// demanded, when given. Client: empty trusts nobody unless `insecure`.
+	struct str authorities;
 	bool insecure;		// a client that takes any server
 	bool http2;		// offer h2 before http/1.1 by ALPN (client.h speaks only the latter)
 };
