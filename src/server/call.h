@@ -73,7 +73,7 @@ struct call {
 	void *state; // the handler's
 	bool cancelled;
 	bool counted;	     // among the worker's calls in flight
-	bool state_is_watch; // counted as a watch
+	bool is_watch; // counted as a watch
 	enum shape shape;    // in which the client wants objects
 };
 

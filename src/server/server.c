@@ -174,7 +174,8 @@ static struct tls_context *serving_context(struct server_private *p, struct err 
 {
 	struct tls_config c = {.certificate = buf_str(&p->pki.server.certificate),
 			       .key = buf_str(&p->pki.server.key),
-			       .authorities = p->client_authorities};
+			       .authorities = p->client_authorities,
+			       .http2 = true};
 	return tls_context_server(&c, e);
 }
 

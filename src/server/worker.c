@@ -111,7 +111,7 @@ void worker_call_ends(struct call *c)
 {
 	struct worker *w = c->worker;
 	if (c->counted) {
-		if (c->state_is_watch)
+		if (c->is_watch)
 			w->watches--;
 		else if (is_write(c))
 			w->writes--;
@@ -133,7 +133,7 @@ int worker_call_watches(struct call *c, struct err *e)
 	if (c->counted) {
 		w->reads--;
 		w->watches++;
-		c->state_is_watch = true;
+		c->is_watch = true;
 	}
 	return 0;
 }
