@@ -34,7 +34,7 @@ static int open_made(const char *name)
 // base/{root, low, victim/file}; low holds what layers below may hold against the one above.
 static void set_up(int *root, int *low, int *victim)
 {
-	snprintf(base, sizeof(base), "/tmp/onggi-fuzz-XXXXXX");
+	snprintf(base, sizeof(base), "%s/onggi-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	MUST(mkdtemp(base));
 	*root = open_made("root");
 	*low = open_made("low");

@@ -211,7 +211,7 @@ TEST(mounts)
 	mkdir(volume, 0755);
 	write_file(arena_fmt(&g.a, "%s/file", volume).p, STR("from the host\n"));
 	struct runtime_container_spec s =
-		rig_spec(&g, "c1", "cat /v/ro/file; touch /v/ro/x; echo written >/v/rw/new; cat /one; df -k /mem | tail -1 | cut -c1-5; "
+		rig_spec(&g, "c1", "exec 2>&1; cat /v/ro/file; touch /v/ro/x; echo written >/v/rw/new; cat /one; df -k /mem | tail -1 | cut -c1-5; "
 				   "echo shared >/dev/shm/s");
 	s.mounts = (struct runtime_mount[]){
 		{.source = str_of(volume), .target = STR("/v/ro"), .read_only = true},
