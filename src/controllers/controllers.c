@@ -3,6 +3,7 @@
 
 #include "controllers/cluster.h"
 #include "controllers/deployment.h"
+#include "controllers/endpoints_mirror.h"
 #include "controllers/endpointslice.h"
 #include "controllers/event_ttl.h"
 #include "controllers/gc.h"
@@ -20,18 +21,19 @@ struct controller {
 };
 
 static const struct controller table[] = {
-    {"deployment", deployment_start, deployment_stop},
-    {"replicaset", replicaset_start, replicaset_stop},
-    {"endpointslice", endpointslice_start, endpointslice_stop},
-    {"serviceaccount", serviceaccount_start, serviceaccount_stop},
-    {"root-ca", root_ca_start, root_ca_stop},
-    {"namespace", namespace_start, namespace_stop},
-    {"garbage-collector", gc_start, gc_stop},
-    {"node-lifecycle", node_lifecycle_start, node_lifecycle_stop},
-    {"taint-eviction", taint_eviction_start, taint_eviction_stop},
-    {"pod-gc", pod_gc_start, pod_gc_stop},
-    {"event-ttl", event_ttl_start, event_ttl_stop},
-    {"scheduler", NULL, NULL}, // started by whoever owns the loop: it is a room of its own
+	{"deployment", deployment_start, deployment_stop},
+	{"replicaset", replicaset_start, replicaset_stop},
+	{"endpointslice", endpointslice_start, endpointslice_stop},
+	{"endpointslice-mirroring", endpoints_mirror_start, endpoints_mirror_stop},
+	{"serviceaccount", serviceaccount_start, serviceaccount_stop},
+	{"root-ca", root_ca_start, root_ca_stop},
+	{"namespace", namespace_start, namespace_stop},
+	{"garbage-collector", gc_start, gc_stop},
+	{"node-lifecycle", node_lifecycle_start, node_lifecycle_stop},
+	{"taint-eviction", taint_eviction_start, taint_eviction_stop},
+	{"pod-gc", pod_gc_start, pod_gc_stop},
+	{"event-ttl", event_ttl_start, event_ttl_stop},
+	{"scheduler", NULL, NULL}, // started by whoever owns the loop: it is a room of its own
 };
 
 struct controllers {

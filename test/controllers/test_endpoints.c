@@ -130,6 +130,28 @@ TEST(many_endpoints_fill_slices_of_a_hundred)
 	bench_stop(&b);
 }
 
+TEST(endpoints_kept_by_hand_are_mirrored)
+{
+	struct bench b;
+	bench_start(&b, 1, "endpointslice,endpointslice-mirroring,garbage-collector");
+	bench_do(&b, "POST", SERVICES, "{'metadata':{'name':'db'},'spec':{'ports':[{'port':5432}]}}");
+	bench_do(&b, "POST", ENDPOINTS,
+		 "{'metadata':{'name':'db'},'subsets':[{'addresses':[{'ip':'192.0.2.1'},{'ip':'2001:db8::1'}],"
+		 "'notReadyAddresses':[{'ip':'192.0.2.2'}],'ports':[{'port':5432,'protocol':'TCP'}]}]}");
+	bench_run(&b, TIME_S);
+	CHECK_INT(bench_items(&b, SLICES)->count, 2); // one a family
+	CHECK_INT(endpoints_in_slices(&b, NULL), 3);
+	CHECK_INT(endpoints_in_slices(&b, "ready"), 2);
+	bench_do(&b, "PATCH", ENDPOINTS "/db", "{'subsets':[{'addresses':[{'ip':'192.0.2.9'}],'ports':[{'port':1}]}]}");
+	bench_run(&b, TIME_S);
+	REQUIRE(bench_items(&b, SLICES)->count == 1);
+	CHECK_STR(json_str(json_first(bench_items(&b, SLICES)), "endpoints.0.addresses.0"), "192.0.2.9");
+	bench_do(&b, "PATCH", SERVICES "/db", "{'spec':{'selector':{'app':'db'}}}"); // now ours
+	bench_run(&b, TIME_S);
+	CHECK_INT(endpoints_in_slices(&b, NULL), 0);
+	bench_stop(&b);
+}
+
 static void churn(uint64_t seed)
 {
 	struct bench b;
