@@ -107,7 +107,7 @@ static int issue(struct pki *p, const struct wanted *w, struct err *e)
 				 .name_count = w->name_count,
 				 .uses = w->uses,
 				 .not_before_ns = now - CLOCK_LEEWAY_NS,
-				 .not_after_ns = now + LIFE_NS};
+				 .not_after_ns = now + p->life_ns};
 	x509_pair_finish(w->pair);
 	return x509_issue(buf_str(&p->authority.certificate), buf_str(&p->authority.key), &r, w->pair, e);
 }
@@ -159,11 +159,12 @@ static int ensure_token_key(struct pki *p, struct err *e)
 
 // ---- opening
 
-int pki_open(struct pki *p, struct loop *l, const char *data_dir, const struct str *names, size_t name_count, struct err *e)
+int pki_open(struct pki *p, struct loop *l, const char *data_dir, const struct str *names, size_t name_count,
+	     int64_t life_ns, struct err *e)
 {
 	struct str kubeconfig;
 	bool changed;
-	*p = (struct pki){.loop = l};
+	*p = (struct pki){.loop = l, .life_ns = life_ns ? life_ns : LIFE_NS};
 	arena_init(&p->arena);
 	p->dir = arena_fmt(&p->arena, "%s/pki", data_dir).p;
 	p->names = ARENA_ARRAY(&p->arena, struct str, name_count);

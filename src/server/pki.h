@@ -19,10 +19,13 @@ struct pki {
 	struct str token_key; // PEM
 	struct str *names;    // of the serving certificate
 	size_t name_count;
+	int64_t life_ns; // of what the authority signs
 	bool given_out;
 };
 
-int pki_open(struct pki *p, struct loop *l, const char *data_dir, const struct str *names, size_t name_count, struct err *e);
+// life_ns 0: a year.
+int pki_open(struct pki *p, struct loop *l, const char *data_dir, const struct str *names, size_t name_count,
+	     int64_t life_ns, struct err *e);
 void pki_finish(struct pki *p);
 // Renews what is due; *changed says whether anything was.
 int pki_renew(struct pki *p, bool *changed, struct err *e);

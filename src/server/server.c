@@ -108,7 +108,7 @@ static int open_parts(struct server_private *p, const struct server_config *c, s
 	if (parse_range(range, &s->services, e) < 0)
 		return -1;
 	size_t name_count = server_names(p, c, names);
-	if (pki_open(&p->pki, s->core, c->data_dir, names, name_count, e) < 0 ||
+	if (pki_open(&p->pki, s->core, c->data_dir, names, name_count, c->certificate_life_ns, e) < 0 ||
 	    read_optional(p, c->token_file, &tokens, e) < 0 || read_optional(p, c->client_authority, &further, e) < 0)
 		return -1;
 	p->client_authorities = arena_fmt(&s->arena, "%.*s\n%.*s", STR_FMT(buf_str(&p->pki.authority.certificate)), STR_FMT(further));
@@ -210,6 +210,12 @@ static int write_admin_kubeconfig(struct server_private *p, struct err *e)
 	return file_write(s->core, path, buf_str(&text), 0600, e);
 }
 
+// How long until the certificates are looked at again.
+static int64_t renewal_delay(const struct server_private *p)
+{
+	return p->pki.life_ns / 16 < RENEWAL_NS ? p->pki.life_ns / 16 : RENEWAL_NS;
+}
+
 static void renew(struct timer *t)
 {
 	struct server_private *p = CONTAINER_OF(t, struct server_private, renewal);
@@ -226,7 +232,7 @@ static void renew(struct timer *t)
 	}
 	if (ok < 0)
 		log_error("renewing certificates: %s", err_text(&e));
-	timer_start(p->shared.core, &p->renewal, RENEWAL_NS);
+	timer_start(p->shared.core, &p->renewal, renewal_delay(p));
 }
 
 // ---- starting and stopping
@@ -266,7 +272,7 @@ static void listens(void *arg, int port, const struct err *why)
 	p->local = worker_create(s, s->core);
 	bootstrap(p->local, s->advertise, bootstrapped, p);
 	p->renewal.fire = renew;
-	timer_start(s->core, &p->renewal, RENEWAL_NS);
+	timer_start(s->core, &p->renewal, renewal_delay(p));
 }
 
 void server_start(struct server *s, void (*on_ready)(void *arg, const struct err *e), void *arg)

@@ -29,6 +29,7 @@ struct server_config {
 	const char *client_authority;  // file of a further authority whose client certificates count; NULL: none
 	const char *service_range;     // of cluster IPs; NULL: "10.96.0.0/16"
 	int node_port_first, node_port_last; // 0: 30000, 32767
+	int64_t certificate_life_ns;   // 0: a year; renewed when a quarter of it is left
 	bool refuse_loopback_nodes;    // nodes at loopback or link-local addresses are not reached: set it where agents
 				       // run on other machines only
 	unsigned reads_max, writes_max, watches_max; // under way on one loop; 0: 2000, 1000, 20000. Beyond: 429

@@ -182,13 +182,13 @@ TEST(a_watcher_that_does_not_read_holds_up_nobody)
 TEST(the_serving_certificate_renews_itself)
 {
 	struct site s;
-	site_init(&s, 0);
+	site_init_lasting(&s, 0, INT64_C(600) * 1000000000);
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct str before = arena_str(&s.arena, buf_str(&s.pki.server.certificate)), config, later;
 	REQUIRE(file_read(s.loop, &s.arena, "/data/admin.kubeconfig", 1 << 20, &config, &e) == 0);
-	sim_run(s.sim, INT64_C(400) * 86400 * 1000000000); // longer than its life
+	sim_run(s.sim, INT64_C(1000) * 1000000000); // longer than its life
 	pki_finish(&s.pki);
-	REQUIRE(pki_open(&s.pki, s.loop, "/data", NULL, 0, &e) == 0);
+	REQUIRE(pki_open(&s.pki, s.loop, "/data", NULL, 0, INT64_C(600) * 1000000000, &e) == 0);
 	CHECK(!str_eq(before, buf_str(&s.pki.server.certificate)));
 	struct http_client *client = site_connect(&s, &s.pki.admin);
 	CHECK_INT(get_as(&s, client, NODES, NULL, NULL).code, 200);

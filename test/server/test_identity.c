@@ -136,9 +136,9 @@ TEST(certificates_are_made_kept_and_renewed)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct pki a, b;
 	struct str names[] = {STR("localhost"), STR("10.96.0.1")};
-	REQUIRE(pki_open(&a, loop, "/pki-test", names, 2, &e) == 0);
+	REQUIRE(pki_open(&a, loop, "/pki-test", names, 2, 0, &e) == 0);
 	CHECK(x509_covers(buf_str(&a.server.certificate), names, 2));
-	REQUIRE(pki_open(&b, loop, "/pki-test", names, 2, &e) == 0);
+	REQUIRE(pki_open(&b, loop, "/pki-test", names, 2, 0, &e) == 0);
 	CHECK(str_eq(buf_str(&a.server.certificate), buf_str(&b.server.certificate)));
 	CHECK(str_eq(a.token_key, b.token_key));
 	bool changed;
@@ -153,7 +153,7 @@ TEST(certificates_are_made_kept_and_renewed)
 	pki_finish(&b);
 	// more names: a new certificate
 	struct str more[] = {STR("localhost"), STR("10.96.0.1"), STR("example.test")};
-	REQUIRE(pki_open(&a, loop, "/pki-test", more, 3, &e) == 0);
+	REQUIRE(pki_open(&a, loop, "/pki-test", more, 3, 0, &e) == 0);
 	CHECK(x509_covers(buf_str(&a.server.certificate), more, 3));
 	pki_finish(&a);
 	sim_destroy(sim);
@@ -168,11 +168,11 @@ TEST(a_first_start_cut_anywhere_still_starts)
 		struct err e CLEAN_ERR = ERR_EMPTY;
 		struct pki p;
 		char path[64];
-		REQUIRE(pki_open(&p, loop, "/cut", NULL, 0, &e) == 0);
+		REQUIRE(pki_open(&p, loop, "/cut", NULL, 0, 0, &e) == 0);
 		pki_finish(&p);
 		snprintf(path, sizeof(path), "/cut/pki/%s.pem", files[i]);
 		REQUIRE(file_remove(loop, path, &e) == 0);
-		CHECK_INT(pki_open(&p, loop, "/cut", NULL, 0, &e), 0);
+		CHECK_INT(pki_open(&p, loop, "/cut", NULL, 0, 0, &e), 0);
 		CHECK(x509_matches(buf_str(&p.server.certificate), buf_str(&p.server.key), buf_str(&p.authority.certificate)));
 		pki_finish(&p);
 	}
@@ -181,7 +181,7 @@ TEST(a_first_start_cut_anywhere_still_starts)
 	struct pki p;
 	REQUIRE(file_write(loop, "/cut/admin.kubeconfig", STR("x"), 0600, &e) == 0);
 	REQUIRE(file_remove(loop, "/cut/pki/ca.pem", &e) == 0);
-	CHECK_INT(pki_open(&p, loop, "/cut", NULL, 0, &e), -1);
+	CHECK_INT(pki_open(&p, loop, "/cut", NULL, 0, 0, &e), -1);
 	pki_finish(&p);
 	sim_destroy(sim);
 }
