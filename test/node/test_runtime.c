@@ -318,6 +318,19 @@ TEST(agent_killed_anywhere)
 	}
 }
 
+// Where conmon itself is killed, the container's end is noticed all the same.
+TEST(monitor_killed)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 0.5") == 0);
+	CHECK_INT(system(arena_fmt(&g.a, "kill -9 $(cat %s/containers/c1/conmon.pid)", g.data).p), 0);
+	rig_wait_exit(&g, "c1");
+	CHECK(g.exited.lost);
+	CHECK_INT(g.exited.exit_code, 255);
+	CHECK(rig_remove(&g, "c1") == 0);
+}
+
 struct flag {
 	bool set;
 };

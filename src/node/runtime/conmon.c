@@ -181,15 +181,29 @@ int conmon_resize(const char *dir, int width, int height, struct err *e)
 	return command(dir, text, e);
 }
 
-void conmon_finish(struct arena *a, const char *dir)
+// A descriptor of the process, if it still is this container's conmon: process ids are used again.
+static int open_conmon(struct arena *a, const char *dir, const char *id)
 {
+	char line[4096];
 	int pid = (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0);
-	int fd CLEAN_FD = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-	char target[PATH_MAX];
-	ssize_t n = fd < 0 ? -1 : readlink(arena_fmt(a, "/proc/%d/exe", pid).p, target, sizeof(target));
-	if (n <= 0 || !str_ends((struct str){target, (size_t)n}, STR("conmon")))
-		return; // gone, or another process by now
+	int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	size_t n = fd < 0 ? 0 : file_text(arena_fmt(a, "/proc/%d/cmdline", pid).p, line, sizeof(line));
+	if (memmem(line, n, "conmon", 6) && memmem(line, n, id, strlen(id)))
+		return fd;
+	tree_close_fd(&fd);
+	return -1;
+}
+
+bool conmon_runs(struct arena *a, const char *dir, const char *id)
+{
+	int fd CLEAN_FD = open_conmon(a, dir, id);
+	return fd >= 0;
+}
+
+void conmon_finish(struct arena *a, const char *dir, const char *id)
+{
+	int fd CLEAN_FD = open_conmon(a, dir, id);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	if (poll(&p, 1, FINISH_TIMEOUT_MS) != 1)
+	if (fd >= 0 && poll(&p, 1, FINISH_TIMEOUT_MS) != 1)
 		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
 }

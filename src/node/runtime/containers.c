@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/times.h"
-#include "node/images/store.h"
 #include "node/images/tree.h"
 #include "node/runtime/engine.h"
 
@@ -42,6 +41,7 @@ struct container *container_add(struct engine *g, const struct runtime_container
 void container_drop(struct container *c)
 {
 	map_remove(&c->engine->containers, str_of(c->id));
+	exit_unwatch_process(c);
 	free(c->id);
 	free(c->pod_uid);
 	free(c->name);
@@ -82,15 +82,20 @@ int64_t file_time(const char *path)
 	return stat(path, &st) < 0 ? 0 : st.st_mtim.tv_sec * TIME_S + st.st_mtim.tv_nsec;
 }
 
+size_t file_text(const char *path, char *out, size_t size)
+{
+	int fd CLEAN_FD = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
+	out[n > 0 ? n : 0] = 0;
+	return n > 0 ? (size_t)n : 0;
+}
+
 int64_t file_number(const char *path, int64_t otherwise)
 {
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
-	struct str text;
+	char text[32];
 	int64_t value;
-	if (store_read_file(&a, AT_FDCWD, path, 64, &text, NULL) < 0 || str_to_i64(str_trim(text), &value) < 0)
-		return otherwise;
-	return value;
+	file_text(path, text, sizeof(text));
+	return str_to_i64(str_trim(str_of(text)), &value) < 0 ? otherwise : value;
 }
 
 void container_fill_state(const struct container *c, struct arena *a, struct runtime_state *out)
@@ -125,12 +130,24 @@ void container_ended(struct container *c)
 	if (c->phase == RUNTIME_EXITED || !when)
 		return;
 	const char *oom = arena_fmt(&a, "%s/persist/oom", container_dir(g, &a, c->id)).p;
+	exit_unwatch_process(c);
 	c->phase = RUNTIME_EXITED;
 	c->exit_code = (int)file_number(file, 255);
 	c->signal = c->exit_code > 128 && c->exit_code <= 128 + SIGRTMAX ? c->exit_code - 128 : 0;
 	c->finished = when;
 	c->oom_killed = c->signal == SIGKILL &&
 			(access(oom, F_OK) == 0 || cgroup_oom_kills(&g->cgroups, container_cgroup(c, &a)) > 0);
+	container_tell(c);
+}
+
+void container_lost(struct container *c, int64_t when)
+{
+	if (c->phase == RUNTIME_EXITED)
+		return;
+	c->phase = RUNTIME_EXITED;
+	c->exit_code = 255;
+	c->lost = true;
+	c->finished = when;
 	container_tell(c);
 }
 

@@ -109,6 +109,7 @@ static void finish_create(struct job *job)
 	c->created = j->created;
 	c->known = true;
 	c->busy = false;
+	exit_watch_process(c);
 	container_tell(c);
 }
 

@@ -42,6 +42,7 @@ struct container {
 	bool known;   // create has succeeded (or it was adopted): may be listed
 	bool busy;    // a job of it is running or waiting: its end is told afterwards
 	bool told;    // on_exit was called
+	struct process_watch *process; // of its first process; NULL: not watched
 };
 
 struct engine {
@@ -100,6 +101,7 @@ struct container *container_get(const struct engine *g, struct str id); // NULL:
 struct container *container_add(struct engine *g, const struct runtime_container_spec *spec); // copies
 void container_drop(struct container *c);
 void container_ended(struct container *c); // its exit file is there: reads it and tells, once
+void container_lost(struct container *c, int64_t when); // it ended, and nobody took note of how
 void container_tell(struct container *c);  // on_exit, if it ended, nobody was told and no job is under way
 void container_fill_state(const struct container *c, struct arena *a, struct runtime_state *out);
 const char *container_cgroup(const struct container *c, struct arena *a); // "pod<uid>/<id>"
@@ -107,6 +109,7 @@ const char *container_dir(const struct engine *g, struct arena *a, const char *i
 bool container_alive(const struct engine *g, const char *cgroup, int pid); // whether the process is that container's
 int64_t file_time(const char *path); // of last change, ns since 1970; 0: absent
 int64_t file_number(const char *path, int64_t otherwise);
+size_t file_text(const char *path, char *out, size_t size); // its beginning, NUL-terminated; 0: absent or empty
 
 // record.c
 int record_write(struct arena *a, const char *path, const struct runtime_container_spec *spec, struct err *e);
@@ -125,8 +128,10 @@ int conmon_create(struct engine *g, struct arena *a, const struct runtime_contai
 		  struct err *e);
 int conmon_reopen_log(const char *dir, struct err *e);
 int conmon_resize(const char *dir, int width, int height, struct err *e);
+// Whether the container's conmon still runs.
+bool conmon_runs(struct arena *a, const char *dir, const char *id);
 // Waits for it to end after its container did, else kills it.
-void conmon_finish(struct arena *a, const char *dir);
+void conmon_finish(struct arena *a, const char *dir, const char *id);
 
 // remove.c: on the pool. Kills what runs, deletes all but the log.
 int engine_cgroup_remove(struct engine *g, const char *cgroup, struct err *e); // waits a little for its dead to go
@@ -135,6 +140,9 @@ int container_destroy(struct engine *g, struct arena *a, const char *id, const c
 // exits.c
 int exit_watch_open(struct engine *g, struct err *e);
 void exit_watch_close(struct engine *g);
+// Sees the process end also where conmon was killed and writes no exit file. For containers that are known.
+void exit_watch_process(struct container *c);
+void exit_unwatch_process(struct container *c);
 
 // The table's entries, each in the file of its name.
 void engine_pod_make(struct runtime *, const struct runtime_pod_spec *, runtime_done *, void *arg);

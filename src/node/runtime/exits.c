@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hears of exit files as conmon writes them (inotify: one descriptor for all containers).
+// Hears of exit files as conmon writes them (inotify: one descriptor for all containers), and of processes that end
+// without anybody left to write one.
 #include <errno.h>
 #include <sys/inotify.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/times.h"
 #include "node/runtime/engine.h"
 #include "sys/real.h"
 
@@ -72,4 +75,69 @@ void exit_watch_close(struct engine *g)
 	if (g->exit_watch)
 		uv_close((uv_handle_t *)&g->exit_watch->poll, on_closed);
 	g->exit_watch = NULL;
+}
+
+// ---- the processes themselves
+
+enum { NOTE_PATIENCE_MS = 3000 }; // for conmon to write the exit file
+
+struct process_watch {
+	struct container *container;
+	int fd;
+	uv_poll_t poll;
+	struct timer timer;
+};
+
+static void watch_closed(uv_handle_t *handle)
+{
+	struct process_watch *w = handle->data;
+	close(w->fd);
+	free(w);
+}
+
+static void patience_ends(struct timer *t)
+{
+	struct container *c = CONTAINER_OF(t, struct process_watch, timer)->container;
+	struct engine *g = c->engine;
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	if (conmon_runs(&a, container_dir(g, &a, c->id), c->id)) { // it is only slow
+		timer_start(g->base.loop, t, NOTE_PATIENCE_MS * TIME_MS);
+	} else if (file_time(engine_path(g, &a, "exits/%s", c->id))) {
+		container_ended(c);
+	} else {
+		exit_unwatch_process(c);
+		container_lost(c, loop_wall(g->base.loop));
+	}
+}
+
+static void process_ended(uv_poll_t *poll, int status, int events)
+{
+	struct process_watch *w = poll->data;
+	uv_poll_stop(poll);
+	timer_start(w->timer.loop, &w->timer, NOTE_PATIENCE_MS * TIME_MS);
+}
+
+void exit_watch_process(struct container *c)
+{
+	bool watching = c->engine->exit_watch && c->phase != RUNTIME_EXITED;
+	int fd = watching ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
+	if (fd < 0)
+		return; // nobody asks, or it has ended: its exit file is there or comes
+	struct process_watch *w = MEM_NEW(struct process_watch);
+	*w = (struct process_watch){.container = c, .fd = fd, .timer = {.fire = patience_ends, .loop = c->engine->base.loop}};
+	uv_poll_init(loop_real_uv(w->timer.loop), &w->poll, fd);
+	w->poll.data = w;
+	uv_poll_start(&w->poll, UV_READABLE, process_ended);
+	c->process = w;
+}
+
+void exit_unwatch_process(struct container *c)
+{
+	struct process_watch *w = c->process;
+	c->process = NULL;
+	if (!w)
+		return;
+	timer_stop(&w->timer);
+	uv_close((uv_handle_t *)&w->poll, watch_closed);
 }

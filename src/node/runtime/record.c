@@ -49,14 +49,6 @@ static int record_read(struct arena *a, const char *path, struct runtime_contain
 	return str_empty(out->id) || str_empty(out->pod_uid) ? -1 : 0;
 }
 
-// Whether conmon still runs: then it is about to write the exit file.
-static bool is_conmon(struct arena *a, int pid)
-{
-	char target[PATH_MAX];
-	ssize_t n = pid <= 0 ? -1 : readlink(arena_fmt(a, "/proc/%d/exe", pid).p, target, sizeof(target));
-	return n > 0 && str_ends((struct str){target, (size_t)n}, STR("conmon"));
-}
-
 static void fill(struct container *c, struct arena *a, const char *dir)
 {
 	struct engine *g = c->engine;
@@ -66,16 +58,12 @@ static void fill(struct container *c, struct arena *a, const char *dir)
 	c->pid = (int)file_number(pidfile, 0);
 	c->phase = c->started ? RUNTIME_RUNNING : RUNTIME_CREATED;
 	c->known = true;
-	if (file_time(engine_path(g, a, "exits/%s", c->id))) {
+	if (file_time(engine_path(g, a, "exits/%s", c->id)))
 		container_ended(c);
-	} else if (!container_alive(g, container_cgroup(c, a), c->pid)) {
-		if (is_conmon(a, (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0)))
-			return; // the watch on the exit files, opened before, will tell
-		c->phase = RUNTIME_EXITED;
-		c->exit_code = 255;
-		c->lost = true;
-		c->finished = c->started;
-	}
+	else if (container_alive(g, container_cgroup(c, a), c->pid))
+		exit_watch_process(c);
+	else if (!conmon_runs(a, dir, c->id)) // else it is about to write the exit file
+		container_lost(c, c->started);
 }
 
 // A directory without a container: its create was cut off.

@@ -46,7 +46,7 @@ int container_destroy(struct engine *g, struct arena *a, const char *id, const c
 	const char *cgroup = pod_uid ? arena_fmt(a, "pod%s/%s", pod_uid, id).p : NULL;
 	if (cgroup && kill_all(g, cgroup, e) < 0)
 		return -1;
-	conmon_finish(a, dir);
+	conmon_finish(a, dir, id);
 	if (cgroup && engine_cgroup_remove(g, cgroup, e) < 0)
 		return -1;
 	tree_erase(AT_FDCWD, arena_fmt(a, "%s/crun/%s", g->run, id).p);

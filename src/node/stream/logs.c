@@ -212,8 +212,9 @@ static int choose_file(struct http_exchange *x, const struct stream_path *p, con
 		return err_set(e, ERR_BAD_REQUEST, "previous terminated container \"%.*s\" in pod \"%.*s\" not found",
 			       STR_FMT(p->container), STR_FMT(p->pod));
 	if (str_empty(file))
-		return err_set(e, ERR_BAD_REQUEST, "container \"%.*s\" in pod \"%.*s\" is waiting to start: ContainerCreating",
-			       STR_FMT(p->container), STR_FMT(p->pod));
+		return err_set(e, ERR_BAD_REQUEST, "container \"%.*s\" in pod \"%.*s\" is waiting to start: %.*s",
+			       STR_FMT(p->container), STR_FMT(p->pod),
+			       STR_FMT(str_empty(c->waiting) ? STR("ContainerCreating") : c->waiting));
 	*path = arena_c(&x->arena, file);
 	return 0;
 }

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "node/stream/stream_server.h"
 
+enum { OPEN_MAX = 1000 };
+
 // ---- what is under way
 
 void open_stream_add(struct stream_server *s, struct open_stream *o, void (*cut)(struct open_stream *))
@@ -17,10 +19,12 @@ void open_stream_add(struct stream_server *s, struct open_stream *o, void (*cut)
 	if (s->open)
 		s->open->link = &o->next;
 	s->open = o;
+	s->open_count++;
 }
 
 void open_stream_drop(struct open_stream *o)
 {
+	o->server->open_count--;
 	*o->link = o->next;
 	if (o->next)
 		o->next->link = o->link;
@@ -144,6 +148,8 @@ static void on_request(void *arg, struct http_exchange *x)
 		ok = err_set(&e, ERR_NOT_FOUND, "no such path");
 	if (ok == 0 && !get && !(post && r->post))
 		ok = err_set(&e, ERR_METHOD_NOT_ALLOWED, "method not allowed");
+	if (ok == 0 && s->open_count >= OPEN_MAX)
+		ok = err_set(&e, ERR_TOO_MANY_REQUESTS, "more than %d logs and sessions are open on this node", OPEN_MAX);
 	if (ok < 0)
 		stream_refuse(x, &e);
 	else

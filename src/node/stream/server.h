@@ -14,6 +14,7 @@ struct stream_server {
 	void *pods_arg;
 	char *allowed_name, *node_name;
 	struct open_stream *open; // whatever is under way, to be cut at the end
+	size_t open_count;
 };
 
 // A log, session or forward under way. The server cuts what is left when it closes.

@@ -6,7 +6,7 @@
 //   GET|POST /portForward/NS/POD[/UID]?port=N
 //   GET  /pods /healthz /stats/summary /metrics /metrics/cadvisor
 // Streams: WebSocket (v5, v4.channel.k8s.io and their base64 kin) and SPDY/3.1. A client certificate of our CA is
-// required. A client that stalls holds up only itself.
+// required. A client that stalls holds up only itself. At most 1,000 logs and sessions are open: more is 429.
 #ifndef NODE_STREAM_SERVER_H
 #define NODE_STREAM_SERVER_H
 
@@ -19,6 +19,7 @@ struct stream_container {     // in the caller's arena
 	struct str log_path;
 	struct str previous_log_path; // of the instance before; empty: none
 	bool running, tty, stdin_open;
+	struct str waiting; // why it has no log yet: "ContainerCreating", "trying and failing to pull image"; empty: the former
 };
 
 struct stream_pod { // in the caller's arena
