@@ -20,6 +20,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+SHARED_BY_SCENARIOS = ("harness.py", "every_kubectl.py")
 JOBS = str(os.cpu_count() or 2)
 
 
@@ -115,7 +116,7 @@ def scenarios(total, wanted):
     folder = os.path.join(ROOT, "test", "scenario")
     for file in sorted(os.listdir(folder)):
         name = file[:-3]
-        if file.endswith(".py") and file != "harness.py" and wanted in "scenario." + name:
+        if file.endswith(".py") and file not in SHARED_BY_SCENARIOS and wanted in "scenario." + name:
             run(total, "scenario." + name, [sys.executable, os.path.join(folder, file)], timeout=1200)
 
 

@@ -61,6 +61,11 @@ def inside(name, *command):
     return platform.kubectl("exec", name, "--", *command)
 
 
+def fetched(host):
+    """The finished attempt of the pod `caller` to read http://host/ (the time-out of Debian's static wget itself crashes)."""
+    return platform.kubectl("exec", "caller", "--", "timeout", "5", "wget", "-qO-", f"http://{host}/", ok=False)
+
+
 def test_a_page_is_served_through_a_service():
     need()
     for i in range(2):
