@@ -16,6 +16,7 @@ struct one_server {
 	struct store *store;
 	struct server *server;
 	struct transport *transport; // of its controllers and its scheduler
+	struct transport *nodes;     // of the nodes that know this server; one for all, as connections share I/O loops
 	struct controllers *controllers;
 	struct scheduler *scheduler;
 	struct loop *loop;
@@ -27,7 +28,6 @@ struct cluster {
 	struct store_cluster *stores;
 	struct one_server servers[SERVERS_MAX];
 	size_t server_count;
-	struct transport **node_transports;
 	struct imitated_node **nodes;
 	size_t node_count;
 	struct transport *client;
@@ -79,7 +79,7 @@ static void start_server(struct cluster *c, size_t i)
 	server_start(s->server, on_ready, s);
 }
 
-static void start_controllers(struct one_server *s)
+static void start_controllers(struct sim *sim, struct one_server *s)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct controllers_options o = {.root_ca = server_authority(s->server)};
@@ -88,16 +88,15 @@ static void start_controllers(struct one_server *s)
 	if (!s->controllers)
 		mem_panic(err_text(&e));
 	s->scheduler = scheduler_start(s->transport, STR_NONE);
+	s->nodes = connect_as(s, sim_loop(sim, "nodes"), "nodes", "system:masters");
 }
 
 static void start_node(struct cluster *c, size_t i, int64_t pods)
 {
 	char name[32];
 	snprintf(name, sizeof name, "node-%zu", i);
-	struct loop *l = sim_loop(c->sim, name);
-	c->node_transports[i] = connect_as(&c->servers[i % c->server_count], l, "nodes", "system:masters");
 	struct imitated_node_config config = {name, pods, 5 * TIME_MS, 50 * TIME_MS};
-	c->nodes[i] = imitated_node_create(c->node_transports[i], &config);
+	c->nodes[i] = imitated_node_create(c->servers[i % c->server_count].nodes, &config);
 }
 
 struct cluster *cluster_create(const struct cluster_config *config)
@@ -111,10 +110,9 @@ struct cluster *cluster_create(const struct cluster_config *config)
 		start_server(c, i);
 	MUST(cluster_until(c, 60 * TIME_S, servers_ready, NULL));
 	for (size_t i = 0; i < c->server_count; i++)
-		start_controllers(&c->servers[i]);
+		start_controllers(c->sim, &c->servers[i]);
 	c->node_count = config->nodes;
 	c->nodes = mem_zalloc(config->nodes * sizeof *c->nodes);
-	c->node_transports = mem_zalloc(config->nodes * sizeof *c->node_transports);
 	for (size_t i = 0; i < config->nodes; i++)
 		start_node(c, i, config->pods_a_node);
 	c->client = connect_as(&c->servers[0], c->servers[0].loop, "admin", "system:masters");
@@ -140,6 +138,7 @@ void cluster_destroy(struct cluster *c)
 		scheduler_stop(s->scheduler);
 		controllers_stop(s->controllers);
 		client_destroy(s->transport);
+		client_destroy(s->nodes);
 		server_stop(s->server, on_stopped, s);
 	}
 	cluster_until(c, 60 * TIME_S, servers_stopped, NULL);
@@ -151,7 +150,6 @@ void cluster_destroy(struct cluster *c)
 	sim_destroy(c->sim);
 	store_cluster_destroy(c->stores);
 	free(c->nodes);
-	free(c->node_transports);
 	free(c);
 }
 
@@ -223,7 +221,5 @@ size_t cluster_running(const struct cluster *c)
 void cluster_crash_node(struct cluster *c, size_t i)
 {
 	imitated_node_destroy(c->nodes[i]);
-	client_destroy(c->node_transports[i]);
 	c->nodes[i] = NULL;
-	c->node_transports[i] = NULL;
 }
