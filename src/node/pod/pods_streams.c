@@ -18,6 +18,10 @@ static void fill_container(const struct pods *p, struct arena *a, const struct p
 		.tty = json_is_true(s->containers[i].json, "tty"),
 		.stdin_open = json_is_true(s->containers[i].json, "stdin"),
 	};
+	if (c->waiting_reason[0]) {
+		bool image = strstr(c->waiting_reason, "ImagePull") || !strcmp(c->waiting_reason, "ErrImageNeverPull");
+		out->waiting = image ? STR("trying and failing to pull image") : arena_str(a, str_of(c->waiting_reason));
+	}
 	if (c->run.id[0]) {
 		out->id = arena_str(a, str_of(c->run.id));
 		out->log_path = pod_disk_log(a, disk, s->uid, name, c->run.attempt);
