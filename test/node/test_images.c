@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -289,4 +290,33 @@ TEST(import_killed_anywhere)
 			images_remove(again, STR("jar:v"), NULL);
 		images_close(again);
 	}
+}
+
+// A disk that fills up in the middle: a clear error, nothing taken in, and room again for the next.
+TEST(import_onto_a_full_disk)
+{
+	struct fixture f CLEAN_FIXTURE;
+	struct buf tar CLEAN_BUF, small_tar CLEAN_BUF;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	set_up(&f);
+	images_close(f.images);
+	f.images = NULL;
+	if (mount("full", f.data, "tmpfs", 0, "size=400k") < 0)
+		unit_skip("cannot mount");
+	REQUIRE(images_open(f.data, &f.images, NULL) == 0);
+	char *block = mem_zalloc(1 << 20);
+	buf_init(&tar);
+	tar_add(&tar, "large", '0', 0644, NULL, (struct str){block, 1 << 20});
+	tar_end(&tar);
+	free(block);
+	struct layout_layer large = {.tar = buf_str(&tar), .packing = LAYER_GZIP}, small = {.tar = one_file_tar(&small_tar, "a", "1")};
+	layout_write(f.source, "jar:large", &large, 1);
+	CHECK(import(&f, f.source, &e) < 0);
+	CHECK(strstr(err_text(&e), "No space left on device"));
+	struct image *list;
+	size_t count = 1;
+	CHECK(images_list(f.images, &f.a, &list, &count, NULL) == 0 && count == 0);
+	layout_write(arena_fmt(&f.a, "%s2", f.source).p, "jar:small", &small, 1);
+	must_import(&f, arena_fmt(&f.a, "%s2", f.source).p);
+	umount2(f.data, MNT_DETACH);
 }
