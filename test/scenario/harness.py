@@ -112,7 +112,7 @@ class Platform:
             raise Skip("a node needs root")
 
     def command(self):
-        common = ["--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}"]
+        common = ["--data-dir", self.data, "--listen", f"{'0.0.0.0' if self.node else '127.0.0.1'}:{self.port}"]
         if not self.node:
             return [ONGGI, "server", *common, *self.arguments]
         tag, net = f"{os.getpid() % 10000}{self.name}", self.slot.number

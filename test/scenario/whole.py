@@ -94,6 +94,16 @@ def test_a_page_is_served_through_a_service():
     remove("caller")
 
 
+def test_the_api_is_reached_from_inside():
+    need()
+    run("insider")
+    reached = platform.kubectl("exec", "insider", "--", "sh", "-c", "nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null", ok=False)
+    check(reached.returncode == 0, f"by its address: {reached.stderr}")
+    reached = platform.kubectl("exec", "insider", "--", "sh", "-c", "nc -w 5 kubernetes.default.svc 443 </dev/null", ok=False)
+    check(reached.returncode == 0, f"by its name: {reached.stderr}")
+    remove("insider")
+
+
 def started_at(name):
     status = get(name)["status"]["containerStatuses"][0]
     return status["containerID"], status["restartCount"], status["state"]["running"]["startedAt"]
