@@ -372,6 +372,8 @@ static int value(struct parser *p, const struct frame *up, int depth, struct jso
 
 int json_parse(struct arena *a, struct str text, const struct json_options *options, struct json **out, struct err *e)
 {
+	if (!text.p)
+		text = STR("");
 	struct parser p = {
 		.arena = a,
 		.start = text.p,
