@@ -162,6 +162,16 @@ TEST(addresses_are_freed_with_their_service)
 		      "{'metadata':{'name':'t'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}").code, 201);
 	CHECK_INT(ask(&w, "DELETE", services, NULL).code, 200);
 	CHECK_INT(ask(&w, "POST", services, body).code, 201);
+	// becoming a name lets go of everything
+	CHECK_INT(ask_patch(&w, "/api/v1/namespaces/default/services/s", "application/merge-patch+json",
+			    "{'spec':{'type':'ExternalName','externalName':'example.test','clusterIP':null,'clusterIPs':null,"
+			    "'ports':null}}").code, 200);
+	CHECK_INT(ask(&w, "POST", services,
+		      "{'metadata':{'name':'u'},'spec':{'type':'NodePort','clusterIP':'10.96.7.7','ports':[{'port':80,'nodePort':30080}]}}").code, 201);
+	CHECK_INT(ask_patch(&w, "/api/v1/namespaces/default/services/u", "application/merge-patch+json",
+			    "{'spec':{'type':'ClusterIP'}}").code, 200); // the port is left out by itself
+	CHECK_INT(ask(&w, "POST", services,
+		      "{'metadata':{'name':'v'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}").code, 201);
 	world_finish(&w);
 }
 

@@ -40,7 +40,8 @@ admission_plugin admit_priority;	    // a pod's priority from its class
 admission_plugin admit_service_addresses;   // a Service's cluster IP and node ports
 admission_plugin admit_node_taints;	    // a new node is not ready
 
-// The keys that hold what a Service owns, to be dropped with it.
-int service_addresses_release(const struct json *service, struct arena *a, struct op_list *ops, struct err *e);
+// Drops the keys of what a Service held and, as it is `now` (prepared; NULL: gone), no longer does.
+int service_addresses_release(const struct json *service, const struct json *now, struct arena *a, struct op_list *ops,
+			      struct err *e);
 
 #endif

@@ -279,9 +279,10 @@ static int release(struct arena *a, const struct json *old_spec, const struct js
 	return release_port(a, spec, json_i64(old_spec, "healthCheckNodePort", 0), ops, e);
 }
 
-int service_addresses_release(const struct json *service, struct arena *a, struct op_list *ops, struct err *e)
+int service_addresses_release(const struct json *service, const struct json *now, struct arena *a, struct op_list *ops,
+			      struct err *e)
 {
-	return release(a, json_at(service, "spec"), NULL, ops, e);
+	return release(a, json_at(service, "spec"), json_at(now, "spec"), ops, e);
 }
 
 // ---- the plugin
@@ -330,5 +331,5 @@ int admit_service_addresses(struct admission *a, struct err *e)
 	if (wants_health_port(spec) &&
 	    allocate_port(&w, spec, "healthCheckNodePort", STR("spec.healthCheckNodePort"), old_spec, e) < 0)
 		return -1;
-	return old_spec ? release(arena, old_spec, spec, a->ops, e) : 0;
+	return 0;
 }

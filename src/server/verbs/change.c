@@ -234,8 +234,8 @@ int change_complete(struct change *ch, struct json *now, const struct json *old,
 	if (goes_now(old, now)) {
 		ch->remove = true;
 		ch->ops.count = 0;
-		if (str_is(ch->resource->plural, "services"))
-			return service_addresses_release(old, c->arena, &ch->ops, e);
 	}
+	if (str_is(ch->resource->plural, "services") && str_empty(c->route.subresource))
+		return service_addresses_release(old, ch->remove ? NULL : now, c->arena, &ch->ops, e);
 	return 0;
 }

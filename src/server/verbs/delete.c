@@ -155,7 +155,7 @@ static int make(struct change *ch, const struct json *old, struct json **now, st
 	*now = json_clone(c->arena, old);
 	ch->remove = deletion_apply(c->arena, ch->resource, *now, &d->options, loop_wall(c->loop));
 	if (ch->remove && str_is(ch->resource->plural, "services"))
-		return service_addresses_release(old, c->arena, &ch->ops, e);
+		return service_addresses_release(old, NULL, c->arena, &ch->ops, e);
 	return 0;
 }
 

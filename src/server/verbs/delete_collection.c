@@ -133,7 +133,7 @@ static bool submit(struct removal *removal)
 			ops[0] = (struct store_op){.action = STORE_PUT, .key = item.key, .expect = item.revision,
 						   .value = buf_str(&out), .revision_at = hole};
 		} else if (str_is(r->plural, "services")) {
-			service_addresses_release(object, &cl->scratch, &more, &cl->failure);
+			service_addresses_release(object, NULL, &cl->scratch, &more, &cl->failure);
 		}
 		memcpy(ops + 1, more.list, more.count * sizeof(ops[0]));
 		store_txn(c->server->store, ops, 1 + more.count, c->loop, txn_done, removal);
