@@ -11,12 +11,12 @@
 static const struct {
 	const char *condition, *status, *taint;
 } condition_taints[] = {
-    {"Ready", "False", NOT_READY},
-    {"Ready", "Unknown", UNREACHABLE},
-    {"MemoryPressure", "True", "node.kubernetes.io/memory-pressure"},
-    {"DiskPressure", "True", "node.kubernetes.io/disk-pressure"},
-    {"PIDPressure", "True", "node.kubernetes.io/pid-pressure"},
-    {"NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"},
+	{"Ready", "False", NOT_READY},
+	{"Ready", "Unknown", UNREACHABLE},
+	{"MemoryPressure", "True", "node.kubernetes.io/memory-pressure"},
+	{"DiskPressure", "True", "node.kubernetes.io/disk-pressure"},
+	{"PIDPressure", "True", "node.kubernetes.io/pid-pressure"},
+	{"NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"},
 };
 
 // ---- taints

@@ -37,6 +37,6 @@ struct json *bench_items(struct bench *b, const char *path);
 size_t bench_ready_pods(struct bench *b);
 // Sends JSON with ' for ".
 int bench_do(struct bench *b, const char *method, const char *path, const char *body, ...)
-    __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
 
 #endif
