@@ -82,19 +82,33 @@ static int pin(const char *run_dir, const char *pin_path, struct err *e)
 	return number ? err_errno(e, number, "mount namespace for cgroups") : 0;
 }
 
-int node_isolate(const char *run_dir, struct err *e)
+static int enter_pinned(const char *run_dir, struct err *e)
 {
 	char path[4096];
-	if (!is_hybrid())
-		return 0;
-	if (!run_dir)
-		return unshare(CLONE_NEWNS) < 0 || arrange_mounts() < 0 ? err_errno(e, errno, "mount namespace") : 0;
-	if (mkdir(run_dir, 0711) < 0 && errno != EEXIST)
-		return err_errno(e, errno, "%s", run_dir);
 	snprintf(path, sizeof(path), "%s/mnt", run_dir);
 	if (!is_file_system(path, NSFS_MAGIC) && pin(run_dir, path, e) < 0)
 		return -1;
 	return enter(path, e);
+}
+
+// A dozen small files for each container come and go there: on a disk's file system that is most of what a start costs.
+static int keep_in_memory(const char *run_dir, struct err *e)
+{
+	if (is_file_system(run_dir, TMPFS_MAGIC) || mount("tmpfs", run_dir, "tmpfs", MS_NOSUID, "mode=0711") == 0)
+		return 0;
+	return err_errno(e, errno, "mount a tmpfs at %s", run_dir);
+}
+
+int node_isolate(const char *run_dir, struct err *e)
+{
+	bool hybrid = is_hybrid();
+	if (!run_dir)
+		return hybrid && (unshare(CLONE_NEWNS) < 0 || arrange_mounts() < 0) ? err_errno(e, errno, "mount namespace") : 0;
+	if (mkdir(run_dir, 0711) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s", run_dir);
+	if (hybrid && enter_pinned(run_dir, e) < 0)
+		return -1;
+	return keep_in_memory(run_dir, e);
 }
 
 void node_unisolate(const char *run_dir)
