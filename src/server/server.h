@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The API server: everything between a request and the store.
 //
-// It keeps its keys and certificates in a directory of its own (pki.h), listens on one or more I/O loops, and renews what
+// It keeps its keys and certificates in a directory of its own (pki.h), listens on an I/O loop, and renews what
 // expires by itself. Handlers run on the loop that a request came in on and share only what never changes; state is in the
 // store. Requests from inside the process: local.h.
 //
@@ -16,7 +16,7 @@ struct server;
 
 struct server_config {
 	struct loop *core;	  // timers, bootstrap; server_* are called on it
-	struct loop *const *io;	  // loops with threads of their own, or the core loop itself
+	struct loop *const *io;	  // loops that may serve, with threads of their own, or the core loop itself; the first listens
 	size_t io_count;	  // 0: nothing listens, only requests in process
 	struct store *store;	  // lives longer than the server
 	const char *data_dir;	  // made where absent, mode 0700

@@ -20,12 +20,12 @@ static void on_stopped(void *arg)
 	*(bool *)arg = true;
 }
 
-void site_init(struct site *s, unsigned reads_max)
+void site_init(struct site *s, unsigned writes_max)
 {
-	site_init_lasting(s, reads_max, 0);
+	site_init_lasting(s, writes_max, 0);
 }
 
-void site_init_lasting(struct site *s, unsigned reads_max, int64_t certificate_life_ns)
+void site_init_lasting(struct site *s, unsigned writes_max, int64_t certificate_life_ns)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	*s = (struct site){.sim = sim_create(1)};
@@ -36,7 +36,7 @@ void site_init_lasting(struct site *s, unsigned reads_max, int64_t certificate_l
 	REQUIRE(dir_make(s->loop, "/data", 0700, &e) == 0);
 	REQUIRE(file_write(s->loop, "/data/tokens", STR("secret,ann,7,devs\nroot,admin,1,system:masters\n"), 0600, &e) == 0);
 	struct server_config c = {.core = s->loop, .io = &s->loop, .io_count = 1, .store = s->store, .data_dir = "/data",
-				  .listen = "127.0.0.1:6443", .token_file = "/data/tokens", .reads_max = reads_max, .certificate_life_ns = certificate_life_ns};
+				  .listen = "127.0.0.1:6443", .token_file = "/data/tokens", .writes_max = writes_max, .certificate_life_ns = certificate_life_ns};
 	s->server = server_create(&c, &e);
 	REQUIRE(s->server != NULL);
 	server_start(s->server, on_ready, &s->ready);

@@ -23,8 +23,8 @@ struct site {
 };
 
 // Listens on 127.0.0.1:6443. The token "root" is the admin's, "secret" that of ann, who may nothing.
-void site_init(struct site *s, unsigned reads_max);
-void site_init_lasting(struct site *s, unsigned reads_max, int64_t certificate_life_ns);
+void site_init(struct site *s, unsigned writes_max);
+void site_init_lasting(struct site *s, unsigned writes_max, int64_t certificate_life_ns);
 void site_finish(struct site *s);
 void site_run_until(struct site *s, const bool *done);
 
