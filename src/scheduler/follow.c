@@ -23,7 +23,7 @@ static void pod_placed(struct scheduler_pod *p, const struct json *object)
 	bool was_placed = p->state == POD_BOUND || p->state == POD_BINDING;
 	timer_stop(&p->backoff);
 	pending_remove(&s->queue, &p->pending);
-	p->state = POD_BOUND;
+	scheduler_enter(p, POD_BOUND);
 	snapshot_set_pod(&s->snapshot, p->key, json_str(object, "spec.nodeName"), p->shape,
 			 json_at(object, "metadata.deletionTimestamp") != NULL);
 	if (!was_placed)
@@ -56,7 +56,7 @@ static void pod_ignored(struct scheduler_pod *p)
 	timer_stop(&p->backoff);
 	pending_remove(&s->queue, &p->pending);
 	snapshot_remove_pod(&s->snapshot, p->key);
-	p->state = POD_IGNORED;
+	scheduler_enter(p, POD_IGNORED);
 	if (held_room)
 		scheduler_wake_waiting(s, false);
 }

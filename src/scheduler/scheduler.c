@@ -21,12 +21,40 @@ void scheduler_wake(struct scheduler *s)
 		timer_start(s->transport->loop, &s->turn, 0);
 }
 
+static void waiting_add(struct scheduler_pod *p)
+{
+	p->previous_waiting = NULL;
+	p->next_waiting = p->scheduler->waiting;
+	if (p->next_waiting)
+		p->next_waiting->previous_waiting = p;
+	p->scheduler->waiting = p;
+}
+
+static void waiting_remove(struct scheduler_pod *p)
+{
+	if (p->previous_waiting)
+		p->previous_waiting->next_waiting = p->next_waiting;
+	else
+		p->scheduler->waiting = p->next_waiting;
+	if (p->next_waiting)
+		p->next_waiting->previous_waiting = p->previous_waiting;
+}
+
+void scheduler_enter(struct scheduler_pod *p, enum pod_state state)
+{
+	if (p->state == POD_WAITING)
+		waiting_remove(p);
+	p->state = state;
+	if (state == POD_WAITING)
+		waiting_add(p);
+}
+
 void scheduler_queue(struct scheduler_pod *p)
 {
 	timer_stop(&p->backoff);
 	if (p->state != POD_QUEUED)
 		pending_add(&p->scheduler->queue, &p->pending);
-	p->state = POD_QUEUED;
+	scheduler_enter(p, POD_QUEUED);
 	scheduler_wake(p->scheduler);
 }
 
@@ -42,7 +70,7 @@ void scheduler_retry(struct scheduler_pod *p)
 		scheduler_queue(p);
 		return;
 	}
-	p->state = POD_BACKING_OFF;
+	scheduler_enter(p, POD_BACKING_OFF);
 	if (!timer_running(&p->backoff))
 		timer_start(loop, &p->backoff, left_ns);
 }
@@ -54,9 +82,9 @@ static void backoff_fire(struct timer *t)
 
 void scheduler_wake_waiting(struct scheduler *s, bool affine_only)
 {
-	map_each(slot, &s->pods) {
-		struct scheduler_pod *p = slot->value;
-		if (p->state == POD_WAITING && (!affine_only || p->shape->affinity.n > 0 || p->shape->spread_count > 0))
+	for (struct scheduler_pod *p = s->waiting, *next; p; p = next) {
+		next = p->next_waiting;
+		if (!affine_only || p->shape->affinity.n > 0 || p->shape->spread_count > 0)
 			scheduler_retry(p);
 	}
 }
@@ -108,12 +136,12 @@ static void decide(struct scheduler_pod *p, struct arena *a)
 	schedule_plan(a, &s->snapshot, p->shape, s->start, &verdict);
 	s->start = s->snapshot.node_count ? (s->start + verdict.looked_at) % s->snapshot.node_count : 0;
 	if (verdict.node) {
-		p->state = POD_BINDING;
+		scheduler_enter(p, POD_BINDING);
 		snapshot_set_pod(&s->snapshot, p->key, verdict.node->name, p->shape, false);
 		binding_start(p, verdict.node);
 		return;
 	}
-	p->state = POD_WAITING;
+	scheduler_enter(p, POD_WAITING);
 	p->attempts++;
 	p->attempted_ns = loop_now(s->transport->loop);
 	tell_unschedulable(p, a, schedule_message(a, &s->snapshot, &verdict));
@@ -139,6 +167,7 @@ static void turn_fire(struct timer *t)
 static void pod_destroy(struct scheduler_pod *p)
 {
 	struct scheduler *s = p->scheduler;
+	scheduler_enter(p, POD_IGNORED);
 	timer_stop(&p->backoff);
 	pending_remove(&s->queue, &p->pending);
 	snapshot_shape_unref(&s->snapshot, p->shape);

@@ -17,6 +17,7 @@ struct scheduler_pod {
 	struct str key, namespace, name, uid; // behind the struct
 	struct shape *shape;
 	enum pod_state state;
+	struct scheduler_pod *next_waiting, *previous_waiting; // of those in POD_WAITING
 	uint32_t round;	      // of the last list that showed it
 	unsigned attempts;    // that found no node, in a row
 	int64_t attempted_ns; // the last of them
@@ -42,11 +43,13 @@ struct scheduler {
 	size_t start; // of the next search
 	struct timer turn, flush;
 	struct events *events;
-	struct binding *bindings; // under way
+	struct scheduler_pod *waiting; // those in POD_WAITING
+	struct binding *bindings;      // under way
 };
 
 // scheduler.c
 void scheduler_wake(struct scheduler *s); // there may be something to decide
+void scheduler_enter(struct scheduler_pod *p, enum pod_state state);
 void scheduler_queue(struct scheduler_pod *p);
 void scheduler_retry(struct scheduler_pod *p); // not before its time
 // Something changed that may let pods in that waited; with `affine_only`, only those that look for other pods.
