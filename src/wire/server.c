@@ -128,7 +128,7 @@ void http_server_accept(struct http_server *s, struct stream *stream)
 	}
 }
 
-void http_server_accept_duplex(struct http_server *s, struct duplex *d, struct str remote)
+void http_server_accept_duplex(struct http_server *s, struct duplex *d, struct str remote, bool http2)
 {
 	struct server_connection *c = admit(s);
 	if (!c) {
@@ -137,7 +137,10 @@ void http_server_accept_duplex(struct http_server *s, struct duplex *d, struct s
 	}
 	str_to_c(remote, c->remote, sizeof c->remote);
 	c->duplex = d;
-	http1_start(c);
+	if (http2)
+		http2_start(c);
+	else
+		http1_start(c);
 }
 
 // ---- The server

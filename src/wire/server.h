@@ -75,8 +75,8 @@ int http_server_listen(struct http_server *s, const char *address, struct err *e
 int http_server_port(const struct http_server *s); // of the first listener
 // A stream that somebody else accepted; the server owns it now.
 void http_server_accept(struct http_server *s, struct stream *stream);
-// A connection that is there already (no TLS is added), and whose it is.
-void http_server_accept_duplex(struct http_server *s, struct duplex *d, struct str remote);
+// A connection that is there already (no TLS is added), whose it is, and whether it speaks HTTP/2.
+void http_server_accept_duplex(struct http_server *s, struct duplex *d, struct str remote, bool http2);
 // For connections from now on: a renewed certificate.
 void http_server_set_tls(struct http_server *s, struct tls_context *tls);
 // No new requests: closes idle connections, answers the rest with `Connection: close`.
