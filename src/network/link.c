@@ -12,6 +12,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -146,9 +147,14 @@ int link_route(struct link_socket *s, unsigned index, uint32_t to, int prefix, u
 
 int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e)
 {
+	// Without a hardware address of its own a bridge takes the lowest of its ports': it would change as pods come and go,
+	// and pods that remember the old one would send into the void.
+	uint8_t hardware[6] = {0x0a, 0x58};
+	memcpy(hardware + 2, &address, sizeof address);
 	struct nlmsghdr *h = request(s, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	link_message(h, 0);
 	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	mnl_attr_put(h, IFLA_ADDRESS, sizeof hardware, hardware);
 	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 	mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
 	mnl_attr_nest_end(h, info);

@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -126,6 +128,37 @@ TEST(pods_get_addresses_and_keep_them)
 	CHECK(places_detach(p, STR("uid-1"), &e) == 0);
 	CHECK(places_detach(p, STR("uid-1"), &e) == 0);
 	CHECK(!link_namespace_alive(ns1.p));
+	leave(p);
+}
+
+static void hardware_address(const char *link, char out[6])
+{
+	struct ifreq of = {0};
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(of.ifr_name, sizeof of.ifr_name, "%s", link);
+	REQUIRE(ioctl(s, SIOCGIFHWADDR, &of) == 0);
+	memcpy(out, of.ifr_hwaddr.sa_data, 6);
+	close(s);
+}
+
+// Pods remember the hardware address of their gateway: others that come and go must not change it.
+TEST(the_bridge_keeps_its_hardware_address)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct places_config c = config();
+	struct places *p;
+	struct str ns, ip;
+	char before[6], after[6];
+	MUST_OK(places_create(&c, &p, &e));
+	hardware_address(c.bridge, before);
+	for (int i = 0; i < 8; i++) {
+		MUST_OK(places_attach(p, &a, str_of((char[]){(char)('a' + i), 0}), &ns, &ip, &e));
+		hardware_address(c.bridge, after);
+		CHECK(memcmp(before, after, 6) == 0);
+	}
 	leave(p);
 }
 
