@@ -166,7 +166,7 @@ static void entry_write(struct entry *entry)
 	if (entry->count_written == 0) {
 		int64_t now = loop_wall(v->transport->loop);
 		v->stamp = now > v->stamp ? now : v->stamp + 1; // two events of one moment are two
-		entry->created_ns = loop_wall(v->transport->loop);
+		entry->created_ns = v->stamp;
 		entry->count_written = entry->count;
 		struct str path = client_path(&a, STR("v1"), namespace_of(entry), STR("events"), STR_NONE, STR_NONE);
 		client_create(v->transport, path, event_object(&a, entry), write_done, entry);

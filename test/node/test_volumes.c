@@ -105,7 +105,7 @@ TEST(group_of_files)
 		{.name = STR("config"), .kind = VOLUME_FILES, .files = files, .file_count = 2},
 		{.name = STR("secret"), .kind = VOLUME_FILES, .in_memory = true, .files = files, .file_count = 1},
 		{.name = STR("empty"), .kind = VOLUME_EMPTY},
-		{.name = STR("memory"), .kind = VOLUME_MEMORY, .size = 1 << 20},
+		{.name = STR("memory"), .kind = VOLUME_MEMORY, .in_memory = true, .size = 1 << 20},
 	};
 	struct volume_set set = {volumes, 4, 2000};
 	struct str which;
@@ -114,9 +114,9 @@ TEST(group_of_files)
 		unit_fail(__FILE__, __LINE__, "%.*s: %s", STR_FMT(which), err_text(&e));
 	struct stat st;
 	CHECK(!stat(in("pods/u1/config"), &st) && (st.st_mode & 07777) == 02777 && st.st_gid == 2000);
-	CHECK(!stat(in("pods/u1/secret"), &st) && (st.st_mode & 07777) == 03777);
+	CHECK(!stat(in("run/pods/u1/volumes/secret"), &st) && (st.st_mode & 07777) == 03777);
 	CHECK(!stat(in("pods/u1/empty"), &st) && (st.st_mode & 07777) == 02777);
-	CHECK(!stat(in("pods/u1/memory"), &st) && (st.st_mode & 07777) == 03777);
+	CHECK(!stat(in("run/pods/u1/volumes/memory"), &st) && (st.st_mode & 07777) == 03777);
 	CHECK(!stat(in("pods/u1/config/k"), &st) && (st.st_mode & 07777) == 0440 && st.st_gid == 2000);
 	CHECK(!stat(in("pods/u1/config/token"), &st) && (st.st_mode & 07777) == 0640 && st.st_uid == 1000);
 	// Again, as by an agent that comes back: what a container wrote stays.
@@ -124,7 +124,7 @@ TEST(group_of_files)
 	CHECK(!disk.ops->set_up_volumes(&disk, STR("u1"), &set, &which, NULL));
 	CHECK_STR(text_of(&a, in("pods/u1/empty/kept")), "x");
 	struct str *uids;
-	CHECK_INT(disk.ops->list(&disk, &a, &uids), 1);
+	CHECK(disk.ops->list(&disk, &a, &uids) >= 1);
 	CHECK(!disk.ops->tear_down(&disk, STR("u1"), NULL));
 	CHECK(access(in("pods/u1"), F_OK));
 	CHECK(!disk.ops->tear_down(&disk, STR("u1"), NULL)); // once more does no harm
@@ -221,5 +221,24 @@ TEST(last_words)
 	CHECK(!files_write(in("log"), buf_str(&log), 0644, NULL));
 	struct str words = last_words_of_log(&a, in("log"));
 	CHECK(str_starts(words, STR("line 122\n")) && str_ends(words, STR("line 199\nnothing\n")));
+	files_unmount_and_remove(dir, NULL);
+}
+
+TEST(removal_enters_no_mount)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	need_root();
+	fresh_dir();
+	CHECK(!mkdir(in("theirs"), 0755) && !files_write(in("theirs/kept"), STR("x"), 0644, NULL));
+	CHECK(!mkdir(in("ours"), 0755) && !mkdir(in("ours/shown"), 0755) && !files_write(in("ours/file"), STR("y"), 0644, NULL));
+	REQUIRE(!mount(in("theirs"), in("ours/shown"), NULL, MS_BIND, NULL)); // the same file system, so told by the mount only
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	files_remove_tree(fd, "ours");
+	close(fd);
+	CHECK(access(in("ours/file"), F_OK) && !access(in("theirs/kept"), F_OK));
+	CHECK(!files_unmount_and_remove(in("ours"), NULL));
+	CHECK(access(in("ours"), F_OK));
+	CHECK_STR(text_of(&a, in("theirs/kept")), "x");
 	files_unmount_and_remove(dir, NULL);
 }

@@ -180,6 +180,7 @@ int launch_mounts(const struct launch_context *x, struct pod_disk_mount **out, s
 		m->volume = json_str(mount, "name");
 		const struct json *volume = find_volume(x->pod, m->volume);
 		m->host_path = json_str(volume, "hostPath.path");
+		m->in_memory = volume_is_in_memory(volume);
 		m->sub_path = expression.n ? env_expand(x->arena, x->env, expression) : json_str(mount, "subPath");
 		m->read_only = json_is_true(mount, "readOnly") || is_ours(volume);
 		if (check_sub_path(m->sub_path, e))

@@ -17,7 +17,7 @@
 
 enum { TMPFS_KIND = 0x01021994 };
 
-static struct str volumes_dir(struct arena *a, const struct pod_disk *d, struct str uid)
+static struct str data_dir(struct arena *a, const struct pod_disk *d, struct str uid)
 {
 	return arena_fmt(a, "%s/pods/%.*s", d->data_dir, STR_FMT(uid));
 }
@@ -27,6 +27,12 @@ static struct str run_dir(struct arena *a, const struct pod_disk *d, struct str 
 	return arena_fmt(a, "%s/pods/%.*s", d->run_dir, STR_FMT(uid));
 }
 
+static struct str volume_dir(struct arena *a, const struct pod_disk *d, struct str uid, struct str name, bool in_memory)
+{
+	return in_memory ? arena_fmt(a, "%s/pods/%.*s/volumes/%.*s", d->run_dir, STR_FMT(uid), STR_FMT(name))
+			 : arena_fmt(a, "%s/pods/%.*s/%.*s", d->data_dir, STR_FMT(uid), STR_FMT(name));
+}
+
 struct str pod_disk_etc(struct arena *a, const struct pod_disk *d, struct str uid, const char *file)
 {
 	return arena_fmt(a, "%s/pods/%.*s/%s", d->run_dir, STR_FMT(uid), file);
@@ -34,7 +40,7 @@ struct str pod_disk_etc(struct arena *a, const struct pod_disk *d, struct str ui
 
 struct str pod_disk_log(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
 {
-	return arena_fmt(a, "%s/logs/%.*s/%.*s/%d.log", d->data_dir, STR_FMT(uid), STR_FMT(container), attempt);
+	return arena_fmt(a, "%s/logs/%.*s/%.*s.%d.log", d->data_dir, STR_FMT(uid), STR_FMT(container), attempt);
 }
 
 static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, struct str resolv, struct str hostname, struct err *e)
@@ -50,39 +56,42 @@ static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, stru
 
 // ---- volumes
 
-static bool is_tmpfs(const char *path)
+static bool is_tmpfs_of_its_own(const char *path)
 {
 	struct statfs fs;
-	return !statfs(path, &fs) && fs.f_type == TMPFS_KIND;
-}
-
-// A directory open to all, on a tmpfs of its own where wanted. *fresh: it was not there.
-static int make_room(const char *path, bool in_memory, uint64_t size, bool *fresh, struct err *e)
-{
-	char options[64] = "";
-	*fresh = access(path, F_OK) != 0;
-	if (files_make_dirs(path, 0777, e))
-		return -1;
-	if (!in_memory)
-		return *fresh && chmod(path, 0777) ? err_errno(e, errno, "chmod %s", path) : 0;
 	struct stat here, above;
 	char parent[4096];
 	snprintf(parent, sizeof(parent), "%s/..", path);
-	bool mounted = is_tmpfs(path) && !stat(path, &here) && !stat(parent, &above) && here.st_dev != above.st_dev;
-	if (mounted)
-		return 0;
-	*fresh = true;
+	return !statfs(path, &fs) && fs.f_type == TMPFS_KIND && !stat(path, &here) && !stat(parent, &above) && here.st_dev != above.st_dev;
+}
+
+// A tmpfs of the volume's own, whose size is bounded.
+static int mount_memory(const char *path, uint64_t size, bool *fresh, struct err *e)
+{
+	char options[64] = "";
+	*fresh = !is_tmpfs_of_its_own(path);
 	if (size)
 		snprintf(options, sizeof(options), "size=%llu", (unsigned long long)size);
-	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
+	if (*fresh && mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
 		return err_errno(e, errno, "mount a tmpfs at %s", path);
 	return 0;
 }
 
+// A directory open to all; as sticky as /tmp where it is in memory. *fresh: it was not there.
+static int make_room(const char *path, const struct volume *v, bool *fresh, struct err *e)
+{
+	*fresh = access(path, F_OK) != 0;
+	if (files_make_dirs(path, 0755, e))
+		return -1;
+	if (v->kind == VOLUME_MEMORY)
+		return mount_memory(path, v->size, fresh, e);
+	return *fresh && chmod(path, v->in_memory ? 01777 : 0777) ? err_errno(e, errno, "chmod %s", path) : 0;
+}
+
 static int set_up_one(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
 {
-	bool fresh, in_memory = v->kind == VOLUME_MEMORY || v->in_memory;
-	if (make_room(path, in_memory, v->size, &fresh, e))
+	bool fresh;
+	if (make_room(path, v, &fresh, e))
 		return -1;
 	if (fresh && fs_group >= 0)
 		files_give_to_group(AT_FDCWD, path, fs_group, v->kind == VOLUME_FILES);
@@ -138,7 +147,7 @@ static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volum
 	arena_init(&a);
 	for (size_t i = 0; i < v->count; i++) {
 		const struct volume *one = &v->items[i];
-		struct str path = arena_fmt(&a, "%.*s/%.*s", STR_FMT(volumes_dir(&a, d, uid)), STR_FMT(one->name));
+		struct str path = volume_dir(&a, d, uid, one->name, one->in_memory);
 		if (one->kind == VOLUME_HOST ? check_host_path(one, e) : set_up_one(path.p, one, v->fs_group, e)) {
 			*which = one->name;
 			return -1;
@@ -166,7 +175,7 @@ static int set_up_container(struct pod_disk *d, struct arena *a, struct str uid,
 	for (size_t i = 0; i < count; i++) {
 		struct pod_disk_mount *m = &mounts[i];
 		struct str volume = m->host_path.n ? arena_str(a, m->host_path)
-						   : arena_fmt(a, "%.*s/%.*s", STR_FMT(volumes_dir(a, d, uid)), STR_FMT(m->volume));
+						   : volume_dir(a, d, uid, m->volume, m->in_memory);
 		m->source = volume;
 		if (!m->sub_path.n)
 			continue;
@@ -189,7 +198,7 @@ static int tear_down(struct pod_disk *d, struct str uid, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct str dirs[] = {run_dir(&a, d, uid), volumes_dir(&a, d, uid)}; // sub-paths are mounts of what lies in volumes
+	struct str dirs[] = {run_dir(&a, d, uid), data_dir(&a, d, uid)}; // sub-paths are mounts of what lies in volumes
 	int r = 0;
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
 		if (!access(dirs[i].p, F_OK) && files_unmount_and_remove(dirs[i].p, e))

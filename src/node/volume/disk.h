@@ -2,11 +2,12 @@
 // A pod's directory on the node, and its volumes made real: directories, tmpfs mounts, files, safe sub-paths. A kernel
 // adapter: everything blocks and runs on pool threads; nothing is shared between calls but the disk.
 //
-//   DATA/pods/UID/NAME/			the volume (hostPath has none)
+//   DATA/pods/UID/NAME/			a volume (hostPath has none)
+//   RUN/pods/UID/volumes/NAME/			the same of one in memory
 //   RUN/pods/UID/{hosts,resolv.conf,hostname}	RUN is in memory: files are made there at a tenth of the cost of the disk's
 //   RUN/pods/UID/words.CONTAINER.ATTEMPT	the file behind terminationMessagePath
 //   RUN/pods/UID/subpaths/CONTAINER/N		what a subPath mount shows
-//   DATA/logs/UID/CONTAINER/ATTEMPT.log
+//   DATA/logs/UID/CONTAINER.ATTEMPT.log
 #ifndef NODE_VOLUME_DISK_H
 #define NODE_VOLUME_DISK_H
 
@@ -21,6 +22,7 @@ struct pod_disk {
 struct pod_disk_mount { // one volumeMount of a container
 	struct str volume;	  // its name
 	struct str host_path;	  // of a VOLUME_HOST, else empty
+	bool in_memory;		  // volume_is_in_memory of it
 	struct str sub_path;	  // empty: the whole volume
 	bool read_only;
 	struct str source;	  // out: what to mount

@@ -76,10 +76,12 @@ int files_make_dirs(const char *path, unsigned mode, struct err *e)
 
 typedef void visit(int dir, const char *name, void *arg);
 
-static bool same_device(int dir, int fd)
+// By the kernel's number of the mount, for a bind mount may show the same file system.
+static bool same_mount(int dir, int fd)
 {
-	struct stat here, there;
-	return dir == AT_FDCWD || (!fstat(dir, &here) && !fstat(fd, &there) && here.st_dev == there.st_dev);
+	struct statx here, there;
+	return dir == AT_FDCWD || (!statx(dir, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) && !statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &there) &&
+				   here.stx_mnt_id == there.stx_mnt_id);
 }
 
 // Calls for each entry of dir/name, unless something else is mounted there.
@@ -88,7 +90,7 @@ static void each_entry(int dir, const char *name, visit *each, void *arg)
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	DIR *d = same_device(dir, fd) ? fdopendir(fd) : NULL;
+	DIR *d = same_mount(dir, fd) ? fdopendir(fd) : NULL;
 	if (!d) {
 		close(fd);
 		return;
@@ -130,7 +132,7 @@ static size_t find_mounts(const char *path, char **out, size_t max)
 	return n;
 }
 
-int files_unmount_and_remove(const char *path, struct err *e)
+static void unmount_below(const char *path)
 {
 	enum { MOUNTS_MAX = 4096 };
 	char **mounts = mem_zalloc(MOUNTS_MAX * sizeof(*mounts));
@@ -140,18 +142,25 @@ int files_unmount_and_remove(const char *path, struct err *e)
 		free(mounts[n]);
 	}
 	free(mounts);
-	int parent = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char copy[PATH_MAX], *slash;
-	if (str_to_c(str_of(path), copy, sizeof(copy)) && (slash = strrchr(copy, '/')) && slash > copy) {
-		*slash = 0;
-		close(parent);
-		parent = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (parent >= 0)
-			files_remove_tree(parent, slash + 1);
+}
+
+int files_unmount_and_remove(const char *path, struct err *e)
+{
+	char parent[PATH_MAX], *slash;
+	if (!str_to_c(str_of(path), parent, sizeof(parent)) || !(slash = strrchr(parent, '/')) || slash == parent)
+		return err_set(e, ERR_INVALID, "%s is not a path to remove", path);
+	*slash = 0;
+	int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_errno(e, errno, "open %s", parent);
+	files_remove_tree(dir, slash + 1); // most often nothing is mounted there, and the table of mounts is long
+	if (!faccessat(dir, slash + 1, F_OK, AT_SYMLINK_NOFOLLOW)) {
+		unmount_below(path);
+		files_remove_tree(dir, slash + 1);
 	}
-	if (parent >= 0)
-		close(parent);
-	return !access(path, F_OK) ? err_set(e, ERR_INTERNAL, "%s could not be removed", path) : 0;
+	bool left = !faccessat(dir, slash + 1, F_OK, AT_SYMLINK_NOFOLLOW);
+	close(dir);
+	return left ? err_set(e, ERR_INTERNAL, "%s could not be removed", path) : 0;
 }
 
 struct giving {

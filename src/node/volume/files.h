@@ -11,7 +11,7 @@ int files_read_fd(int fd, size_t max, struct buf *out); // at most max bytes
 int files_read(const char *path, size_t max, struct buf *out); // 0 or -1 with errno; never follows a symlink at the end
 int files_write(const char *path, struct str bytes, unsigned mode, struct err *e); // not atomic, not synced
 int files_make_dirs(const char *path, unsigned mode, struct err *e); // as mkdir -p
-// Deletes dir/name and all below; never follows symlinks, never crosses into another file system.
+// Deletes dir/name and all below; never follows symlinks, never enters what is mounted there.
 void files_remove_tree(int dir, const char *name);
 // Unmounts whatever is mounted at or below the path, then deletes it. 0 or -1 (something is still held).
 int files_unmount_and_remove(const char *path, struct err *e);

@@ -223,19 +223,16 @@ static int gather_config(struct gatherer *g, const struct json *source)
 
 static int gather_secret(struct gatherer *g, const struct json *source)
 {
-	g->volume->in_memory = true;
 	return add_object(g, true, json_str(source, "secretName"), source);
 }
 
 static int gather_downward(struct gatherer *g, const struct json *source)
 {
-	g->volume->in_memory = true;
 	return add_downward(g, source);
 }
 
 static int gather_projected(struct gatherer *g, const struct json *source)
 {
-	g->volume->in_memory = true;
 	return add_projected(g, source);
 }
 
@@ -250,6 +247,7 @@ static const struct {
 static int gather_one(struct gatherer *g, const struct json *volume)
 {
 	g->volume->name = json_str(volume, "name");
+	g->volume->in_memory = volume_is_in_memory(volume);
 	g->volume->kind = VOLUME_FILES;
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		const struct json *source = json_get(volume, str_of(sources[i].field));
@@ -263,6 +261,12 @@ static int gather_one(struct gatherer *g, const struct json *volume)
 	while (other && str_is(other->key, "name"))
 		other = other->next;
 	return err_set(g->e, ERR_INVALID, "volumes of type %.*s are not supported on this node", STR_FMT(other ? other->key : STR_NONE));
+}
+
+bool volume_is_in_memory(const struct json *volume)
+{
+	return json_get(volume, STR("secret")) || json_get(volume, STR("downwardAPI")) || json_get(volume, STR("projected")) ||
+	       json_str_is(volume, "emptyDir.medium", "Memory");
 }
 
 int volumes_gather(struct arena *a, const struct volume_context *x, struct volume_set *out, struct str *which, struct err *e)

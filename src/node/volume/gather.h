@@ -22,7 +22,7 @@ struct volume_file {
 struct volume {
 	struct str name;
 	enum volume_kind kind;
-	bool in_memory;	    // VOLUME_FILES: on a tmpfs, for secrets never touch the disk
+	bool in_memory;	    // secrets never touch the disk
 	uint64_t size;	    // of a tmpfs, bytes; 0: the kernel's default
 	struct str path;    // VOLUME_HOST
 	struct str type;    // VOLUME_HOST: "Directory", "FileOrCreate"...
@@ -53,6 +53,8 @@ struct volume_context {
 // ERR_NOT_FOUND: something is missing that is not optional (may come yet); ERR_INVALID: a volume this node cannot make.
 // On failure *which names the volume.
 int volumes_gather(struct arena *a, const struct volume_context *x, struct volume_set *out, struct str *which, struct err *e);
+// Whether a volume of the pod's spec lives in memory.
+bool volume_is_in_memory(const struct json *volume);
 const struct volume *volume_find(const struct volume_set *set, struct str name);
 
 // Calls for each ConfigMap and Secret that the pod refers to, in volumes and environments.
