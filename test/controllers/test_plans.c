@@ -135,8 +135,10 @@ static const struct {
 	{"3", "n1", "", POD_RUNNING, false, 0, 9},	   // not ready
 	{"4", "n1", "-5", POD_RUNNING, true, 0, 9000}, // cheap
 	{"5", "n1", "", POD_RUNNING, true, 0, 10},	   // with many neighbours, young
-	{"6", "n1", "", POD_RUNNING, true, 0, 5000},   {"7", "n2", "", POD_RUNNING, true, 3, 10},	// alone on its node
-	{"8", "n2", "", POD_RUNNING, true, 3, 5000},   {"9", "n3", "100", POD_RUNNING, true, 9, 1}, // dear
+	{"6", "n1", "", POD_RUNNING, true, 0, 5000},
+	{"7", "n2", "", POD_RUNNING, true, 3, 10}, // alone on its node
+	{"8", "n2", "", POD_RUNNING, true, 3, 5000},
+	{"9", "n3", "100", POD_RUNNING, true, 9, 1}, // dear
 };
 
 static bool nobody(void *arg, const struct pod *p)
