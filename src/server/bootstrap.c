@@ -54,7 +54,8 @@ static void on_end(void *arg, bool whole)
 	bool fine = whole && (b->code < 300 || b->code == 409 || (look && b->code == 404) || !s->needed);
 	if (!fine) {
 		struct err e CLEAN_ERR = ERR_EMPTY;
-		err_set(&e, ERR_INTERNAL, "%.*s answered %d: %.*s", STR_FMT(s->target), b->code, STR_FMT(buf_str(&b->answer)));
+		err_set(&e, ERR_INTERNAL, "%.*s answered %d: %.*s", STR_FMT(s->target), b->code,
+			STR_FMT(buf_str(&b->answer)));
 		finish(b, &e);
 		return;
 	}
@@ -86,7 +87,8 @@ static void add(struct boot *b, bool needed, const char *method, const char *tar
 static void add_namespace(struct boot *b, const char *name)
 {
 	add(b, true, "POST", "/api/v1/namespaces",
-	    arena_fmt(&b->arena, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}", name));
+	    arena_fmt(&b->arena, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}",
+		      name));
 }
 
 static struct str first_address(struct arena *a, struct address_range range)
@@ -98,11 +100,15 @@ static struct str first_address(struct arena *a, struct address_range range)
 static void add_service(struct boot *b)
 {
 	struct str ip = first_address(&b->arena, b->worker->server->services);
-	add(b, true, "GET", "/api/v1/namespaces/default/services/kubernetes", STR_NONE); // its address would clash with itself
+	add(b, true, "GET", "/api/v1/namespaces/default/services/kubernetes",
+	    STR_NONE); // its address would clash with itself
 	add(b, true, "POST", "/api/v1/namespaces/default/services",
-	    arena_fmt(&b->arena, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kubernetes\",\"labels\":"
-		      "{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%.*s\",\"ports\":"
-		      "[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\",\"targetPort\":6443}]}}", STR_FMT(ip)));
+	    arena_fmt(&b->arena,
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kubernetes\",\"labels\":"
+		      "{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%.*s\","
+		      "\"ports\":"
+		      "[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\",\"targetPort\":6443}]}}",
+		      STR_FMT(ip)));
 }
 
 // Made, and where they were there already brought up to date.
@@ -113,18 +119,28 @@ static void add_endpoints(struct boot *b, struct str address)
 	if (colon < 0)
 		return;
 	struct str host = str_sub(address, 0, (size_t)colon), port = str_from(address, (size_t)colon + 1);
-	struct str subsets = arena_fmt(a, "\"subsets\":[{\"addresses\":[{\"ip\":\"%.*s\"}],\"ports\":[{\"name\":\"https\",\"port\":%.*s,\"protocol\":\"TCP\"}]}]",
+	struct str subsets = arena_fmt(a,
+				       "\"subsets\":[{\"addresses\":[{\"ip\":\"%.*s\"}],\"ports\":[{\"name\":\"https\","
+				       "\"port\":%.*s,\"protocol\":\"TCP\"}]}]",
 				       STR_FMT(host), STR_FMT(port));
 	add(b, false, "POST", "/api/v1/namespaces/default/endpoints",
-	    arena_fmt(a, "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"kubernetes\",\"labels\":"
-		      "{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},%.*s}", STR_FMT(subsets)));
-	add(b, false, "PATCH", "/api/v1/namespaces/default/endpoints/kubernetes", arena_fmt(a, "{%.*s}", STR_FMT(subsets)));
-	struct str ends = arena_fmt(a, "\"endpoints\":[{\"addresses\":[\"%.*s\"],\"conditions\":{\"ready\":true}}],"
-				    "\"ports\":[{\"name\":\"https\",\"port\":%.*s,\"protocol\":\"TCP\"}]", STR_FMT(host), STR_FMT(port));
+	    arena_fmt(a,
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"kubernetes\",\"labels\":"
+		      "{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},%.*s}",
+		      STR_FMT(subsets)));
+	add(b, false, "PATCH", "/api/v1/namespaces/default/endpoints/kubernetes",
+	    arena_fmt(a, "{%.*s}", STR_FMT(subsets)));
+	struct str ends = arena_fmt(a,
+				    "\"endpoints\":[{\"addresses\":[\"%.*s\"],\"conditions\":{\"ready\":true}}],"
+				    "\"ports\":[{\"name\":\"https\",\"port\":%.*s,\"protocol\":\"TCP\"}]",
+				    STR_FMT(host), STR_FMT(port));
 	const char *slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 	add(b, false, "POST", slices,
-	    arena_fmt(a, "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"kubernetes\","
-		      "\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\",%.*s}", STR_FMT(ends)));
+	    arena_fmt(a,
+		      "{\"apiVersion\":\"discovery.k8s.io/"
+		      "v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"kubernetes\","
+		      "\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\",%.*s}",
+		      STR_FMT(ends)));
 	add(b, false, "PATCH", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes",
 	    arena_fmt(a, "{%.*s}", STR_FMT(ends)));
 }

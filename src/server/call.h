@@ -72,9 +72,9 @@ struct call {
 	void (*on_cancel)(struct call *c);
 	void *state; // the handler's
 	bool cancelled;
-	bool counted;	     // among the worker's calls in flight
-	bool is_watch; // counted as a watch
-	enum shape shape;    // in which the client wants objects
+	bool counted;	  // among the worker's calls in flight
+	bool is_watch;	  // counted as a watch
+	enum shape shape; // in which the client wants objects
 };
 
 struct str call_header(const struct call *c, const char *name); // STR_NONE when absent

@@ -136,7 +136,11 @@ static void dispatch_resource(struct call *c)
 		respond_no_resource(c);
 		return;
 	}
-	handler_fn *handle = r->sub ? subresource_handler(c) : str_empty(r->name) ? collection_handler(c) : object_handler(c);
+	handler_fn *handle;
+	if (r->sub)
+		handle = subresource_handler(c);
+	else
+		handle = str_empty(r->name) ? collection_handler(c) : object_handler(c);
 	if (!handle) {
 		respond_method_not_allowed(c);
 		return;
@@ -173,10 +177,8 @@ void dispatch(struct call *c)
 	}
 	struct access a = access_of_call(c);
 	if (access_check(c, &a, &e) < 0) {
-		struct status_details d = {.present = true,
-					   .name = c->route.name,
-					   .group = c->route.group,
-					   .kind = c->route.plural};
+		struct status_details d = {
+			.present = true, .name = c->route.name, .group = c->route.group, .kind = c->route.plural};
 		respond_error(c, &e, &d);
 		return;
 	}

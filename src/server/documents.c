@@ -82,7 +82,8 @@ static void respond_document(struct call *c, const char *content_type, struct bl
 		{STR("Cache-Control"), immutable ? STR("public, immutable") : STR("no-cache, private")},
 		{STR("Expires"), STR("Fri, 31 Dec 2100 23:59:59 GMT")},
 	};
-	struct front_reply r = {.code = 200, .content_type = content_type, .headers = {headers, immutable ? 4 : 3}, .gzip = true};
+	struct front_reply r = {
+		.code = 200, .content_type = content_type, .headers = {headers, immutable ? 4 : 3}, .gzip = true};
 	struct str known = call_header(c, "If-None-Match");
 	bool same = !str_empty(known) && str_contains(known, etag);
 	c->code = r.code = same ? 304 : 200;
@@ -116,7 +117,8 @@ static struct blob *v3_document(struct documents *d, size_t i)
 
 static struct str v3_url(struct arena *a, struct documents *d, size_t i)
 {
-	return arena_fmt(a, "/openapi/v3/%.*s?hash=%.*s", STR_FMT(d->v3_paths[i]), STR_FMT(hash_text(a, v3_document(d, i))));
+	return arena_fmt(a, "/openapi/v3/%.*s?hash=%.*s", STR_FMT(d->v3_paths[i]),
+			 STR_FMT(hash_text(a, v3_document(d, i))));
 }
 
 static void openapi_index(struct call *c)
@@ -174,7 +176,8 @@ static void openapi_v2(struct call *c)
 {
 	struct documents *d = c->server->documents;
 	struct str accept = call_header(c, "Accept");
-	bool protobuf = negotiate_names(accept, v2_protobuf_asked, NULL, NULL) || negotiate_names(accept, v2_protobuf, NULL, NULL);
+	bool protobuf = negotiate_names(accept, v2_protobuf_asked, NULL, NULL) ||
+			negotiate_names(accept, v2_protobuf, NULL, NULL);
 	if (protobuf)
 		respond_document(c, v2_protobuf, made(&d->openapi_v2_protobuf, api_openapi_v2_protobuf), false);
 	else

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// /livez: the process answers. /readyz: it has its store, is bootstrapped and listens. Each check can be asked by itself
+// /livez: the process answers. /readyz: it has its store, is bootstrapped and listens. Each check can be asked by
+// itself
 // (/readyz/store), be left out (?exclude=store), or all be told (?verbose).
 #include "server/plain.h"
 #include "server/respond.h"
@@ -75,7 +76,10 @@ void health_path(struct call *c)
 		bool excluded = is_excluded(&c->query, checks[i].name);
 		bool ok = excluded || checks[i].ok(c->server);
 		all = all && ok;
-		buf_fmt(&out, "[%c]%s %s\n", ok ? '+' : '-', checks[i].name, excluded ? "excluded: ok" : ok ? "ok" : "failed");
+		buf_fmt(&out, "[%c]%s %s\n", ok ? '+' : '-', checks[i].name,
+			excluded ? "excluded: ok"
+			: ok	 ? "ok"
+				 : "failed");
 	}
 	buf_fmt(&out, "%.*s check %s\n", STR_FMT(kind), all ? "passed" : "failed");
 	answer(c, all, all && !query_has(&c->query, "verbose") ? STR("ok") : buf_str(&out));

@@ -25,7 +25,8 @@ static struct http_exchange *exchange_of(struct call *c)
 
 static struct http_reply reply_of(const struct front_reply *r)
 {
-	return (struct http_reply){.code = r->code, .content_type = r->content_type, .headers = r->headers, .gzip = r->gzip};
+	return (struct http_reply){
+		.code = r->code, .content_type = r->content_type, .headers = r->headers, .gzip = r->gzip};
 }
 
 static void front_reply_whole(struct call *c, const struct front_reply *r, struct blob *const *body, size_t count)
@@ -145,7 +146,8 @@ static const struct http_handler handler = {
 struct https *https_create(struct worker *w, struct tls_context *tls)
 {
 	struct https *h = MEM_NEW(struct https);
-	struct http_server_config config = {.loop = w->loop, .handler = &handler, .arg = h, .tls = tls, .body_max = BODY_MAX};
+	struct http_server_config config = {
+		.loop = w->loop, .handler = &handler, .arg = h, .tls = tls, .body_max = BODY_MAX};
 	h->worker = w;
 	h->server = http_server_create(&config);
 	return h;

@@ -98,7 +98,8 @@ static void open_next(struct listening *l)
 	loop_post(p->loop, &p->task);
 }
 
-void listening_open(struct listening *l, struct tls_context *tls, void (*done)(void *arg, int port, const struct err *e), void *arg)
+void listening_open(struct listening *l, struct tls_context *tls,
+		    void (*done)(void *arg, int port, const struct err *e), void *arg)
 {
 	l->tls = tls_context_ref(tls);
 	l->opened = done;

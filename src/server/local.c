@@ -147,7 +147,8 @@ void local_cancel(struct local_call *l)
 	loop_post(l->call.loop, &l->task);
 }
 
-struct local_call *local_start(struct worker *w, const struct local_request *r, const struct local_events *ev, void *arg)
+struct local_call *local_start(struct worker *w, const struct local_request *r, const struct local_events *ev,
+			       void *arg)
 {
 	struct local_call *l = MEM_NEW(struct local_call);
 	struct arena *a = &l->arena;
@@ -155,7 +156,8 @@ struct local_call *local_start(struct worker *w, const struct local_request *r, 
 	l->events = *ev;
 	l->arg = arg;
 	l->user = user_copy(a, r->user);
-	l->headers[0] = (struct http_header){STR("Accept"), str_empty(r->accept) ? STR("application/json") : arena_str(a, r->accept)};
+	l->headers[0] = (struct http_header){STR("Accept"),
+					     str_empty(r->accept) ? STR("application/json") : arena_str(a, r->accept)};
 	l->headers[1] = (struct http_header){STR("Content-Type"), arena_str(a, r->content_type)};
 	l->call = (struct call){.front = &front,
 				.worker = w,

@@ -15,11 +15,11 @@ struct worker;
 // One for each loop that asks; belongs to the server, which frees it. From any thread that owns the loop.
 struct worker *local_worker(struct server *s, struct loop *l);
 
-struct local_request { // everything is copied
-	struct str method;	  // "GET"
-	struct str target;	  // "/api/v1/pods?limit=500"
-	struct str content_type;  // of the body; empty: application/json
-	struct str accept;	  // empty: application/json
+struct local_request {		 // everything is copied
+	struct str method;	 // "GET"
+	struct str target;	 // "/api/v1/pods?limit=500"
+	struct str content_type; // of the body; empty: application/json
+	struct str accept;	 // empty: application/json
 	struct str body;
 	const struct user *user;
 };
@@ -32,7 +32,8 @@ struct local_events {
 	void (*on_end)(void *arg, bool whole);
 };
 
-struct local_call *local_start(struct worker *w, const struct local_request *r, const struct local_events *ev, void *arg);
+struct local_call *local_start(struct worker *w, const struct local_request *r, const struct local_events *ev,
+			       void *arg);
 void local_cancel(struct local_call *l); // no callback after this; NULL is fine
 
 // The open calls of a worker; for worker.c.

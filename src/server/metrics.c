@@ -39,9 +39,9 @@ void metrics_destroy(struct metrics *m)
 
 static const char *verb_label(const struct call *c)
 {
-	static const char *const names[][2] = {{"get", "GET"},	     {"list", "LIST"},	   {"watch", "WATCH"},
-					       {"create", "POST"},   {"update", "PUT"},	   {"patch", "PATCH"},
-					       {"delete", "DELETE"}, {"deletecollection", "DELETECOLLECTION"}};
+	static const char *const names[][2] = {
+		{"get", "GET"},	   {"list", "LIST"},   {"watch", "WATCH"},   {"create", "POST"},
+		{"update", "PUT"}, {"patch", "PATCH"}, {"delete", "DELETE"}, {"deletecollection", "DELETECOLLECTION"}};
 	struct str sub = c->route.subresource;
 	if (str_is(sub, "exec") || str_is(sub, "attach") || str_is(sub, "portforward") || str_is(sub, "proxy"))
 		return "CONNECT";
@@ -72,9 +72,11 @@ static void write_labels(struct series *s, const struct call *c, const char *ver
 	const struct api_resource *r = c->route.resource ? c->route.resource : &none; // unknown names are not told
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
-	buf_fmt(&out, "component=\"apiserver\",group=\"%.*s\",resource=\"%.*s\",scope=\"%s\",subresource=\"%.*s\",verb=\"%s\",version=\"%.*s\"",
-		STR_FMT(r->group), STR_FMT(r->plural), scope, STR_FMT(c->route.sub ? c->route.subresource : STR_NONE), verb,
-		STR_FMT(r->version));
+	buf_fmt(&out,
+		"component=\"apiserver\",group=\"%.*s\",resource=\"%.*s\",scope=\"%s\",subresource=\"%.*s\","
+		"verb=\"%s\",version=\"%.*s\"",
+		STR_FMT(r->group), STR_FMT(r->plural), scope, STR_FMT(c->route.sub ? c->route.subresource : STR_NONE),
+		verb, STR_FMT(r->version));
 	str_to_c(buf_str(&out), s->labels, sizeof(s->labels));
 	s->code = c->code;
 }
@@ -123,7 +125,8 @@ static uint64_t value_of(const atomic_uint_fast64_t *x)
 	return atomic_load_explicit((atomic_uint_fast64_t *)x, memory_order_relaxed);
 }
 
-static void each_series(struct server *server, struct buf *out, void (*tell)(struct buf *out, const struct series *s, int worker))
+static void each_series(struct server *server, struct buf *out,
+			void (*tell)(struct buf *out, const struct series *s, int worker))
 {
 	int number = 0;
 	for (struct worker *w = atomic_load(&server->workers); w; w = w->next, number++)
@@ -134,8 +137,8 @@ static void each_series(struct server *server, struct buf *out, void (*tell)(str
 
 static void tell_total(struct buf *out, const struct series *s, int worker)
 {
-	buf_fmt(out, "apiserver_request_total{code=\"%d\",dry_run=\"\",%s,worker=\"%d\"} %llu\n", s->code, s->labels, worker,
-		(unsigned long long)value_of(&s->count));
+	buf_fmt(out, "apiserver_request_total{code=\"%d\",dry_run=\"\",%s,worker=\"%d\"} %llu\n", s->code, s->labels,
+		worker, (unsigned long long)value_of(&s->count));
 }
 
 static void tell_duration(struct buf *out, const struct series *s, int worker)
@@ -143,15 +146,16 @@ static void tell_duration(struct buf *out, const struct series *s, int worker)
 	uint64_t below = 0, count = value_of(&s->count);
 	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
 		below += value_of(&s->buckets[i]);
-		buf_fmt(out, "apiserver_request_sli_duration_seconds_bucket{code=\"%d\",%s,worker=\"%d\",le=\"%g\"} %llu\n", s->code,
-			s->labels, worker, bounds[i], (unsigned long long)below);
+		buf_fmt(out,
+			"apiserver_request_sli_duration_seconds_bucket{code=\"%d\",%s,worker=\"%d\",le=\"%g\"} %llu\n",
+			s->code, s->labels, worker, bounds[i], (unsigned long long)below);
 	}
-	buf_fmt(out, "apiserver_request_sli_duration_seconds_bucket{code=\"%d\",%s,worker=\"%d\",le=\"+Inf\"} %llu\n", s->code,
+	buf_fmt(out, "apiserver_request_sli_duration_seconds_bucket{code=\"%d\",%s,worker=\"%d\",le=\"+Inf\"} %llu\n",
+		s->code, s->labels, worker, (unsigned long long)count);
+	buf_fmt(out, "apiserver_request_sli_duration_seconds_sum{code=\"%d\",%s,worker=\"%d\"} %.6f\n", s->code,
+		s->labels, worker, (double)value_of(&s->sum_us) / 1e6);
+	buf_fmt(out, "apiserver_request_sli_duration_seconds_count{code=\"%d\",%s,worker=\"%d\"} %llu\n", s->code,
 		s->labels, worker, (unsigned long long)count);
-	buf_fmt(out, "apiserver_request_sli_duration_seconds_sum{code=\"%d\",%s,worker=\"%d\"} %.6f\n", s->code, s->labels, worker,
-		(double)value_of(&s->sum_us) / 1e6);
-	buf_fmt(out, "apiserver_request_sli_duration_seconds_count{code=\"%d\",%s,worker=\"%d\"} %llu\n", s->code, s->labels,
-		worker, (unsigned long long)count);
 }
 
 static void tell_head(struct buf *out, const char *name, const char *type, const char *help)
@@ -207,7 +211,8 @@ void metrics_path(struct call *c)
 	buf_init(&out);
 	tell_head(&out, "apiserver_request_total", "counter", "Answered requests.");
 	each_series(s, &out, tell_total);
-	tell_head(&out, "apiserver_request_sli_duration_seconds", "histogram", "Time from a request's arrival to its answer.");
+	tell_head(&out, "apiserver_request_sli_duration_seconds", "histogram",
+		  "Time from a request's arrival to its answer.");
 	each_series(s, &out, tell_duration);
 	tell_in_flight(s, &out);
 	tell_process(c, &out);

@@ -88,7 +88,8 @@ bool negotiate_names(struct str accept, const char *media, const char *as, const
 {
 	struct clause c;
 	while (next_clause(&accept, &c))
-		if (str_eq_nocase(c.media, str_of(media)) && (!as || str_is(c.as, as)) && (!version || str_is(c.version, version)))
+		if (str_eq_nocase(c.media, str_of(media)) && (!as || str_is(c.as, as)) &&
+		    (!version || str_is(c.version, version)))
 			return true;
 	return false;
 }

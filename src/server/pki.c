@@ -129,8 +129,8 @@ int pki_renew(struct pki *p, bool *changed, struct err *e)
 	const struct wanted all[] = {
 		{"server", &p->server, STR("kube-apiserver"), STR_NONE, X509_USE_SERVER, p->names, p->name_count},
 		{"admin", &p->admin, STR("kubernetes-admin"), STR("system:masters"), X509_USE_CLIENT, NULL, 0},
-		{"node-client", &p->node_client, STR("kube-apiserver-kubelet-client"), STR("system:masters"), X509_USE_CLIENT,
-		 NULL, 0},
+		{"node-client", &p->node_client, STR("kube-apiserver-kubelet-client"), STR("system:masters"),
+		 X509_USE_CLIENT, NULL, 0},
 	};
 	*changed = false;
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -209,7 +209,8 @@ static void add_data(struct buf *out, const char *key, struct str bytes)
 	buf_add_byte(out, '\n');
 }
 
-void pki_kubeconfig(struct buf *out, const struct pki *p, struct str address, struct str user, const struct x509_pair *pair)
+void pki_kubeconfig(struct buf *out, const struct pki *p, struct str address, struct str user,
+		    const struct x509_pair *pair)
 {
 	BUF_LIT(out, "apiVersion: v1\nkind: Config\ncurrent-context: onggi\nclusters:\n- name: onggi\n  cluster:\n");
 	add_data(out, "    certificate-authority-data: ", buf_str(&p->authority.certificate));

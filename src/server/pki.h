@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's keys and certificates, in DIR/pki: the authority (ca), the serving certificate (server), the administrator's
-// (admin), the one with which the server calls nodes (node-client), and the key of ServiceAccount tokens (tokens).
+// The server's keys and certificates, in DIR/pki: the authority (ca), the serving certificate (server), the
+// administrator's (admin), the one with which the server calls nodes (node-client), and the key of ServiceAccount
+// tokens (tokens).
 //
 // Each pair is a file of key and certificate in one, written atomically, so that no crash leaves halves. A missing or
 // broken pair is made anew; the authority only while nothing that it signed has been given out (DIR/admin.kubeconfig),
@@ -34,6 +35,7 @@ int pki_renew(struct pki *p, bool *changed, struct err *e);
 int pki_issue_node(struct pki *p, struct str node, const struct str *names, size_t name_count, struct x509_pair *out,
 		   struct err *e);
 // A kubeconfig with embedded certificates.
-void pki_kubeconfig(struct buf *out, const struct pki *p, struct str address, struct str user, const struct x509_pair *pair);
+void pki_kubeconfig(struct buf *out, const struct pki *p, struct str address, struct str user,
+		    const struct x509_pair *pair);
 
 #endif

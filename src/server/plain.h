@@ -8,10 +8,10 @@
 void plain_path(struct call *c);
 bool plain_path_is_public(struct str path); // told to everybody
 
-void health_path(struct call *c);  // /livez, /readyz, /healthz and what is below them
-void version_path(struct call *c); // /version
-void metrics_path(struct call *c); // /metrics
+void health_path(struct call *c);    // /livez, /readyz, /healthz and what is below them
+void version_path(struct call *c);   // /version
+void metrics_path(struct call *c);   // /metrics
 void documents_path(struct call *c); // /api, /apis, /openapi
-void issuer_path(struct call *c);  // /.well-known/openid-configuration, /openid/v1/jwks
+void issuer_path(struct call *c);    // /.well-known/openid-configuration, /openid/v1/jwks
 
 #endif

@@ -17,7 +17,8 @@ int presenter_init(struct presenter *p, struct call *c, struct err *e)
 	else if (str_is(include, "None"))
 		p->include = INCLUDE_NONE;
 	else
-		return err_set(e, ERR_BAD_REQUEST, "includeObject: Invalid value: \"%.*s\": must be 'Metadata', 'Object', 'None', or empty",
+		return err_set(e, ERR_BAD_REQUEST,
+			       "includeObject: Invalid value: \"%.*s\": must be 'Metadata', 'Object', 'None', or empty",
 			       STR_FMT(include));
 	return 0;
 }
@@ -141,7 +142,8 @@ void present_object(struct buf *out, struct presenter *p, struct str object)
 		add_partial(out, object);
 	} else {
 		struct str revision = shallow_revision(object);
-		BUF_LIT(out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"");
+		BUF_LIT(out,
+			"{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"");
 		buf_add(out, revision);
 		BUF_LIT(out, "\"}");
 		add_columns(out, p);

@@ -12,7 +12,7 @@ struct presenter {
 	const struct api_resource *resource;
 	enum shape shape;
 	enum include_object include;
-	int64_t wall_ns; // ages are reckoned at
+	int64_t wall_ns;   // ages are reckoned at
 	bool columns_said; // of a watch: only the first table says them
 	struct arena scratch;
 };

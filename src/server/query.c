@@ -86,8 +86,8 @@ static void check_manager(struct str manager, struct err *e)
 	for (struct str rest = manager; rest.n;) {
 		size_t n = str_utf8_len(rest);
 		if (n == 0 || (unsigned char)rest.p[0] < 0x20 || rest.p[0] == 0x7f) {
-			err_cause(e, STR("fieldManager"), "FieldValueInvalid", "Invalid value: unprintable character at byte %zu",
-				  manager.n - rest.n);
+			err_cause(e, STR("fieldManager"), "FieldValueInvalid",
+				  "Invalid value: unprintable character at byte %zu", manager.n - rest.n);
 			return;
 		}
 		rest = str_from(rest, n);
@@ -107,7 +107,8 @@ int write_options_of(const struct query *q, struct write_options *out, struct er
 		out->strictness = API_STRICT;
 	else if (!str_empty(said) && !str_is(said, "Warn"))
 		err_cause(e, STR("fieldValidation"), "FieldValueNotSupported",
-			  "Unsupported value: \"%.*s\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"", STR_FMT(said));
+			  "Unsupported value: \"%.*s\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"",
+			  STR_FMT(said));
 	check_manager(out->field_manager, e);
 	return e->reason == ERR_NONE ? 0 : -1;
 }
@@ -195,18 +196,22 @@ static void check_match(const struct list_options *o, struct str match, struct e
 		return;
 	if (o->match == MATCH_UNSAID) {
 		err_cause(e, STR("resourceVersionMatch"), "FieldValueNotSupported",
-			  "Unsupported value: \"%.*s\": supported values: \"Exact\", \"NotOlderThan\", \"\"", STR_FMT(match));
+			  "Unsupported value: \"%.*s\": supported values: \"Exact\", \"NotOlderThan\", \"\"",
+			  STR_FMT(match));
 		return;
 	}
 	if (o->watch) {
 		if (!o->has_initial_events)
-			forbid(e, "resourceVersionMatch", "resourceVersionMatch is forbidden for watch without sendInitialEvents");
+			forbid(e, "resourceVersionMatch",
+			       "resourceVersionMatch is forbidden for watch without sendInitialEvents");
 		return;
 	}
 	if (!o->has_revision)
-		forbid(e, "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+		forbid(e, "resourceVersionMatch",
+		       "resourceVersionMatch is forbidden unless resourceVersion is provided");
 	else if (o->match == MATCH_EXACT && o->revision == 0)
-		forbid(e, "resourceVersionMatch", "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+		forbid(e, "resourceVersionMatch",
+		       "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
 	if (!str_empty(o->next))
 		forbid(e, "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
 }
@@ -221,7 +226,8 @@ int list_options_of(const struct query *q, bool watch, struct list_options *out,
 				     .label_selector = query_get(q, "labelSelector"),
 				     .field_selector = query_get(q, "fieldSelector")};
 	struct str revision = query_get(q, "resourceVersion"), match = query_get(q, "resourceVersionMatch");
-	if (query_i64(q, "limit", NULL, &out->limit, e) < 0 || query_i64(q, "timeoutSeconds", NULL, &out->timeout_s, e) < 0)
+	if (query_i64(q, "limit", NULL, &out->limit, e) < 0 ||
+	    query_i64(q, "timeoutSeconds", NULL, &out->timeout_s, e) < 0)
 		return -1;
 	if (out->limit < 0)
 		out->limit = 0;
@@ -233,7 +239,9 @@ int list_options_of(const struct query *q, bool watch, struct list_options *out,
 		out->has_revision = true;
 		out->revision = (int64_t)value;
 	}
-	out->match = str_is(match, "Exact") ? MATCH_EXACT : str_is(match, "NotOlderThan") ? MATCH_NOT_OLDER : MATCH_UNSAID;
+	out->match = str_is(match, "Exact")	     ? MATCH_EXACT
+		     : str_is(match, "NotOlderThan") ? MATCH_NOT_OLDER
+						     : MATCH_UNSAID;
 	check_match(out, match, e);
 	return e->reason == ERR_NONE ? 0 : -1;
 }

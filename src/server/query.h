@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The query of a request, decoded once, and the options that it (or a DeleteOptions body) carries, with upstream's rules
-// for them. Broken options are ERR_INVALID with causes, as those of the kind that options_kind names.
+// The query of a request, decoded once, and the options that it (or a DeleteOptions body) carries, with upstream's
+// rules for them. Broken options are ERR_INVALID with causes, as those of the kind that options_kind names.
 #ifndef SERVER_QUERY_H
 #define SERVER_QUERY_H
 
@@ -18,7 +18,7 @@ struct query {
 enum { QUERY_PAIRS_MAX = 200 };
 
 int query_parse(struct arena *a, struct str text, struct query *out, struct err *e); // ERR_BAD_REQUEST
-struct str query_get(const struct query *q, const char *name);	// STR_NONE when absent; of several the first
+struct str query_get(const struct query *q, const char *name); // STR_NONE when absent; of several the first
 bool query_has(const struct query *q, const char *name);
 bool query_is_true(const struct query *q, const char *name); // "true", "1", and a bare name
 
@@ -51,8 +51,8 @@ enum revision_match { MATCH_UNSAID, MATCH_EXACT, MATCH_NOT_OLDER };
 
 struct list_options {
 	bool watch;
-	int64_t limit;	    // 0: none
-	struct str next;    // the continue token; n == 0: none
+	int64_t limit;	 // 0: none
+	struct str next; // the continue token; n == 0: none
 	bool has_revision;
 	int64_t revision;
 	enum revision_match match;

@@ -21,7 +21,8 @@ static bool may_be_part(struct str s)
 	return true;
 }
 
-// The last part so far is the subresource of a core resource: /api/v1/nodes/N/proxy, /api/v1/namespaces/NS/pods/N/proxy.
+// The last part so far is the subresource of a core resource: /api/v1/nodes/N/proxy,
+// /api/v1/namespaces/NS/pods/N/proxy.
 static bool is_proxy(const struct path *p)
 {
 	size_t at = p->count > 2 && str_is(p->parts[2], "namespaces") ? 6 : 4;
@@ -103,7 +104,8 @@ static void resource_parts(const struct path *p, size_t at, struct route *r)
 		r->namespace = r->name;
 }
 
-int route_parse(struct arena *a, struct str method, struct str path, const struct query *q, struct route *out, struct err *e)
+int route_parse(struct arena *a, struct str method, struct str path, const struct query *q, struct route *out,
+		struct err *e)
 {
 	*out = (struct route){0};
 	struct path p = {0};

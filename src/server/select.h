@@ -7,9 +7,9 @@
 #include "server/query.h"
 
 struct selection {
-	struct api_selector *labels; // NULL: all
+	struct api_selector *labels;	   // NULL: all
 	struct api_field_selector *fields; // NULL: all
-	struct str name; // the only name that can match; n == 0: any
+	struct str name;		   // the only name that can match; n == 0: any
 };
 
 // `name`: of the path (a watch of one object), or empty.

@@ -78,8 +78,13 @@ static bool is_any_address(struct str host)
 // Under which names clients reach the server.
 static size_t server_names(struct server_private *p, const struct server_config *c, struct str *names)
 {
-	static const char *const always[] = {"localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default",
-					     "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"};
+	static const char *const always[] = {"localhost",
+					     "127.0.0.1",
+					     "::1",
+					     "kubernetes",
+					     "kubernetes.default",
+					     "kubernetes.default.svc",
+					     "kubernetes.default.svc.cluster.local"};
 	size_t n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
 		names[n++] = str_of(always[i]);
@@ -111,7 +116,8 @@ static int open_parts(struct server_private *p, const struct server_config *c, s
 	if (pki_open(&p->pki, s->core, c->data_dir, names, name_count, c->certificate_life_ns, e) < 0 ||
 	    read_optional(p, c->token_file, &tokens, e) < 0 || read_optional(p, c->client_authority, &further, e) < 0)
 		return -1;
-	p->client_authorities = arena_fmt(&s->arena, "%.*s\n%.*s", STR_FMT(buf_str(&p->pki.authority.certificate)), STR_FMT(further));
+	p->client_authorities = arena_fmt(&s->arena, "%.*s\n%.*s", STR_FMT(buf_str(&p->pki.authority.certificate)),
+					  STR_FMT(further));
 	s->authenticator = authenticator_create(tokens, p->pki.token_key, e);
 	return s->authenticator ? 0 : -1;
 }
@@ -262,7 +268,7 @@ static void listens(void *arg, int port, const struct err *why)
 		if (is_any_address(host))
 			host = p->advertise ? str_of(p->advertise) : STR("127.0.0.1");
 		s->advertise = str_find(host, ':') >= 0 ? arena_fmt(&s->arena, "[%.*s]:%d", STR_FMT(host), port)
-						       : arena_fmt(&s->arena, "%.*s:%d", STR_FMT(host), port);
+							: arena_fmt(&s->arena, "%.*s:%d", STR_FMT(host), port);
 		struct err e CLEAN_ERR = ERR_EMPTY;
 		if (write_admin_kubeconfig(p, &e) < 0) {
 			ready(p, &e);

@@ -62,7 +62,8 @@ struct str shallow_revision(struct str object)
 
 static size_t skip_member(struct str s, size_t at, struct str key)
 {
-	if (at + key.n + 1 >= s.n || s.p[at] != '"' || memcmp(s.p + at + 1, key.p, key.n) != 0 || s.p[at + 1 + key.n] != '"')
+	if (at + key.n + 1 >= s.n || s.p[at] != '"' || memcmp(s.p + at + 1, key.p, key.n) != 0 ||
+	    s.p[at + 1 + key.n] != '"')
 		return at;
 	at = value_end(s, at + key.n + 3);
 	return at < s.n && s.p[at] == ',' ? at + 1 : at;

@@ -17,22 +17,23 @@ struct address_range { // IPv4, host byte order
 struct server {
 	struct loop *core;
 	struct store *store;
-	const char *version;	  // "v1.36.0+onggi.0.1.0"
-	const char *platform;	  // "linux/amd64"
+	const char *version;  // "v1.36.0+onggi.0.1.0"
+	const char *platform; // "linux/amd64"
 	struct pki *pki;
 	struct authenticator *authenticator;
 	struct documents *documents;
 	struct address_range services;
 	int node_port_first, node_port_last;
-	bool loopback_nodes;	  // nodes may be reached at 127.0.0.1
+	bool loopback_nodes;			     // nodes may be reached at 127.0.0.1
 	unsigned reads_max, writes_max, watches_max; // of each worker
-	struct str advertise;	  // "127.0.0.1:6443": where clients reach us; set once listening
-	_Atomic(struct worker *) workers; // all that were ever made; for the metrics
-	atomic_bool ready;	  // bootstrapped and listening
+	struct str advertise;			     // "127.0.0.1:6443": where clients reach us; set once listening
+	_Atomic(struct worker *) workers;	     // all that were ever made; for the metrics
+	atomic_bool ready;			     // bootstrapped and listening
 	int64_t started_ns, started_wall_ns;
-	struct arena arena;	  // of what lives as long as the server
+	struct arena arena; // of what lives as long as the server
 	struct listening *listening;
-	_Atomic(struct tls_context *) node_tls; // with which agents are called; replaced when the certificate is renewed
+	_Atomic(struct tls_context *)
+		node_tls; // with which agents are called; replaced when the certificate is renewed
 };
 
 #endif

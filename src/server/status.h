@@ -5,8 +5,8 @@
 
 #include "api/schema.h"
 
-// What `details` says beside causes and retryAfterSeconds. Upstream leaves details out of some answers and gives an empty
-// one in others; `present` says which.
+// What `details` says beside causes and retryAfterSeconds. Upstream leaves details out of some answers and gives an
+// empty one in others; `present` says which.
 struct status_details {
 	bool present;
 	struct str name, group, kind, uid;

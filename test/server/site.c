@@ -34,9 +34,17 @@ void site_init_lasting(struct site *s, unsigned writes_max, int64_t certificate_
 	s->cluster = store_cluster_create();
 	s->store = store_sim_open(s->cluster, s->loop);
 	REQUIRE(dir_make(s->loop, "/data", 0700, &e) == 0);
-	REQUIRE(file_write(s->loop, "/data/tokens", STR("secret,ann,7,devs\nroot,admin,1,system:masters\n"), 0600, &e) == 0);
-	struct server_config c = {.core = s->loop, .io = &s->loop, .io_count = 1, .store = s->store, .data_dir = "/data",
-				  .listen = "127.0.0.1:6443", .token_file = "/data/tokens", .writes_max = writes_max, .certificate_life_ns = certificate_life_ns};
+	REQUIRE(file_write(s->loop, "/data/tokens", STR("secret,ann,7,devs\nroot,admin,1,system:masters\n"), 0600,
+			   &e) == 0);
+	struct server_config c = {.core = s->loop,
+				  .io = &s->loop,
+				  .io_count = 1,
+				  .store = s->store,
+				  .data_dir = "/data",
+				  .listen = "127.0.0.1:6443",
+				  .token_file = "/data/tokens",
+				  .writes_max = writes_max,
+				  .certificate_life_ns = certificate_life_ns};
 	s->server = server_create(&c, &e);
 	REQUIRE(s->server != NULL);
 	server_start(s->server, on_ready, &s->ready);
@@ -74,25 +82,29 @@ struct http_client *site_connect(struct site *s, const struct x509_pair *pair)
 	}
 	struct tls_context *tls = tls_context_client(&t, &e);
 	REQUIRE(tls != NULL);
-	struct http_client_config c = {.loop = s->loop, .address = "127.0.0.1:6443", .server_name = "127.0.0.1", .tls = tls};
+	struct http_client_config c = {
+		.loop = s->loop, .address = "127.0.0.1:6443", .server_name = "127.0.0.1", .tls = tls};
 	struct http_client *client = http_client_create(&c);
 	tls_context_unref(tls);
 	return client;
 }
 
 struct reply site_fetch(struct site *s, struct http_client *client, const char *method, const char *target,
-			  const struct http_header *headers, size_t count, struct str body)
+			const struct http_header *headers, size_t count, struct str body)
 {
 	struct reply r = {.site = s};
-	struct http_call_request q = {.method = method, .target = str_of(target), .headers = {headers, count}, .body = body};
+	struct http_call_request q = {
+		.method = method, .target = str_of(target), .headers = {headers, count}, .body = body};
 	http_fetch(client, &q, 64 << 20, on_reply, &r);
 	site_run_until(s, &r.done);
 	return r;
 }
 
-struct reply site_ask(struct site *s, struct http_client *client, const char *method, const char *target, const char *body)
+struct reply site_ask(struct site *s, struct http_client *client, const char *method, const char *target,
+		      const char *body)
 {
-	struct http_header h[] = {{STR("Authorization"), STR("Bearer root")}, {STR("Content-Type"), STR("application/json")}};
+	struct http_header h[] = {{STR("Authorization"), STR("Bearer root")},
+				  {STR("Content-Type"), STR("application/json")}};
 	char *text = arena_c(&s->arena, str_of(body ? body : ""));
 	for (char *p = text; *p; p++)
 		if (*p == '\'')

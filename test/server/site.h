@@ -40,6 +40,7 @@ struct reply {
 struct reply site_fetch(struct site *s, struct http_client *client, const char *method, const char *target,
 			const struct http_header *headers, size_t count, struct str body);
 // As the admin by token; body with ' for ".
-struct reply site_ask(struct site *s, struct http_client *client, const char *method, const char *target, const char *body);
+struct reply site_ask(struct site *s, struct http_client *client, const char *method, const char *target,
+		      const char *body);
 
 #endif

@@ -2,7 +2,8 @@
 // The server over HTTPS, in an imitated network: who asks, how much, and how it is told.
 #include "site.h"
 
-static struct reply get_as(struct site *s, struct http_client *client, const char *target, const char *token, const char *as)
+static struct reply get_as(struct site *s, struct http_client *client, const char *target, const char *token,
+			   const char *as)
 {
 	struct http_header h[3];
 	size_t n = 0;
@@ -45,9 +46,13 @@ TEST(certificates_of_others_are_refused)
 	struct x509_pair authority = {0}, forged = {0};
 	struct str masters = STR("system:masters");
 	int64_t now = loop_wall(s.loop);
-	REQUIRE(x509_make_authority(STR("onggi"), now - INT64_C(1000000000), now + INT64_C(3600000000000), &authority, &e) == 0);
-	struct x509_request r = {.common_name = STR("kubernetes-admin"), .organizations = &masters, .organization_count = 1,
-				 .uses = X509_USE_CLIENT, .not_before_ns = now - INT64_C(1000000000),
+	REQUIRE(x509_make_authority(STR("onggi"), now - INT64_C(1000000000), now + INT64_C(3600000000000), &authority,
+				    &e) == 0);
+	struct x509_request r = {.common_name = STR("kubernetes-admin"),
+				 .organizations = &masters,
+				 .organization_count = 1,
+				 .uses = X509_USE_CLIENT,
+				 .not_before_ns = now - INT64_C(1000000000),
 				 .not_after_ns = now + INT64_C(3600000000000)};
 	REQUIRE(x509_issue(buf_str(&authority.certificate), buf_str(&authority.key), &r, &forged, &e) == 0);
 	struct http_client *client = site_connect(&s, &forged);
@@ -61,7 +66,8 @@ TEST(certificates_of_others_are_refused)
 
 static struct reply post(struct site *s, struct http_client *client, struct str body)
 {
-	struct http_header h[] = {{STR("Authorization"), STR("Bearer root")}, {STR("Content-Type"), STR("application/json")}};
+	struct http_header h[] = {{STR("Authorization"), STR("Bearer root")},
+				  {STR("Content-Type"), STR("application/json")}};
 	return site_fetch(s, client, "POST", "/api/v1/namespaces/default/configmaps", h, 2, body);
 }
 
@@ -100,7 +106,8 @@ TEST(long_lists_come_whole)
 	static char pad[2000];
 	memset(pad, 'x', sizeof(pad));
 	for (int i = 0; i < COUNT; i++) {
-		struct str body = arena_fmt(&s.arena, "{\"metadata\":{\"name\":\"m%d\"},\"data\":{\"k\":\"%.*s\"}}", i, 2000, pad);
+		struct str body = arena_fmt(&s.arena, "{\"metadata\":{\"name\":\"m%d\"},\"data\":{\"k\":\"%.*s\"}}", i,
+					    2000, pad);
 		CHECK_INT(post(&s, client, body).code, 201);
 	}
 	struct reply r = get_as(&s, client, "/api/v1/configmaps", "root", NULL);
@@ -121,9 +128,7 @@ static void on_watch_body(void *arg, struct str piece)
 	*(size_t *)arg += piece.n;
 }
 
-static void on_watch_end(void *arg, const struct err *e)
-{
-}
+static void on_watch_end(void *arg, const struct err *e) {}
 
 struct counted {
 	int made, told_to_wait, others, answers;
@@ -148,7 +153,9 @@ TEST(too_many_requests_are_told_to_wait)
 	struct counted counted = {0};
 	for (int i = 0; i < 10; i++) {
 		struct http_header h[] = {{STR("Content-Type"), STR("application/json")}};
-		struct http_call_request q = {.method = "POST", .target = STR("/api/v1/namespaces/default/configmaps"), .headers = {h, 1},
+		struct http_call_request q = {.method = "POST",
+					      .target = STR("/api/v1/namespaces/default/configmaps"),
+					      .headers = {h, 1},
 					      .body = arena_fmt(&s.arena, "{\"metadata\":{\"name\":\"c%d\"}}", i)};
 		http_fetch(client, &q, 1 << 20, on_counted, &counted);
 	}
@@ -178,7 +185,8 @@ TEST(a_watcher_that_does_not_read_holds_up_nobody)
 	char *pad = mem_alloc(SIZE);
 	memset(pad, 'x', SIZE);
 	for (int i = 0; i < COUNT; i++) {
-		struct str body = arena_fmt(&s.arena, "{\"metadata\":{\"name\":\"m%d\"},\"data\":{\"k\":\"%.*s\"}}", i, SIZE, pad);
+		struct str body = arena_fmt(&s.arena, "{\"metadata\":{\"name\":\"m%d\"},\"data\":{\"k\":\"%.*s\"}}", i,
+					    SIZE, pad);
 		CHECK_INT(post(&s, client, body).code, 201);
 	}
 	free(pad);

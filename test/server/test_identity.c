@@ -27,7 +27,8 @@ TEST(rights_without_roles)
 	struct answer a = ask_as(&w, &ann, "GET", "/api/v1/namespaces/default/secrets/x", "", NULL);
 	CHECK_STR(json_str(a.body, "reason"), "Forbidden");
 	CHECK_STR(json_str(a.body, "details.kind"), "secrets");
-	CHECK_STR(json_str(a.body, "message"), "secrets \"x\" is forbidden: User \"ann\" cannot get resource \"secrets\" in API group \"\" in the namespace \"default\"");
+	CHECK_STR(json_str(a.body, "message"), "secrets \"x\" is forbidden: User \"ann\" cannot get resource "
+					       "\"secrets\" in API group \"\" in the namespace \"default\"");
 	world_finish(&w);
 }
 
@@ -38,16 +39,29 @@ TEST(nodes_write_only_what_is_theirs)
 	struct user node = user_named(&w, "system:node:n1", "system:nodes");
 	CHECK_INT(code_as(&w, &node, "POST", "/api/v1/nodes", "{'metadata':{'name':'n1'}}"), 201);
 	ask(&w, "POST", "/api/v1/nodes", "{'metadata':{'name':'n2'}}");
-	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/nodes/n1/status", "application/merge-patch+json", "{}").code, 200);
-	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/nodes/n2/status", "application/merge-patch+json", "{}").code, 403);
+	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/nodes/n1/status", "application/merge-patch+json", "{}").code,
+		  200);
+	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/nodes/n2/status", "application/merge-patch+json", "{}").code,
+		  403);
 	ask(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
 	static const char *const names[] = {"mine", "other"}, *const nodes[] = {"n1", "n2"};
 	for (int i = 0; i < 2; i++)
 		CHECK_INT(ask(&w, "POST", "/api/v1/namespaces/default/pods",
-			      arena_fmt(&w.arena, "{'metadata':{'name':'%s'},'spec':{'nodeName':'%s','containers':[{'name':'c','image':'x'}]}}",
-					names[i], nodes[i]).p).code, 201);
-	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/namespaces/default/pods/mine/status", "application/merge-patch+json", "{}").code, 200);
-	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/namespaces/default/pods/other/status", "application/merge-patch+json", "{}").code, 403);
+			      arena_fmt(&w.arena,
+					"{'metadata':{'name':'%s'},'spec':{'nodeName':'%s','containers':[{'name':'c','"
+					"image':'x'}]}}",
+					names[i], nodes[i])
+				      .p)
+				  .code,
+			  201);
+	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/namespaces/default/pods/mine/status",
+			 "application/merge-patch+json", "{}")
+			  .code,
+		  200);
+	CHECK_INT(ask_as(&w, &node, "PATCH", "/api/v1/namespaces/default/pods/other/status",
+			 "application/merge-patch+json", "{}")
+			  .code,
+		  403);
 	CHECK_INT(code_as(&w, &node, "DELETE", "/api/v1/namespaces/default/pods/other", NULL), 403);
 	CHECK_INT(code_as(&w, &node, "DELETE", "/api/v1/namespaces/default/configmaps/x", NULL), 403);
 	world_finish(&w);
@@ -74,7 +88,10 @@ TEST(tokens_live_as_long_as_what_they_are_bound_to)
 	world_init(&w, 3);
 	ask(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'sa'}}");
 	CHECK_INT(ask(&w, "POST", "/api/v1/namespaces/default/pods",
-		      "{'metadata':{'name':'p'},'spec':{'serviceAccountName':'sa','containers':[{'name':'c','image':'x'}]}}").code, 201);
+		      "{'metadata':{'name':'p'},'spec':{'serviceAccountName':'sa','containers':[{'name':'c','image':'x'"
+		      "}]}}")
+			  .code,
+		  201);
 	struct str free_token = token_of(&w, "{'spec':{}}");
 	struct str pod_token = token_of(&w, "{'spec':{'boundObjectRef':{'kind':'Pod','apiVersion':'v1','name':'p'}}}");
 	CHECK(is_good(&w, free_token));
@@ -114,17 +131,20 @@ TEST(reviews_answer_as_requests_are_decided)
 	world_init(&w, 5);
 	struct user ann = user_named(&w, "ann", "devs");
 	const char *self = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-	const char *question = "{'spec':{'resourceAttributes':{'verb':'list','resource':'pods','namespace':'default'}}}";
+	const char *question =
+		"{'spec':{'resourceAttributes':{'verb':'list','resource':'pods','namespace':'default'}}}";
 	CHECK(json_is_true(ask(&w, "POST", self, question).body, "status.allowed"));
 	struct answer a = ask_as(&w, &ann, "POST", self, "application/json", question);
 	CHECK_INT(a.code, 201);
 	CHECK(!json_is_true(a.body, "status.allowed"));
 	a = ask(&w, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews",
-		"{'spec':{'user':'x','groups':['system:masters'],'nonResourceAttributes':{'verb':'get','path':'/metrics'}}}");
+		"{'spec':{'user':'x','groups':['system:masters'],'nonResourceAttributes':{'verb':'get','path':'/"
+		"metrics'}}}");
 	CHECK(json_is_true(a.body, "status.allowed"));
 	a = ask_as(&w, &ann, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "application/json", "{}");
 	CHECK_STR(json_str(a.body, "status.userInfo.username"), "ann");
-	a = ask_as(&w, &ann, "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "application/json", "{'spec':{'namespace':'default'}}");
+	a = ask_as(&w, &ann, "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "application/json",
+		   "{'spec':{'namespace':'default'}}");
 	CHECK(json_at(a.body, "status.resourceRules")->count > 0);
 	world_finish(&w);
 }
@@ -173,7 +193,8 @@ TEST(a_first_start_cut_anywhere_still_starts)
 		snprintf(path, sizeof(path), "/cut/pki/%s.pem", files[i]);
 		REQUIRE(file_remove(loop, path, &e) == 0);
 		CHECK_INT(pki_open(&p, loop, "/cut", NULL, 0, 0, &e), 0);
-		CHECK(x509_matches(buf_str(&p.server.certificate), buf_str(&p.server.key), buf_str(&p.authority.certificate)));
+		CHECK(x509_matches(buf_str(&p.server.certificate), buf_str(&p.server.key),
+				   buf_str(&p.authority.certificate)));
 		pki_finish(&p);
 	}
 	// once certificates are given out, a lost authority is an error, not a new one

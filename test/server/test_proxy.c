@@ -21,9 +21,7 @@ static void on_echo(void *arg, struct str data, const struct err *e)
 	duplex_write_str(a->stream, data);
 }
 
-static void on_drain(void *arg)
-{
-}
+static void on_drain(void *arg) {}
 
 static void on_request(void *arg, struct http_exchange *x)
 {
@@ -48,7 +46,8 @@ static void agent_init(struct agent *a, struct site *s)
 	struct str name = STR("n1");
 	*a = (struct agent){0};
 	REQUIRE(pki_issue_node(&s->pki, name, &name, 1, &pair, &e) == 0);
-	struct tls_config t = {.certificate = buf_str(&pair.certificate), .key = buf_str(&pair.key),
+	struct tls_config t = {.certificate = buf_str(&pair.certificate),
+			       .key = buf_str(&pair.key),
 			       .authorities = buf_str(&s->pki.authority.certificate)};
 	struct tls_context *tls = tls_context_server(&t, &e);
 	REQUIRE(tls != NULL);
@@ -63,14 +62,28 @@ static void agent_init(struct agent *a, struct site *s)
 
 static void make_pod(struct site *s, struct http_client *client, const char *node)
 {
-	CHECK_INT(site_ask(s, client, "POST", "/api/v1/nodes", arena_fmt(&s->arena, "{'metadata':{'name':'%s'}}", node).p).code, 201);
+	CHECK_INT(
+		site_ask(s, client, "POST", "/api/v1/nodes", arena_fmt(&s->arena, "{'metadata':{'name':'%s'}}", node).p)
+			.code,
+		201);
 	CHECK_INT(site_ask(s, client, "PUT", arena_fmt(&s->arena, "/api/v1/nodes/%s/status", node).p,
-			   arena_fmt(&s->arena, "{'metadata':{'name':'%s'},'status':{'addresses':[{'type':'InternalIP','address':'127.0.0.1'}],"
-				     "'daemonEndpoints':{'kubeletEndpoint':{'Port':10250}}}}", node).p).code, 200);
+			   arena_fmt(&s->arena,
+				     "{'metadata':{'name':'%s'},'status':{'addresses':[{'type':'InternalIP','address':'"
+				     "127.0.0.1'}],"
+				     "'daemonEndpoints':{'kubeletEndpoint':{'Port':10250}}}}",
+				     node)
+				   .p)
+			  .code,
+		  200);
 	site_ask(s, client, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
 	CHECK_INT(site_ask(s, client, "POST", "/api/v1/namespaces/default/pods",
-			   arena_fmt(&s->arena, "{'metadata':{'name':'p'},'spec':{'nodeName':'%s','containers':[{'name':'c','image':'x'}]}}",
-				     node).p).code, 201);
+			   arena_fmt(&s->arena,
+				     "{'metadata':{'name':'p'},'spec':{'nodeName':'%s','containers':[{'name':'c','"
+				     "image':'x'}]}}",
+				     node)
+				   .p)
+			  .code,
+		  201);
 }
 
 TEST(logs_come_from_the_node)
@@ -151,7 +164,8 @@ TEST(exec_is_handed_through)
 	make_pod(&s, client, "n1");
 	static const struct http_call_events events = {.on_end = on_session_end, .on_upgrade = on_session_upgrade};
 	struct http_header h[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("test")}};
-	struct http_call_request q = {.method = "POST", .target = STR(POD "/exec?command=ls&command=-l%20x&stdout=true&tty=false"),
+	struct http_call_request q = {.method = "POST",
+				      .target = STR(POD "/exec?command=ls&command=-l%20x&stdout=true&tty=false"),
 				      .headers = {h, 2}};
 	http_call_start(client, &q, &events, &x);
 	site_run_until(&s, &x.upgraded);

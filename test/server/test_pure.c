@@ -49,7 +49,8 @@ TEST(paths_of_resources)
 TEST(paths_that_no_name_can_have)
 {
 	static const char *const bad[] = {"/api/v1/namespaces/../secrets", "/api/v1/namespaces/a%2fb/pods",
-					  "/api/v1/namespaces/%00/pods", "/api/v1/namespaces/%zz/pods", "/api/v1/./pods"};
+					  "/api/v1/namespaces/%00/pods", "/api/v1/namespaces/%zz/pods",
+					  "/api/v1/./pods"};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -91,7 +92,8 @@ TEST(shapes_are_negotiated_in_the_clients_order)
 {
 	CHECK_INT(shape(""), SHAPE_OBJECT);
 	CHECK_INT(shape("*/*"), SHAPE_OBJECT);
-	CHECK_INT(shape("application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"),
+	CHECK_INT(shape("application/json;as=Table;v=v1;g=meta.k8s.io,application/"
+			"json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"),
 		  SHAPE_TABLE);
 	CHECK_INT(shape("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"), SHAPE_OBJECT);
 	CHECK_INT(shape("application/vnd.kubernetes.protobuf,application/json"), SHAPE_OBJECT);
@@ -103,8 +105,9 @@ TEST(shapes_are_negotiated_in_the_clients_order)
 
 TEST(text_is_looked_into_without_parsing)
 {
-	struct str object = STR("{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"a\\\"}\",\"labels\":{\"k\":\"{[\"},"
-				"\"resourceVersion\":\"42\"},\"data\":{\"metadata\":1}}");
+	struct str object = STR(
+		"{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"a\\\"}\",\"labels\":{\"k\":\"{[\"},"
+		"\"resourceVersion\":\"42\"},\"data\":{\"metadata\":1}}");
 	struct str metadata, labels;
 	REQUIRE(shallow_get(object, "metadata", &metadata));
 	REQUIRE(shallow_get(metadata, "labels", &labels));
@@ -130,7 +133,9 @@ TEST(token_files)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct token_file f;
 	token_file_init(&f);
-	CHECK_INT(token_file_read(&f, STR("# people\nt1,ann,7,\"devs,ops\"\nt2,bob,8\n\n\"t,3\",\"c\"\"c\",9,one\n"), &e), 0);
+	CHECK_INT(
+		token_file_read(&f, STR("# people\nt1,ann,7,\"devs,ops\"\nt2,bob,8\n\n\"t,3\",\"c\"\"c\",9,one\n"), &e),
+		0);
 	const struct user *ann = token_file_find(&f, STR("t1"));
 	REQUIRE(ann != NULL);
 	CHECK(user_in_group(ann, "devs") && user_in_group(ann, "ops") && user_in_group(ann, "system:authenticated"));
@@ -161,7 +166,8 @@ TEST(options_of_writes_and_deletions)
 	CHECK_INT(write_options_of(&q, &w, &e), -1);
 	CHECK_INT(e.reason, ERR_INVALID);
 	query_parse(&a, STR(""), &q, &f);
-	REQUIRE(json_parse(&a, STR("{\"orphanDependents\":true,\"propagationPolicy\":\"Foreground\"}"), NULL, &body, &f) == 0);
+	REQUIRE(json_parse(&a, STR("{\"orphanDependents\":true,\"propagationPolicy\":\"Foreground\"}"), NULL, &body,
+			   &f) == 0);
 	CHECK_INT(delete_options_of(&q, body, &d, &f), -1);
 	REQUIRE(json_parse(&a, STR("{\"gracePeriodSeconds\":-1,\"dryRun\":[\"All\"]}"), NULL, &body, &g) == 0);
 	CHECK_INT(delete_options_of(&q, body, &d, &g), 0);

@@ -38,7 +38,8 @@ TEST(create_get_update_delete)
 	CHECK_INT(a.code, 200);
 	CHECK_STR(json_str(a.body, "data.k"), "v");
 	CHECK(!str_eq(json_str(a.body, "metadata.resourceVersion"), revision));
-	a = ask(&w, "PUT", MAPS "/a", arena_fmt(&w.arena, "{'metadata':{'name':'a','resourceVersion':'%.*s'}}", STR_FMT(revision)).p);
+	a = ask(&w, "PUT", MAPS "/a",
+		arena_fmt(&w.arena, "{'metadata':{'name':'a','resourceVersion':'%.*s'}}", STR_FMT(revision)).p);
 	CHECK_INT(a.code, 409);
 	CHECK_STR(json_str(a.body, "reason"), "Conflict");
 	CHECK_INT(ask(&w, "DELETE", MAPS "/a", NULL).code, 200);
@@ -52,7 +53,8 @@ TEST(an_update_without_a_change_leaves_the_revision)
 	world_init(&w, 3);
 	struct answer made = make_map(&w, "a", "'x':'y'");
 	int64_t before = store_cluster_revision(w.cluster);
-	struct answer same = ask_patch(&w, MAPS "/a", "application/merge-patch+json", "{'metadata':{'labels':{'x':'y'}}}");
+	struct answer same = ask_patch(&w, MAPS "/a", "application/merge-patch+json",
+				       "{'metadata':{'labels':{'x':'y'}}}");
 	CHECK_INT(same.code, 200);
 	CHECK(str_eq(json_str(same.body, "metadata.resourceVersion"), json_str(made.body, "metadata.resourceVersion")));
 	CHECK_INT(store_cluster_revision(w.cluster), before);
@@ -125,8 +127,11 @@ TEST(racing_services_never_share_an_address)
 	const char *services = "/api/v1/namespaces/default/services";
 	for (int i = 0; i < 8; i++) {
 		struct world *at = i % 2 ? &other : &w;
-		struct str body = arena_fmt(&at->arena, "{'metadata':{'name':'s%d'},'spec':{'type':'NodePort','clusterIP':'10.96.7.7',"
-					    "'ports':[{'port':80}]}}", i);
+		struct str body = arena_fmt(
+			&at->arena,
+			"{'metadata':{'name':'s%d'},'spec':{'type':'NodePort','clusterIP':'10.96.7.7',"
+			"'ports':[{'port':80}]}}",
+			i);
 		all[i] = ask_later(at, "POST", services, "application/json", body.p);
 	}
 	int made = 0, invalid = 0;
@@ -146,32 +151,48 @@ TEST(addresses_are_freed_with_their_service)
 {
 	struct world w;
 	world_init(&w, 8);
-	const char *body = "{'metadata':{'name':'s'},'spec':{'type':'NodePort','clusterIP':'10.96.7.7','ports':[{'port':80,'nodePort':30080}]}}";
+	const char *body = "{'metadata':{'name':'s'},'spec':{'type':'NodePort','clusterIP':'10.96.7.7','ports':[{'port'"
+			   ":80,'nodePort':30080}]}}";
 	const char *services = "/api/v1/namespaces/default/services";
 	CHECK_INT(ask(&w, "POST", services, body).code, 201);
-	struct answer clash = ask(&w, "POST", services,
-				  "{'metadata':{'name':'t'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}");
+	struct answer clash = ask(
+		&w, "POST", services,
+		"{'metadata':{'name':'t'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}");
 	CHECK_INT(clash.code, 422);
 	CHECK_STR(json_str(clash.body, "details.causes.0.field"), "spec.ports[0].nodePort");
 	CHECK_INT(ask(&w, "DELETE", "/api/v1/namespaces/default/services/s", NULL).code, 200);
 	CHECK_INT(ask(&w, "POST", services, body).code, 201);
 	// becoming headless is not possible, becoming ClusterIP lets the port go
 	CHECK_INT(ask_patch(&w, "/api/v1/namespaces/default/services/s", "application/merge-patch+json",
-			    "{'spec':{'type':'ClusterIP','ports':[{'port':80,'nodePort':null}]}}").code, 200);
+			    "{'spec':{'type':'ClusterIP','ports':[{'port':80,'nodePort':null}]}}")
+			  .code,
+		  200);
 	CHECK_INT(ask(&w, "POST", services,
-		      "{'metadata':{'name':'t'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}").code, 201);
+		      "{'metadata':{'name':'t'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}")
+			  .code,
+		  201);
 	CHECK_INT(ask(&w, "DELETE", services, NULL).code, 200);
 	CHECK_INT(ask(&w, "POST", services, body).code, 201);
 	// becoming a name lets go of everything
 	CHECK_INT(ask_patch(&w, "/api/v1/namespaces/default/services/s", "application/merge-patch+json",
-			    "{'spec':{'type':'ExternalName','externalName':'example.test','clusterIP':null,'clusterIPs':null,"
-			    "'ports':null}}").code, 200);
+			    "{'spec':{'type':'ExternalName','externalName':'example.test','clusterIP':null,'clusterIPs'"
+			    ":null,"
+			    "'ports':null}}")
+			  .code,
+		  200);
 	CHECK_INT(ask(&w, "POST", services,
-		      "{'metadata':{'name':'u'},'spec':{'type':'NodePort','clusterIP':'10.96.7.7','ports':[{'port':80,'nodePort':30080}]}}").code, 201);
+		      "{'metadata':{'name':'u'},'spec':{'type':'NodePort','clusterIP':'10.96.7.7','ports':[{'port':80,'"
+		      "nodePort':30080}]}}")
+			  .code,
+		  201);
 	CHECK_INT(ask_patch(&w, "/api/v1/namespaces/default/services/u", "application/merge-patch+json",
-			    "{'spec':{'type':'ClusterIP'}}").code, 200); // the port is left out by itself
+			    "{'spec':{'type':'ClusterIP'}}")
+			  .code,
+		  200); // the port is left out by itself
 	CHECK_INT(ask(&w, "POST", services,
-		      "{'metadata':{'name':'v'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}").code, 201);
+		      "{'metadata':{'name':'v'},'spec':{'type':'NodePort','ports':[{'port':80,'nodePort':30080}]}}")
+			  .code,
+		  201);
 	world_finish(&w);
 }
 
@@ -186,7 +207,8 @@ TEST(pages_stay_at_their_revision)
 	CHECK_INT(json_i64(a.body, "metadata.remainingItemCount", 0), 6);
 	ask(&w, "DELETE", MAPS "/m7", NULL);
 	make_map(&w, "m77", "");
-	struct str next = arena_fmt(&w.arena, MAPS "?limit=4&continue=%.*s", STR_FMT(json_str(a.body, "metadata.continue")));
+	struct str next = arena_fmt(&w.arena, MAPS "?limit=4&continue=%.*s",
+				    STR_FMT(json_str(a.body, "metadata.continue")));
 	struct answer b = ask(&w, "GET", next.p, NULL);
 	CHECK_INT(json_get(b.body, STR("items"))->count, 4);
 	CHECK_STR(json_str(b.body, "items.3.metadata.name"), "m7");
@@ -209,7 +231,10 @@ TEST(lists_select_by_labels_and_fields)
 	CHECK_INT(json_get(ask(&w, "GET", MAPS "?labelSelector=app", NULL).body, STR("items"))->count, 2);
 	CHECK_INT(json_get(ask(&w, "GET", MAPS "?labelSelector=!app", NULL).body, STR("items"))->count, 1);
 	CHECK_INT(json_get(ask(&w, "GET", MAPS "?fieldSelector=metadata.name%3Db", NULL).body, STR("items"))->count, 1);
-	CHECK_INT(json_get(ask(&w, "GET", "/api/v1/configmaps?fieldSelector=metadata.name%3Db", NULL).body, STR("items"))->count, 1);
+	CHECK_INT(
+		json_get(ask(&w, "GET", "/api/v1/configmaps?fieldSelector=metadata.name%3Db", NULL).body, STR("items"))
+			->count,
+		1);
 	CHECK_INT(ask(&w, "GET", MAPS "?fieldSelector=data.k%3Db", NULL).code, 400);
 	CHECK_INT(ask(&w, "GET", MAPS "?labelSelector=%3D%3D", NULL).code, 400);
 	world_finish(&w);
@@ -238,7 +263,8 @@ TEST(finalizers_hold_an_object_back)
 	CHECK_INT(a.code, 200);
 	CHECK(json_str(a.body, "metadata.deletionTimestamp").n > 0);
 	CHECK_INT(ask(&w, "GET", MAPS "/f", NULL).code, 200);
-	CHECK_INT(ask_patch(&w, MAPS "/f", "application/merge-patch+json", "{'metadata':{'finalizers':null}}").code, 200);
+	CHECK_INT(ask_patch(&w, MAPS "/f", "application/merge-patch+json", "{'metadata':{'finalizers':null}}").code,
+		  200);
 	CHECK_INT(ask(&w, "GET", MAPS "/f", NULL).code, 404);
 	ask(&w, "POST", MAPS, "{'metadata':{'name':'g'}}");
 	a = ask(&w, "DELETE", MAPS "/g", "{'propagationPolicy':'Foreground'}");
@@ -252,7 +278,8 @@ TEST(finalizers_hold_an_object_back)
 static void make_pod(struct world *w, const char *name, const char *node)
 {
 	ask(w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
-	struct str body = arena_fmt(&w->arena, "{'metadata':{'name':'%s'},'spec':{'containers':[{'name':'c','image':'x'}]}}", name);
+	struct str body = arena_fmt(
+		&w->arena, "{'metadata':{'name':'%s'},'spec':{'containers':[{'name':'c','image':'x'}]}}", name);
 	CHECK_INT(ask(w, "POST", PODS, body.p).code, 201);
 	if (!node)
 		return;
@@ -266,12 +293,15 @@ TEST(pods_get_account_token_tolerations_and_priority)
 {
 	struct world w;
 	world_init(&w, 13);
-	CHECK_INT(ask(&w, "POST", PODS, "{'metadata':{'name':'p'},'spec':{'containers':[{'name':'c','image':'x'}]}}").code, 403);
+	CHECK_INT(ask(&w, "POST", PODS, "{'metadata':{'name':'p'},'spec':{'containers':[{'name':'c','image':'x'}]}}")
+			  .code,
+		  403);
 	make_pod(&w, "p", NULL);
 	struct json *pod = ask(&w, "GET", PODS "/p", NULL).body;
 	CHECK_STR(json_str(pod, "spec.serviceAccountName"), "default");
 	CHECK(str_starts(json_str(pod, "spec.volumes.0.name"), STR("kube-api-access-")));
-	CHECK_STR(json_str(pod, "spec.containers.0.volumeMounts.0.mountPath"), "/var/run/secrets/kubernetes.io/serviceaccount");
+	CHECK_STR(json_str(pod, "spec.containers.0.volumeMounts.0.mountPath"),
+		  "/var/run/secrets/kubernetes.io/serviceaccount");
 	CHECK_INT(json_at(pod, "spec.tolerations")->count, 2);
 	CHECK_STR(json_str(pod, "spec.preemptionPolicy"), "PreemptLowerPriority");
 	world_finish(&w);
@@ -304,7 +334,8 @@ TEST(preconditions_are_kept)
 	CHECK_INT(ask(&w, "DELETE", MAPS "/a", "{'preconditions':{'uid':'wrong'}}").code, 409);
 	CHECK_INT(ask(&w, "DELETE", MAPS "/a", "{'preconditions':{'resourceVersion':'1'}}").code, 409);
 	CHECK_INT(ask(&w, "PUT", MAPS "/a", "{'metadata':{'name':'a','uid':'wrong'}}").code, 409);
-	struct str right = arena_fmt(&w.arena, "{'preconditions':{'uid':'%.*s'}}", STR_FMT(json_str(a.body, "metadata.uid")));
+	struct str right = arena_fmt(&w.arena, "{'preconditions':{'uid':'%.*s'}}",
+				     STR_FMT(json_str(a.body, "metadata.uid")));
 	CHECK_INT(ask(&w, "DELETE", MAPS "/a", right.p).code, 200);
 	world_finish(&w);
 }
@@ -356,8 +387,11 @@ TEST(scale_writes_replicas)
 	struct world w;
 	world_init(&w, 19);
 	const char *deployments = "/apis/apps/v1/namespaces/default/deployments";
-	CHECK_INT(ask(&w, "POST", deployments, "{'metadata':{'name':'d'},'spec':{'selector':{'matchLabels':{'a':'b'}},'template':{"
-		      "'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'x'}]}}}}").code, 201);
+	CHECK_INT(ask(&w, "POST", deployments,
+		      "{'metadata':{'name':'d'},'spec':{'selector':{'matchLabels':{'a':'b'}},'template':{"
+		      "'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'x'}]}}}}")
+			  .code,
+		  201);
 	const char *scale = "/apis/apps/v1/namespaces/default/deployments/d/scale";
 	struct answer a = ask(&w, "GET", scale, NULL);
 	CHECK_INT(json_i64(a.body, "spec.replicas", 0), 1);
@@ -374,10 +408,12 @@ TEST(events_are_one_thing_in_two_groups)
 {
 	struct world w;
 	world_init(&w, 20);
-	const char *core = "/api/v1/namespaces/default/events", *newer = "/apis/events.k8s.io/v1/namespaces/default/events";
+	const char *core = "/api/v1/namespaces/default/events",
+		   *newer = "/apis/events.k8s.io/v1/namespaces/default/events";
 	struct pending *p = ask_later(&w, "GET", arena_fmt(&w.arena, "%s?watch=true", newer).p, "", NULL);
 	struct answer a = ask(&w, "POST", core,
-			      "{'metadata':{'name':'e'},'involvedObject':{'kind':'Pod','namespace':'default','name':'p'},'reason':'R',"
+			      "{'metadata':{'name':'e'},'involvedObject':{'kind':'Pod','namespace':'default','name':'p'"
+			      "},'reason':'R',"
 			      "'message':'M','type':'Normal','count':2,'source':{'component':'c'}}");
 	CHECK_INT(a.code, 201);
 	a = ask(&w, "GET", arena_fmt(&w.arena, "%s/e", newer).p, NULL);

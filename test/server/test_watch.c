@@ -66,7 +66,8 @@ TEST(a_watch_from_a_revision_misses_nothing)
 	struct answer list = ask(&w, "GET", MAPS, NULL);
 	make_map(&w, "b", "");
 	make_map(&w, "c", "");
-	struct str query = arena_fmt(&w.arena, "resourceVersion=%.*s", STR_FMT(json_str(list.body, "metadata.resourceVersion")));
+	struct str query = arena_fmt(&w.arena, "resourceVersion=%.*s",
+				     STR_FMT(json_str(list.body, "metadata.resourceVersion")));
 	struct pending *p = watch(&w, query.p);
 	watch_until(p, 2);
 	CHECK_STR(watch_event(p, 0), "ADDED b");
@@ -80,7 +81,8 @@ TEST(streaming_lists_end_with_a_bookmark)
 	struct world w;
 	world_init(&w, 4);
 	make_map(&w, "a", "");
-	struct pending *p = watch(&w, "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+	struct pending *p = watch(&w,
+				  "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
 	watch_until(p, 2);
 	CHECK_STR(watch_event(p, 0), "ADDED a");
 	struct json *bookmark = json_index(p->events, 1);

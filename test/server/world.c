@@ -86,7 +86,8 @@ static void on_piece(void *arg, struct blob *piece)
 	struct json *line;
 	buf_add(&p->text, blob_str(piece));
 	struct arena *a = &p->world->arena;
-	if (str_starts(blob_str(piece), STR("{\"type\":")) && json_parse(a, arena_str(a, blob_str(piece)), NULL, &line, &e) == 0)
+	if (str_starts(blob_str(piece), STR("{\"type\":")) &&
+	    json_parse(a, arena_str(a, blob_str(piece)), NULL, &line, &e) == 0)
 		json_push(p->events, line);
 }
 

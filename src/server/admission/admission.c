@@ -5,12 +5,8 @@ static const struct {
 	admission_plugin *run;
 	bool decides_only; // does not fill in anything
 } plugins[] = {
-	{admit_namespace_lifecycle, true},
-	{admit_service_account, false},
-	{admit_default_tolerations, false},
-	{admit_priority, false},
-	{admit_node_taints, false},
-	{admit_service_addresses, false},
+	{admit_namespace_lifecycle, true}, {admit_service_account, false}, {admit_default_tolerations, false},
+	{admit_priority, false},	   {admit_node_taints, false},	   {admit_service_addresses, false},
 };
 
 int admission_run(struct admission *a, struct err *e)
@@ -21,7 +17,8 @@ int admission_run(struct admission *a, struct err *e)
 	return 0;
 }
 
-int op_list_add(struct op_list *l, enum store_action action, struct str key, int64_t expect, struct str value, struct err *e)
+int op_list_add(struct op_list *l, enum store_action action, struct str key, int64_t expect, struct str value,
+		struct err *e)
 {
 	if (l->count == ARRAY_LEN(l->list))
 		return err_set(e, ERR_INVALID, "the object needs more than %zu keys at once", ARRAY_LEN(l->list));

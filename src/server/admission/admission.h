@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What looks at a write between decoding and validation: may fill in fields, refuse, or add keys that must change in the
-// same transaction. Each plugin is a file of its own; admission.c runs them in order.
+// What looks at a write between decoding and validation: may fill in fields, refuse, or add keys that must change in
+// the same transaction. Each plugin is a file of its own; admission.c runs them in order.
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H
 
@@ -26,7 +26,8 @@ struct op_list {
 	size_t count;
 	bool chosen_by_us; // a clash is not the client's fault: choose again
 };
-int op_list_add(struct op_list *l, enum store_action action, struct str key, int64_t expect, struct str value, struct err *e);
+int op_list_add(struct op_list *l, enum store_action action, struct str key, int64_t expect, struct str value,
+		struct err *e);
 
 typedef int admission_plugin(struct admission *a, struct err *e);
 

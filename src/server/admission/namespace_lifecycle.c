@@ -15,7 +15,8 @@ static int refuse_deletion(struct admission *a, struct err *e)
 	static const char *const immortal[] = {"default", "kube-system", "kube-public"};
 	for (size_t i = 0; i < ARRAY_LEN(immortal); i++)
 		if (str_is(a->name, immortal[i]))
-			return err_set(e, ERR_FORBIDDEN, "namespaces \"%s\" is forbidden: this namespace may not be deleted",
+			return err_set(e, ERR_FORBIDDEN,
+				       "namespaces \"%s\" is forbidden: this namespace may not be deleted",
 				       immortal[i]);
 	return 0;
 }
@@ -28,9 +29,11 @@ static int refuse_terminating(struct admission *a, struct err *e)
 	e->reason = ERR_FORBIDDEN;
 	free(e->text);
 	e->text = mem_strdup(arena_fmt(a->call->arena,
-				       "%.*s \"%.*s\" is forbidden: unable to create new content in namespace %.*s because it is being terminated",
+				       "%.*s \"%.*s\" is forbidden: unable to create new content in namespace %.*s "
+				       "because it is being terminated",
 				       STR_FMT(status_resource_text(a->call->arena, a->resource)), STR_FMT(name),
-				       STR_FMT(a->namespace)).p);
+				       STR_FMT(a->namespace))
+				     .p);
 	return -1;
 }
 

@@ -12,7 +12,8 @@ static const struct {
 	{"system-node-critical", 2000001000},
 };
 
-struct class {
+struct class
+{
 	struct str name; // empty: none
 	int64_t value;
 	struct str preemption;
@@ -74,7 +75,9 @@ static int find_class(struct admission *a, struct str name, struct class *out, s
 
 static int refuse(struct admission *a, const char *what, struct err *e)
 {
-	return err_set(e, ERR_FORBIDDEN, "pods \"%.*s\" is forbidden: the %s of a pod is computed from its PriorityClass: it must not be another one",
+	return err_set(e, ERR_FORBIDDEN,
+		       "pods \"%.*s\" is forbidden: the %s of a pod is computed from its PriorityClass: it must not be "
+		       "another one",
 		       STR_FMT(json_str(a->object, "metadata.name")), what);
 }
 

@@ -81,7 +81,8 @@ static bool wants_token(const struct json *spec, const struct json *account)
 
 static int refuse(struct admission *a, const char *why, struct err *e)
 {
-	return err_set(e, ERR_FORBIDDEN, "pods \"%.*s\" is forbidden: %s", STR_FMT(json_str(a->object, "metadata.name")), why);
+	return err_set(e, ERR_FORBIDDEN, "pods \"%.*s\" is forbidden: %s",
+		       STR_FMT(json_str(a->object, "metadata.name")), why);
 }
 
 // A pod that a node runs by itself and only shows: it may not reach into the cluster's objects.
@@ -111,8 +112,12 @@ int admit_service_account(struct admission *a, struct err *e)
 	const struct api_resource *accounts = api_resource_find(STR(""), STR("v1"), STR("serviceaccounts"));
 	struct store_item item;
 	if (!store_get(a->snapshot, object_key(arena, accounts, a->namespace, name), &item))
-		return refuse(a, arena_fmt(arena, "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
-					   STR_FMT(a->namespace), STR_FMT(name), STR_FMT(name)).p, e);
+		return refuse(a,
+			      arena_fmt(arena,
+					"error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
+					STR_FMT(a->namespace), STR_FMT(name), STR_FMT(name))
+				      .p,
+			      e);
 	struct json *account = object_parse(arena, item.value);
 	if (wants_token(spec, account))
 		add_token(a, spec);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Service's cluster IP and node ports. Each is a key of its own (alloc/ip/10.96.1.2, alloc/port/30080) that is made and
-// dropped in the transaction of its Service, so that two Services never hold the same one. Addresses that the client
-// did not name are chosen at random; where such a choice loses a race it is made again.
+// A Service's cluster IP and node ports. Each is a key of its own (alloc/ip/10.96.1.2, alloc/port/30080) that is made
+// and dropped in the transaction of its Service, so that two Services never hold the same one. Addresses that the
+// client did not name are chosen at random; where such a choice loses a race it is made again.
 #include "server/admission/admission.h"
 #include "server/state.h"
 
@@ -98,8 +98,8 @@ static bool is_own_port(const struct json *old_spec, int64_t port)
 
 static int refuse_ip(struct str ip, const char *why, struct err *e)
 {
-	err_cause(e, STR("spec.clusterIPs"), "FieldValueInvalid", "Invalid value: [\"%.*s\"]: failed to allocate IP: %s",
-		  STR_FMT(ip), why);
+	err_cause(e, STR("spec.clusterIPs"), "FieldValueInvalid",
+		  "Invalid value: [\"%.*s\"]: failed to allocate IP: %s", STR_FMT(ip), why);
 	return -1;
 }
 
@@ -180,8 +180,8 @@ static int choose_port(struct allocation *w, int64_t *out, struct err *e)
 }
 
 // One port for the Service: a given one is checked, a missing one chosen. Ports that its own entries share are fine.
-static int allocate_port(struct allocation *w, struct json *holder, const char *key, struct str field, const struct json *old_spec,
-			 struct err *e)
+static int allocate_port(struct allocation *w, struct json *holder, const char *key, struct str field,
+			 const struct json *old_spec, struct err *e)
 {
 	int64_t port = json_i64(holder, key, 0);
 	if (port && is_own_port(old_spec, port))
@@ -266,7 +266,8 @@ static int release_port(struct arena *a, const struct json *spec, int64_t port, 
 }
 
 // Drops what `old_spec` holds and `spec` (NULL: nothing) no longer does.
-static int release(struct arena *a, const struct json *old_spec, const struct json *spec, struct op_list *ops, struct err *e)
+static int release(struct arena *a, const struct json *old_spec, const struct json *spec, struct op_list *ops,
+		   struct err *e)
 {
 	struct str ip = json_str(old_spec, "clusterIP");
 	uint32_t value;
@@ -293,8 +294,9 @@ static void default_families(struct allocation *w, bool is_new)
 	if (!wants_ip(w->spec))
 		return;
 	struct json *families = json_get(w->spec, STR("ipFamilies"));
-	bool open = is_new && json_str_is(w->spec, "clusterIP", "None") && !json_first(json_get(w->spec, STR("selector"))) &&
-		    !json_first(families) && !json_get(w->spec, STR("ipFamilyPolicy"));
+	bool open = is_new && json_str_is(w->spec, "clusterIP", "None") &&
+		    !json_first(json_get(w->spec, STR("selector"))) && !json_first(families) &&
+		    !json_get(w->spec, STR("ipFamilyPolicy"));
 	if (!json_first(families)) {
 		families = json_put(w->spec, "ipFamilies", json_array(w->arena));
 		json_push(families, json_string(w->arena, STR("IPv4")));
@@ -314,8 +316,8 @@ static bool is_known_type(const struct json *spec)
 int admit_service_addresses(struct admission *a, struct err *e)
 {
 	struct json *spec = json_at(a->object, "spec");
-	if (!str_is(a->resource->plural, "services") || !str_empty(a->subresource) || a->operation == OPERATION_DELETE ||
-	    !spec || spec->type != JSON_OBJECT || !is_known_type(spec))
+	if (!str_is(a->resource->plural, "services") || !str_empty(a->subresource) ||
+	    a->operation == OPERATION_DELETE || !spec || spec->type != JSON_OBJECT || !is_known_type(spec))
 		return 0;
 	struct arena *arena = a->call->arena;
 	struct allocation w = {.a = a, .arena = arena, .server = a->call->server, .spec = spec};

@@ -46,8 +46,8 @@ static bool has_audience(const struct json *audiences, struct str wanted)
 	return false;
 }
 
-int authenticate_token(struct call *c, struct str token, const struct json *audiences, struct user *out, struct json **accepted,
-		       struct err *e)
+int authenticate_token(struct call *c, struct str token, const struct json *audiences, struct user *out,
+		       struct json **accepted, struct err *e)
 {
 	struct authenticator *a = c->server->authenticator;
 	struct json *own = json_array(c->arena);

@@ -19,7 +19,8 @@ static bool may(struct call *c, const char *group, const char *resource, struct 
 
 static int refuse(struct err *e, const char *what, struct str name)
 {
-	return err_set(e, ERR_FORBIDDEN, "%s \"%.*s\" is forbidden: this user may not impersonate it", what, STR_FMT(name));
+	return err_set(e, ERR_FORBIDDEN, "%s \"%.*s\" is forbidden: this user may not impersonate it", what,
+		       STR_FMT(name));
 }
 
 static struct json *extra_of(struct call *c)
@@ -49,7 +50,8 @@ int impersonate(struct call *c, struct err *e)
 			groups[count++] = c->headers.list[i].value;
 	if (str_empty(name)) {
 		if (count || !str_empty(uid))
-			return err_set(e, ERR_BAD_REQUEST, "impersonating groups or a uid without a user is not possible");
+			return err_set(e, ERR_BAD_REQUEST,
+				       "impersonating groups or a uid without a user is not possible");
 		return 0;
 	}
 	if (!may(c, "", "users", name))

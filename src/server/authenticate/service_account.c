@@ -72,7 +72,8 @@ static const struct json *checked_claims(struct call *c, struct str token, struc
 }
 
 // Whether the object that a claim names lives, with that uid.
-static bool lives(struct call *c, struct store_snapshot *s, const char *plural, struct str namespace, const struct json *ref)
+static bool lives(struct call *c, struct store_snapshot *s, const char *plural, struct str namespace,
+		  const struct json *ref)
 {
 	const struct api_resource *r = api_resource_find(STR(""), STR("v1"), str_of(plural));
 	struct str name = json_str(ref, "name"), uid = json_str(ref, "uid");
@@ -124,12 +125,15 @@ static struct user user_of(struct arena *a, const struct json *claims)
 {
 	const struct json *k = json_get(claims, STR("kubernetes.io"));
 	struct str namespace = json_str(k, "namespace");
-	struct str groups[] = {STR("system:serviceaccounts"), arena_fmt(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)),
+	struct str groups[] = {STR("system:serviceaccounts"),
+			       arena_fmt(a, "system:serviceaccounts:%.*s", STR_FMT(namespace)),
 			       STR("system:authenticated")};
-	struct user u = user_make(a, json_str(claims, "sub"), json_str(k, "serviceaccount.uid"), groups, ARRAY_LEN(groups));
+	struct user u = user_make(a, json_str(claims, "sub"), json_str(k, "serviceaccount.uid"), groups,
+				  ARRAY_LEN(groups));
 	u.extra = json_object(a);
 	put_extra(a, u.extra, "authentication.kubernetes.io/credential-id",
-		  str_empty(json_str(claims, "jti")) ? STR_NONE : arena_fmt(a, "JTI=%.*s", STR_FMT(json_str(claims, "jti"))));
+		  str_empty(json_str(claims, "jti")) ? STR_NONE
+						     : arena_fmt(a, "JTI=%.*s", STR_FMT(json_str(claims, "jti"))));
 	put_extra(a, u.extra, "authentication.kubernetes.io/node-name", json_str(k, "node.name"));
 	put_extra(a, u.extra, "authentication.kubernetes.io/node-uid", json_str(k, "node.uid"));
 	put_extra(a, u.extra, "authentication.kubernetes.io/pod-name", json_str(k, "pod.name"));

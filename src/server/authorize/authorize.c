@@ -30,7 +30,8 @@ static bool is_self_review(const struct access *a)
 	if (!str_is(a->verb, "create"))
 		return false;
 	if (str_is(a->group, "authorization.k8s.io"))
-		return str_is(a->resource, "selfsubjectaccessreviews") || str_is(a->resource, "selfsubjectrulesreviews");
+		return str_is(a->resource, "selfsubjectaccessreviews") ||
+		       str_is(a->resource, "selfsubjectrulesreviews");
 	return str_is(a->group, "authentication.k8s.io") && str_is(a->resource, "selfsubjectreviews");
 }
 
@@ -81,9 +82,11 @@ int access_check(struct call *c, const struct access *a, struct err *e)
 		where = arena_fmt(c->arena, " in the namespace \"%.*s\"", STR_FMT(a->namespace));
 	if (!str_empty(a->name))
 		name = arena_fmt(c->arena, " \"%.*s\"", STR_FMT(a->name));
-	return err_set(e, ERR_FORBIDDEN, "%.*s%s%.*s%.*s is forbidden: User \"%.*s\" cannot %.*s resource \"%.*s\" in API group \"%.*s\"%.*s",
-		       STR_FMT(a->resource), str_empty(a->group) ? "" : ".", STR_FMT(a->group), STR_FMT(name), STR_FMT(who),
-		       STR_FMT(a->verb), STR_FMT(resource), STR_FMT(a->group), STR_FMT(where));
+	return err_set(
+		e, ERR_FORBIDDEN,
+		"%.*s%s%.*s%.*s is forbidden: User \"%.*s\" cannot %.*s resource \"%.*s\" in API group \"%.*s\"%.*s",
+		STR_FMT(a->resource), str_empty(a->group) ? "" : ".", STR_FMT(a->group), STR_FMT(name), STR_FMT(who),
+		STR_FMT(a->verb), STR_FMT(resource), STR_FMT(a->group), STR_FMT(where));
 }
 
 // ---- rules, told
@@ -96,7 +99,8 @@ static struct json *strings(struct arena *a, const char *const *list)
 	return array;
 }
 
-static void add_rule(struct arena *a, struct json *rules, const char *verb, const char *group, const char *const *resources)
+static void add_rule(struct arena *a, struct json *rules, const char *verb, const char *group,
+		     const char *const *resources)
 {
 	struct json *rule = json_push(rules, json_object(a));
 	json_put(rule, "verbs", strings(a, (const char *const[]){verb, NULL}));

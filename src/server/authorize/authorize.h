@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may do what. One decision for requests, impersonation and the review kinds. Until roles and bindings exist these
 // rules hold: the group system:masters and the system's own controllers may do everything; a node what a node needs
-// (node.c); everybody who is known may look at discovery, and ask about themselves; everybody at all at the server's health.
+// (node.c); everybody who is known may look at discovery, and ask about themselves; everybody at all at the server's
+// health.
 #ifndef SERVER_AUTHORIZE_H
 #define SERVER_AUTHORIZE_H
 

@@ -63,11 +63,13 @@ static int parse_aim(struct str text, struct aim *out, struct err *e)
 		out->port = second;
 	}
 	if (!str_is(out->scheme, "http"))
-		return err_set(e, ERR_BAD_REQUEST, "only http can be proxied to pods and services, not %.*s", STR_FMT(out->scheme));
+		return err_set(e, ERR_BAD_REQUEST, "only http can be proxied to pods and services, not %.*s",
+			       STR_FMT(out->scheme));
 	return 0;
 }
 
-static int find_pod(struct call *c, struct store_snapshot *s, const struct aim *aim, struct str *host, struct str *port, struct err *e)
+static int find_pod(struct call *c, struct store_snapshot *s, const struct aim *aim, struct str *host, struct str *port,
+		    struct err *e)
 {
 	struct store_item item;
 	if (!store_get(s, object_key(c->arena, c->route.resource, c->route.namespace, aim->name), &item))
@@ -116,22 +118,26 @@ static bool look_at_slice(void *arg, const struct store_item *item)
 	return true;
 }
 
-static int find_service(struct call *c, struct store_snapshot *s, const struct aim *aim, struct str *host, struct str *port,
-			struct err *e)
+static int find_service(struct call *c, struct store_snapshot *s, const struct aim *aim, struct str *host,
+			struct str *port, struct err *e)
 {
 	struct store_item item;
 	if (!store_get(s, object_key(c->arena, c->route.resource, c->route.namespace, aim->name), &item))
 		return status_not_found(e, c->route.resource, aim->name);
-	struct json *service = object_parse(c->arena, item.value), *ports = json_at(service, "spec.ports"), *chosen = NULL;
+	struct json *service = object_parse(c->arena, item.value), *ports = json_at(service, "spec.ports"),
+		    *chosen = NULL;
 	json_each(p, ports) {
 		struct str number = arena_fmt(c->arena, "%lld", (long long)json_i64(p, "port", 0));
-		if (!chosen && (str_empty(aim->port) || str_eq(aim->port, json_str(p, "name")) || str_eq(aim->port, number)))
+		if (!chosen &&
+		    (str_empty(aim->port) || str_eq(aim->port, json_str(p, "name")) || str_eq(aim->port, number)))
 			chosen = p;
 	}
-	const struct api_resource *slices = api_resource_find(STR("discovery.k8s.io"), STR("v1"), STR("endpointslices"));
+	const struct api_resource *slices = api_resource_find(STR("discovery.k8s.io"), STR("v1"),
+							      STR("endpointslices"));
 	struct search search = {.call = c, .service = aim->name, .port = json_str(chosen, "name")};
 	if (chosen && slices)
-		store_scan(s, collection_prefix(c->arena, slices, c->route.namespace), STR_NONE, look_at_slice, &search);
+		store_scan(s, collection_prefix(c->arena, slices, c->route.namespace), STR_NONE, look_at_slice,
+			   &search);
 	if (str_empty(search.host))
 		return err_set(e, ERR_UNAVAILABLE, "no endpoints available for service \"%.*s\"", STR_FMT(aim->name));
 	*host = search.host;
@@ -139,8 +145,8 @@ static int find_service(struct call *c, struct store_snapshot *s, const struct a
 	return 0;
 }
 
-static void proxy_to(struct call *c, int (*find)(struct call *, struct store_snapshot *, const struct aim *, struct str *,
-						 struct str *, struct err *))
+static void proxy_to(struct call *c, int (*find)(struct call *, struct store_snapshot *, const struct aim *,
+						 struct str *, struct str *, struct err *))
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct str host, port;

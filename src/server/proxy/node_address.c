@@ -4,7 +4,8 @@
 #include "server/respond.h"
 #include "server/verbs/verbs.h"
 
-int node_address_find(struct call *c, struct store_snapshot *s, struct str node, struct node_address *out, struct err *e)
+int node_address_find(struct call *c, struct store_snapshot *s, struct str node, struct node_address *out,
+		      struct err *e)
 {
 	const struct api_resource *nodes = api_resource_find(STR(""), STR("v1"), STR("nodes"));
 	struct store_item item;

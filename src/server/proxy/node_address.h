@@ -10,6 +10,7 @@ struct node_address {
 };
 
 // InternalIP and kubeletEndpoint port. ERR_NOT_FOUND, ERR_UNAVAILABLE where the node does not say.
-int node_address_find(struct call *c, struct store_snapshot *s, struct str node, struct node_address *out, struct err *e);
+int node_address_find(struct call *c, struct store_snapshot *s, struct str node, struct node_address *out,
+		      struct err *e);
 
 #endif

@@ -7,7 +7,7 @@
 
 struct node_clients {
 	struct worker *worker;
-	struct map clients; // by "https 10.0.0.1 10250 node-1"
+	struct map clients;	 // by "https 10.0.0.1 10250 node-1"
 	struct tls_context *tls; // which they use now
 };
 
@@ -47,7 +47,8 @@ static bool is_local(struct str host)
 	       str_starts(host, STR("fe80:")) || str_is(host, "0.0.0.0") || str_is(host, "::");
 }
 
-struct http_client *node_client(struct node_clients *n, struct str host, struct str port, struct str node, struct err *e)
+struct http_client *node_client(struct node_clients *n, struct str host, struct str port, struct str node,
+				struct err *e)
 {
 	bool tls = !str_empty(node);
 	struct arena scratch CLEAN_ARENA;

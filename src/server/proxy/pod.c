@@ -45,10 +45,12 @@ static int choose_container(struct call *c, const struct json *pod, struct str *
 		*out = asked;
 		if (has_container(pod, asked))
 			return 0;
-		return err_set(e, ERR_BAD_REQUEST, "container %.*s is not valid for pod %.*s", STR_FMT(asked), STR_FMT(c->route.name));
+		return err_set(e, ERR_BAD_REQUEST, "container %.*s is not valid for pod %.*s", STR_FMT(asked),
+			       STR_FMT(c->route.name));
 	}
 	const struct json *containers = json_at(pod, "spec.containers");
-	struct json *annotation = json_get(json_at(pod, "metadata.annotations"), STR("kubectl.kubernetes.io/default-container"));
+	struct json *annotation = json_get(json_at(pod, "metadata.annotations"),
+					   STR("kubectl.kubernetes.io/default-container"));
 	struct str by_default = annotation && annotation->type == JSON_STRING ? annotation->text : STR_NONE;
 	if (containers && containers->count == 1)
 		*out = arena_str(c->arena, json_str(containers, "0.name"));
@@ -75,7 +77,8 @@ static int locate(struct call *c, bool with_container, bool running, struct plac
 		if (with_container)
 			ok = choose_container(c, pod, &out->container, e);
 		if (ok == 0 && running && (str_is(phase, "Succeeded") || str_is(phase, "Failed")))
-			ok = err_set(e, ERR_BAD_REQUEST, "cannot exec into a container in a completed pod; current phase is %.*s",
+			ok = err_set(e, ERR_BAD_REQUEST,
+				     "cannot exec into a container in a completed pod; current phase is %.*s",
 				     STR_FMT(phase));
 		out->node = arena_str(c->arena, json_str(pod, "spec.nodeName"));
 	}
@@ -110,7 +113,8 @@ static void add_parameter(struct buf *out, const char *name, struct str value)
 	encode_url(out, value);
 }
 
-static struct str target_of(struct call *c, const char *what, const struct place *p, const struct option *options, size_t count)
+static struct str target_of(struct call *c, const char *what, const struct place *p, const struct option *options,
+			    size_t count)
 {
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
@@ -139,10 +143,12 @@ static void check_number(struct call *c, const char *name, int64_t least, struct
 	if (str_empty(text))
 		return;
 	if (str_to_i64(text, &value) < 0)
-		err_cause(e, str_of(name), "FieldValueInvalid", "Invalid value: \"%.*s\": must be a whole number", STR_FMT(text));
+		err_cause(e, str_of(name), "FieldValueInvalid", "Invalid value: \"%.*s\": must be a whole number",
+			  STR_FMT(text));
 	else if (value < least)
-		err_cause(e, str_of(name), "FieldValueInvalid", "Invalid value: %lld: must be greater than or equal to %lld",
-			  (long long)value, (long long)least);
+		err_cause(e, str_of(name), "FieldValueInvalid",
+			  "Invalid value: %lld: must be greater than or equal to %lld", (long long)value,
+			  (long long)least);
 }
 
 static int check_log_options(struct call *c, struct err *e)
@@ -163,9 +169,14 @@ static int check_log_options(struct call *c, struct err *e)
 void proxy_pod_log(struct call *c)
 {
 	static const struct option options[] = {
-		{"follow", "follow", false},		{"previous", "previous", false},     {"timestamps", "timestamps", false},
-		{"tailLines", "tailLines", false},	{"limitBytes", "limitBytes", false}, {"sinceTime", "sinceTime", false},
-		{"sinceSeconds", "sinceSeconds", false}, {"stream", "stream", false},
+		{"follow", "follow", false},
+		{"previous", "previous", false},
+		{"timestamps", "timestamps", false},
+		{"tailLines", "tailLines", false},
+		{"limitBytes", "limitBytes", false},
+		{"sinceTime", "sinceTime", false},
+		{"sinceSeconds", "sinceSeconds", false},
+		{"stream", "stream", false},
 	};
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct place p;
@@ -183,7 +194,8 @@ void proxy_pod_log(struct call *c)
 
 // ---- streams
 
-static void connect_pod(struct call *c, const char *what, bool with_container, const struct option *options, size_t count)
+static void connect_pod(struct call *c, const char *what, bool with_container, const struct option *options,
+			size_t count)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct place p;

@@ -17,14 +17,25 @@ struct relay {
 static bool passes(struct str name, bool upgrade)
 {
 	static const char *const kept_back[] = {
-		"Host", "Content-Length", "Transfer-Encoding", "Keep-Alive", "TE", "Trailer", "Date", "Authorization",
-		"Accept-Encoding", "Expect", "Proxy-Connection", "X-Forwarded-For",
+		"Host",
+		"Content-Length",
+		"Transfer-Encoding",
+		"Keep-Alive",
+		"TE",
+		"Trailer",
+		"Date",
+		"Authorization",
+		"Accept-Encoding",
+		"Expect",
+		"Proxy-Connection",
+		"X-Forwarded-For",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(kept_back); i++)
 		if (str_eq_nocase(name, str_of(kept_back[i])))
 			return false;
 	struct str impersonate = STR("Impersonate-"), remote = STR("X-Remote-");
-	if (str_eq_nocase(str_sub(name, 0, impersonate.n), impersonate) || str_eq_nocase(str_sub(name, 0, remote.n), remote))
+	if (str_eq_nocase(str_sub(name, 0, impersonate.n), impersonate) ||
+	    str_eq_nocase(str_sub(name, 0, remote.n), remote))
 		return false;
 	bool of_upgrade = str_eq_nocase(name, STR("Connection")) || str_eq_nocase(name, STR("Upgrade"));
 	return upgrade || !of_upgrade;
@@ -91,7 +102,8 @@ static void on_upgrade(void *arg, const struct http_head *head, struct duplex *f
 	struct http_header headers[HEADERS_MAX];
 	size_t n = 0;
 	for (size_t i = 0; i < head->headers.count && n < HEADERS_MAX; i++)
-		if (passes(head->headers.list[i].name, true) && !str_eq_nocase(head->headers.list[i].name, STR("Connection")))
+		if (passes(head->headers.list[i].name, true) &&
+		    !str_eq_nocase(head->headers.list[i].name, STR("Connection")))
 			headers[n++] = head->headers.list[i];
 	r->to = NULL;
 	c->code = 101;

@@ -16,7 +16,8 @@ static struct json *status_of(struct call *c, struct json *review)
 
 static struct access asked_access(const struct json *spec, const struct user *u)
 {
-	const struct json *r = json_get(spec, STR("resourceAttributes")), *p = json_get(spec, STR("nonResourceAttributes"));
+	const struct json *r = json_get(spec, STR("resourceAttributes")),
+			  *p = json_get(spec, STR("nonResourceAttributes"));
 	if (r)
 		return (struct access){.user = u,
 				       .is_resource = true,
@@ -32,7 +33,8 @@ static struct access asked_access(const struct json *spec, const struct user *u)
 
 static struct user asked_user(struct arena *a, const struct json *spec)
 {
-	struct user u = {.name = json_str(spec, "user"), .uid = json_str(spec, "uid"), .extra = json_get(spec, STR("extra"))};
+	struct user u = {
+		.name = json_str(spec, "user"), .uid = json_str(spec, "uid"), .extra = json_get(spec, STR("extra"))};
 	const struct json *groups = json_get(spec, STR("groups"));
 	struct str *list = ARENA_ARRAY(a, struct str, (groups ? groups->count : 0) + 1);
 	json_each(g, groups)
@@ -136,7 +138,8 @@ static int read_review(struct call *c, struct json **out, struct err *e)
 		return -1;
 	struct str namespace = json_str(*out, "metadata.namespace");
 	if (r->namespaced && !str_empty(namespace) && !str_eq(namespace, c->route.namespace))
-		return err_set(e, ERR_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+		return err_set(e, ERR_BAD_REQUEST,
+			       "the namespace of the provided object does not match the namespace sent on the request");
 	struct json *metadata = json_need_object(c->arena, *out, "metadata");
 	if (r->namespaced)
 		json_put_str(c->arena, metadata, "namespace", c->route.namespace);

@@ -18,7 +18,8 @@ static const struct api_resource *pods(void)
 static void merge(struct arena *a, struct json *pod, const struct json *body, const char *what)
 {
 	json_each(entry, json_get(json_get(body, STR("metadata")), str_of(what)))
-		json_set(json_need_object(a, json_need_object(a, pod, "metadata"), what), entry->key, json_clone(a, entry));
+		json_set(json_need_object(a, json_need_object(a, pod, "metadata"), what), entry->key,
+			 json_clone(a, entry));
 }
 
 static void set_scheduled(struct call *c, struct json *pod)
@@ -42,7 +43,8 @@ static void set_scheduled(struct call *c, struct json *pod)
 
 static int conflict(struct change *ch, struct err *e, const char *why)
 {
-	return err_set(e, ERR_CONFLICT, "Operation cannot be fulfilled on pods/binding \"%.*s\": %s", STR_FMT(ch->name), why);
+	return err_set(e, ERR_CONFLICT, "Operation cannot be fulfilled on pods/binding \"%.*s\": %s", STR_FMT(ch->name),
+		       why);
 }
 
 static int make(struct change *ch, const struct json *old, struct json **now, struct err *e)
@@ -55,7 +57,8 @@ static int make(struct change *ch, const struct json *old, struct json **now, st
 	if (json_at(old, "metadata.deletionTimestamp"))
 		return conflict(ch, e, "the pod is being deleted, and cannot be assigned to a host");
 	if (!str_empty(node))
-		return conflict(ch, e, arena_fmt(c->arena, "the pod is already assigned to node \"%.*s\"", STR_FMT(node)).p);
+		return conflict(ch, e,
+				arena_fmt(c->arena, "the pod is already assigned to node \"%.*s\"", STR_FMT(node)).p);
 	if (json_first(json_at(old, "spec.schedulingGates")))
 		return conflict(ch, e, "the pod has scheduling gates");
 	*now = json_clone(c->arena, old);

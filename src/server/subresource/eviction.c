@@ -55,7 +55,9 @@ static int ask_budgets(struct call *c, struct store_snapshot *snapshot, const st
 		return 0;
 	struct str name = json_str(s.budget, "metadata.name");
 	if (s.count > 1)
-		return err_set(e, ERR_INTERNAL, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+		return err_set(e, ERR_INTERNAL,
+			       "This pod has more than one PodDisruptionBudget, which the eviction subresource does "
+			       "not support.");
 	if (json_i64(s.budget, "status.observedGeneration", 0) < json_i64(s.budget, "metadata.generation", 0))
 		return refuse(e, name, "is still being processed by the server.");
 	if (json_i64(s.budget, "status.disruptionsAllowed", 0) <= 0)
@@ -93,7 +95,8 @@ void eviction_create(struct call *c)
 	struct delete_options o;
 	struct store_item item;
 	struct store_snapshot *snapshot = store_snapshot(c->server->store);
-	bool found = store_get(snapshot, object_key(c->arena, c->route.resource, c->route.namespace, c->route.name), &item);
+	bool found = store_get(snapshot, object_key(c->arena, c->route.resource, c->route.namespace, c->route.name),
+			       &item);
 	int ok = read_options(c, &o, &e);
 	if (ok == 0 && !found)
 		ok = status_not_found(&e, c->route.resource, c->route.name);

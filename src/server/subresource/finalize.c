@@ -34,11 +34,13 @@ void finalize_update(struct call *c)
 	struct finalization *f = ARENA_NEW(c->arena, struct finalization);
 	struct write_options options;
 	const struct api_resource *r = c->route.resource;
-	if (write_options_of(&c->query, &options, &e) < 0 || decode_body(c, r->type, r, options.strictness, &f->body, &e) < 0 ||
+	if (write_options_of(&c->query, &options, &e) < 0 ||
+	    decode_body(c, r->type, r, options.strictness, &f->body, &e) < 0 ||
 	    update_check_identity(c, f->body, &e) < 0) {
 		respond_failure(c, &e, c->route.name);
 		return;
 	}
-	f->change = (struct change){.call = c, .resource = r, .name = c->route.name, .dry_run = options.dry_run, .make = make};
+	f->change = (struct change){
+		.call = c, .resource = r, .name = c->route.name, .dry_run = options.dry_run, .make = make};
 	change_run(&f->change);
 }

@@ -150,7 +150,8 @@ static int make_patch(struct change *ch, const struct json *old, struct json **n
 
 static void fail(struct change *ch, struct err *e)
 {
-	struct status_details d = {.present = true, .name = ch->name, .group = STR("autoscaling"), .kind = STR("Scale")};
+	struct status_details d = {
+		.present = true, .name = ch->name, .group = STR("autoscaling"), .kind = STR("Scale")};
 	if (e->reason == ERR_INVALID)
 		respond_error(ch->call, e, &d);
 	else

@@ -33,7 +33,8 @@ static int seconds_of(const struct json *spec, int64_t *out, struct err *e)
 }
 
 // The object that the token is to die with: it must exist, and a pod must use the account.
-static int bind(struct call *c, struct store_snapshot *s, const struct json *ref, struct token_binding *b, struct err *e)
+static int bind(struct call *c, struct store_snapshot *s, const struct json *ref, struct token_binding *b,
+		struct err *e)
 {
 	static const struct {
 		const char *kind, *plural;
@@ -49,14 +50,18 @@ static int bind(struct call *c, struct store_snapshot *s, const struct json *ref
 			return status_not_found(e, r, name);
 		struct json *object = object_parse(c->arena, item.value);
 		if (!str_empty(uid) && !str_eq(uid, json_str(object, "metadata.uid")))
-			return status_conflict(e, r, name, "the UID in the bound object reference does not match the UID in record");
+			return status_conflict(
+				e, r, name, "the UID in the bound object reference does not match the UID in record");
 		if (i == 0 && !str_eq(json_str(object, "spec.serviceAccountName"), c->route.name))
-			return err_set(e, ERR_BAD_REQUEST, "cannot bind token for serviceaccount \"%.*s\" to pod running with different serviceaccount name.",
+			return err_set(e, ERR_BAD_REQUEST,
+				       "cannot bind token for serviceaccount \"%.*s\" to pod running with different "
+				       "serviceaccount name.",
 				       STR_FMT(c->route.name));
 		*b = (struct token_binding){.kind = str_of(kinds[i].kind),
 					    .name = arena_str(c->arena, name),
 					    .uid = arena_str(c->arena, json_str(object, "metadata.uid")),
-					    .node_name = i == 0 ? arena_str(c->arena, json_str(object, "spec.nodeName")) : STR_NONE};
+					    .node_name = i == 0 ? arena_str(c->arena, json_str(object, "spec.nodeName"))
+								: STR_NONE};
 		return 0;
 	}
 	return err_set(e, ERR_BAD_REQUEST, "cannot bind token to an object of this kind");

@@ -38,8 +38,9 @@ static void lost_race(struct change *ch)
 {
 	if (ch->no_retry || ++ch->tries >= TRIES_MAX) {
 		struct err e CLEAN_ERR = ERR_EMPTY;
-		status_conflict(&e, ch->resource, ch->name,
-				"the object has been modified; please apply your changes to the latest version and try again");
+		status_conflict(
+			&e, ch->resource, ch->name,
+			"the object has been modified; please apply your changes to the latest version and try again");
 		fail(ch, &e);
 		return;
 	}
@@ -66,7 +67,8 @@ static void txn_done(void *arg, const struct store_result *r)
 {
 	struct change *ch = arg;
 	if (!r->e) {
-		answer(ch, ch->remove ? last_state(ch, r->revision) : stored_show(ch->resource, blob_ref(r->values[0])));
+		answer(ch,
+		       ch->remove ? last_state(ch, r->revision) : stored_show(ch->resource, blob_ref(r->values[0])));
 		return;
 	}
 	if (r->e->reason == ERR_CONFLICT) {
@@ -130,8 +132,11 @@ static void commit(struct change *ch)
 			fail(ch, &e);
 			return;
 		}
-		ops[0] = (struct store_op){.action = STORE_PUT, .key = ch->key, .expect = ch->revision,
-					   .value = buf_str(&out), .revision_at = hole};
+		ops[0] = (struct store_op){.action = STORE_PUT,
+					   .key = ch->key,
+					   .expect = ch->revision,
+					   .value = buf_str(&out),
+					   .revision_at = hole};
 	}
 	memcpy(ops + 1, ch->ops.list, ch->ops.count * sizeof(ops[0]));
 	store_txn(ch->call->server->store, ops, 1 + ch->ops.count, ch->call->loop, txn_done, ch);
@@ -187,8 +192,10 @@ int change_check_uid(struct change *ch, const struct json *old, struct str uid, 
 	if (str_empty(uid) || str_eq(uid, is))
 		return 0;
 	return status_conflict(e, ch->resource, ch->name,
-			       arena_fmt(ch->call->arena, "the UID in the precondition (%.*s) is not that of the object (%.*s)",
-					 STR_FMT(uid), STR_FMT(is)).p);
+			       arena_fmt(ch->call->arena,
+					 "the UID in the precondition (%.*s) is not that of the object (%.*s)",
+					 STR_FMT(uid), STR_FMT(is))
+				       .p);
 }
 
 int change_check_revision(struct change *ch, const struct json *old, struct str revision, struct err *e)
@@ -198,8 +205,9 @@ int change_check_revision(struct change *ch, const struct json *old, struct str 
 	ch->no_retry = true;
 	if (str_eq(revision, json_str(old, "metadata.resourceVersion")))
 		return 0;
-	return status_conflict(e, ch->resource, ch->name,
-			       "the object has been modified; please apply your changes to the latest version and try again");
+	return status_conflict(
+		e, ch->resource, ch->name,
+		"the object has been modified; please apply your changes to the latest version and try again");
 }
 
 // An object whose deletion waits only for its finalizers goes with the last of them.

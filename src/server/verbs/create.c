@@ -12,8 +12,8 @@ struct creation {
 	struct call *call;
 	const struct api_resource *resource;
 	struct write_options options;
-	struct json *object;	   // decoded, defaults filled in
-	struct json *now;	   // of this try
+	struct json *object; // decoded, defaults filled in
+	struct json *now;    // of this try
 	struct op_list ops;
 	bool generates; // the name is made by us
 	unsigned tries;
@@ -23,7 +23,8 @@ static void attempt(struct creation *cr);
 
 static void fail(struct creation *cr, struct err *e)
 {
-	struct status_details namespace = {.present = true, .name = cr->call->route.namespace, .kind = STR("namespaces")};
+	struct status_details namespace = {
+		.present = true, .name = cr->call->route.namespace, .kind = STR("namespaces")};
 	if (e->reason == ERR_NOT_FOUND) { // nothing else can be missing
 		respond_error(cr->call, e, &namespace);
 		return;
@@ -76,8 +77,8 @@ static void commit(struct creation *cr, struct str key)
 		fail(cr, &e);
 		return;
 	}
-	ops[0] = (struct store_op){.action = STORE_PUT, .key = key, .expect = STORE_ABSENT, .value = buf_str(&out),
-				   .revision_at = hole};
+	ops[0] = (struct store_op){
+		.action = STORE_PUT, .key = key, .expect = STORE_ABSENT, .value = buf_str(&out), .revision_at = hole};
 	memcpy(ops + 1, cr->ops.list, cr->ops.count * sizeof(ops[0]));
 	store_txn(c->server->store, ops, 1 + cr->ops.count, c->loop, txn_done, cr);
 }
@@ -135,7 +136,8 @@ static int decode(struct creation *cr, struct err *e)
 		return -1;
 	struct str namespace = json_str(cr->object, "metadata.namespace");
 	if (cr->resource->namespaced && !str_empty(namespace) && !str_eq(namespace, c->route.namespace))
-		return err_set(e, ERR_BAD_REQUEST, "the namespace of the provided object does not match the namespace sent on the request");
+		return err_set(e, ERR_BAD_REQUEST,
+			       "the namespace of the provided object does not match the namespace sent on the request");
 	api_default(c->arena, cr->resource, cr->object);
 	struct json *metadata = json_need_object(c->arena, cr->object, "metadata");
 	if (cr->resource->namespaced) // admission looks at it

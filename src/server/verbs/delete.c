@@ -39,7 +39,8 @@ static void set_collector_finalizers(struct arena *a, struct json *metadata, enu
 {
 	struct json *before = json_get(metadata, STR("finalizers"));
 	bool orphan = p == PROPAGATE_ORPHAN || (p == PROPAGATE_UNSAID && has_item(before, "orphan"));
-	bool foreground = p == PROPAGATE_FOREGROUND || (p == PROPAGATE_UNSAID && has_item(before, "foregroundDeletion"));
+	bool foreground = p == PROPAGATE_FOREGROUND ||
+			  (p == PROPAGATE_UNSAID && has_item(before, "foregroundDeletion"));
 	if (!before && !orphan && !foreground)
 		return;
 	struct json *after = json_array(a);
@@ -99,7 +100,8 @@ bool deletion_apply(struct arena *a, const struct api_resource *r, struct json *
 			json_put_str(a, metadata, "deletionTimestamp", time_format(a, now_ns));
 			json_put_str(a, json_need_object(a, object, "status"), "phase", STR("Terminating"));
 		}
-		return ending && !json_first(json_at(object, "spec.finalizers")) && !json_first(json_get(metadata, STR("finalizers")));
+		return ending && !json_first(json_at(object, "spec.finalizers")) &&
+		       !json_first(json_get(metadata, STR("finalizers")));
 	}
 	if (is_pod(r) && ending && json_i64(metadata, "deletionGracePeriodSeconds", 0) > 0) {
 		shorten_grace(a, metadata, o);
@@ -128,10 +130,16 @@ static int check_preconditions(struct change *ch, const struct json *old, const 
 	const struct api_resource *r = ch->resource;
 	struct str uid = json_str(old, "metadata.uid"), revision = json_str(old, "metadata.resourceVersion");
 	if (!str_empty(o->uid) && !str_eq(o->uid, uid))
-		return err_set(e, ERR_CONFLICT, "Operation cannot be fulfilled on %.*s \"%.*s\": the UID in the precondition (%.*s) does not match the UID in record (%.*s). The object might have been deleted and then recreated",
-			       STR_FMT(r->kind), STR_FMT(ch->name), STR_FMT(o->uid), STR_FMT(uid));
+		return err_set(
+			e, ERR_CONFLICT,
+			"Operation cannot be fulfilled on %.*s \"%.*s\": the UID in the precondition (%.*s) does not "
+			"match the UID in record (%.*s). The object might have been deleted and then recreated",
+			STR_FMT(r->kind), STR_FMT(ch->name), STR_FMT(o->uid), STR_FMT(uid));
 	if (!str_empty(o->resource_version) && !str_eq(o->resource_version, revision))
-		return err_set(e, ERR_CONFLICT, "Operation cannot be fulfilled on %.*s \"%.*s\": the ResourceVersion in the precondition (%.*s) does not match the ResourceVersion in record (%.*s). The object might have been modified",
+		return err_set(e, ERR_CONFLICT,
+			       "Operation cannot be fulfilled on %.*s \"%.*s\": the ResourceVersion in the "
+			       "precondition (%.*s) does not match the ResourceVersion in record (%.*s). The object "
+			       "might have been modified",
 			       STR_FMT(r->kind), STR_FMT(ch->name), STR_FMT(o->resource_version), STR_FMT(revision));
 	if (!str_empty(o->resource_version))
 		ch->no_retry = true;

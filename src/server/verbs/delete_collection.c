@@ -130,8 +130,11 @@ static bool submit(struct removal *removal)
 		ops[0] = (struct store_op){.action = STORE_DELETE, .key = item.key, .expect = item.revision};
 		if (!goes) {
 			stored_encode(&out, r, object, &hole);
-			ops[0] = (struct store_op){.action = STORE_PUT, .key = item.key, .expect = item.revision,
-						   .value = buf_str(&out), .revision_at = hole};
+			ops[0] = (struct store_op){.action = STORE_PUT,
+						   .key = item.key,
+						   .expect = item.revision,
+						   .value = buf_str(&out),
+						   .revision_at = hole};
 		} else if (str_is(r->plural, "services")) {
 			service_addresses_release(object, NULL, &cl->scratch, &more, &cl->failure);
 		}

@@ -49,7 +49,8 @@ struct event_view *event_cache_view(struct event_cache *c, const struct store_ev
 	uint64_t hash = str_hash(e->key);
 	struct event_view **slot = &c->slots[(hash ^ (uint64_t)e->revision) % SLOTS];
 	struct event_view *v = *slot;
-	if (v && v->revision == e->revision && v->key_hash == hash && v->value == e->value && v->previous == e->previous)
+	if (v && v->revision == e->revision && v->key_hash == hash && v->value == e->value &&
+	    v->previous == e->previous)
 		return v;
 	view_destroy(v);
 	v = *slot = MEM_NEW(struct event_view);
@@ -116,8 +117,8 @@ struct str event_view_object(struct event_view *v, enum event_type type)
 		return blob_str(v->value);
 	struct str was = blob_str(v->previous), digits = shallow_revision(was);
 	size_t at = (size_t)(digits.p - was.p);
-	return arena_fmt(&v->arena, "%.*s%lld%.*s", (int)at, was.p, (long long)v->revision, (int)(was.n - at - digits.n),
-			 digits.p + digits.n);
+	return arena_fmt(&v->arena, "%.*s%lld%.*s", (int)at, was.p, (long long)v->revision,
+			 (int)(was.n - at - digits.n), digits.p + digits.n);
 }
 
 struct blob *event_view_line(struct event_view *v, enum event_type type)

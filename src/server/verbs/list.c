@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A list without a limit is streamed: the snapshot is walked as far as the client has taken what came before, so that no
-// list is ever in memory whole. A page (limit=) is gathered first, because its head says whether there is more.
+// A list without a limit is streamed: the snapshot is walked as far as the client has taken what came before, so that
+// no list is ever in memory whole. A page (limit=) is gathered first, because its head says whether there is more.
 #include "server/present.h"
 #include "server/respond.h"
 #include "server/select.h"
@@ -10,9 +10,9 @@
 
 enum { CHUNK = 256 * 1024, UNSENT_MAX = 2 * CHUNK };
 
-// Who asks for tables in pages of kubectl's size gets larger ones: kubectl holds itself back to 5 requests a second after
-// the first ten, so that small pages cost its user seconds (31,000 objects: 11 s instead of 1). A server is free to give
-// more than `limit` (ListOptions); smaller limits are kept to the letter.
+// Who asks for tables in pages of kubectl's size gets larger ones: kubectl holds itself back to 5 requests a second
+// after the first ten, so that small pages cost its user seconds (31,000 objects: 11 s instead of 1). A server is free
+// to give more than `limit` (ListOptions); smaller limits are kept to the letter.
 enum { TABLE_LIMIT = 500, TABLE_PAGE = 8000 };
 
 struct listing {
@@ -25,10 +25,10 @@ struct listing {
 	struct buf after; // the last key looked at
 	struct buf out;
 	struct arena scratch, shown; // of the selection, of what is shown otherwise than stored
-	size_t given;  // items written
-	size_t chunk;  // stop when out is that long
-	bool stopped;  // before the end
-	uint64_t hash; // of the query, for the continue token
+	size_t given;		     // items written
+	size_t chunk;		     // stop when out is that long
+	bool stopped;		     // before the end
+	uint64_t hash;		     // of the query, for the continue token
 };
 
 static void listing_finish(struct listing *l)

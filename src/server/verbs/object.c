@@ -23,8 +23,8 @@ struct json *object_parse(struct arena *a, struct blob *stored)
 	return tree;
 }
 
-int decode_body(struct call *c, const struct api_type *type, const struct api_resource *r, enum api_strictness strictness,
-		struct json **out, struct err *e)
+int decode_body(struct call *c, const struct api_type *type, const struct api_resource *r,
+		enum api_strictness strictness, struct json **out, struct err *e)
 {
 	enum api_media media = API_JSON;
 	struct str content_type = call_header(c, "Content-Type");

@@ -44,7 +44,8 @@ int patch_apply(struct call *c, enum api_patch kind, const struct json *document
 	}
 }
 
-// The patched tree must still be an object of its kind; what is wrong with it is the patch's fault (422, field "patch").
+// The patched tree must still be an object of its kind; what is wrong with it is the patch's fault (422, field
+// "patch").
 int patch_conform(struct call *c, struct json *object, const struct api_type *type, const struct api_resource *r,
 		  enum api_strictness strictness, struct err *e)
 {

@@ -22,8 +22,8 @@ struct str page_write(struct arena *a, const struct page *p, uint64_t query_hash
 {
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
-	encode_base64_url(&out, arena_fmt(a, "1.%lld.%016llx.%.*s", (long long)p->revision, (unsigned long long)query_hash,
-					  STR_FMT(p->after)));
+	encode_base64_url(&out, arena_fmt(a, "1.%lld.%016llx.%.*s", (long long)p->revision,
+					  (unsigned long long)query_hash, STR_FMT(p->after)));
 	return arena_str(a, buf_str(&out));
 }
 
@@ -55,7 +55,7 @@ int revision_snapshot(struct store *s, const struct list_options *o, const struc
 {
 	bool at = p ? p->revision >= 0
 		    : o->has_revision && o->revision > 0 &&
-			      (o->match == MATCH_EXACT || (o->match == MATCH_UNSAID && o->limit > 0));
+				  (o->match == MATCH_EXACT || (o->match == MATCH_UNSAID && o->limit > 0));
 	if (at) {
 		int64_t revision = p ? p->revision : o->revision;
 		struct store_snapshot *newest = store_snapshot(s);

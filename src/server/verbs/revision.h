@@ -14,7 +14,8 @@ struct page {
 	struct str after; // the key
 };
 struct str page_write(struct arena *a, const struct page *p, uint64_t query_hash);
-int page_read(struct arena *a, struct str token, uint64_t query_hash, struct page *out, struct err *e); // ERR_BAD_REQUEST
+int page_read(struct arena *a, struct str token, uint64_t query_hash, struct page *out,
+	      struct err *e); // ERR_BAD_REQUEST
 
 // The snapshot that a list asks for. ERR_EXPIRED, ERR_TIMEOUT.
 int revision_snapshot(struct store *s, const struct list_options *o, const struct page *p, struct store_snapshot **out,

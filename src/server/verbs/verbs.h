@@ -22,8 +22,8 @@ struct str collection_prefix(struct arena *a, const struct api_resource *r, stru
 struct json *object_parse(struct arena *a, struct blob *stored);
 
 // Decodes the body as an object of the resource (by Content-Type), with the strictness asked for.
-int decode_body(struct call *c, const struct api_type *type, const struct api_resource *r, enum api_strictness strictness,
-		struct json **out, struct err *e);
+int decode_body(struct call *c, const struct api_type *type, const struct api_resource *r,
+		enum api_strictness strictness, struct json **out, struct err *e);
 // A fresh context for the api room's steps.
 struct api_context api_context_of(struct call *c);
 

@@ -74,11 +74,15 @@ static void write_bookmark(struct watch *w, bool initial_events_end)
 	struct arena *a = &w->scratch;
 	arena_reset(a);
 	struct str version = api_version_text(a, r);
-	struct str note = initial_events_end ? STR(",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}") : STR_NONE;
-	struct str object = arena_fmt(a, "{\"kind\":\"%.*s\",\"apiVersion\":\"%.*s\",\"metadata\":{\"resourceVersion\":\"%lld\"%.*s}}",
-				      STR_FMT(r->kind), STR_FMT(version), (long long)w->revision, STR_FMT(note));
+	struct str note = initial_events_end ? STR(",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}")
+					     : STR_NONE;
+	struct str object = arena_fmt(
+		a, "{\"kind\":\"%.*s\",\"apiVersion\":\"%.*s\",\"metadata\":{\"resourceVersion\":\"%lld\"%.*s}}",
+		STR_FMT(r->kind), STR_FMT(version), (long long)w->revision, STR_FMT(note));
 	if (w->presenter.shape == SHAPE_PARTIAL)
-		object = arena_fmt(a, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"%lld\"%.*s}}",
+		object = arena_fmt(a,
+				   "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\","
+				   "\"metadata\":{\"resourceVersion\":\"%lld\"%.*s}}",
 				   (long long)w->revision, STR_FMT(note));
 	w->call->front->write(w->call, event_line("BOOKMARK", object));
 }
@@ -93,7 +97,8 @@ static void write_error(struct watch *w, const struct err *e)
 // ---- following the store
 
 // What a change is to this watcher; false: nothing.
-static bool event_type_of(const struct watch *w, struct event_view *v, const struct store_event *e, enum event_type *out)
+static bool event_type_of(const struct watch *w, struct event_view *v, const struct store_event *e,
+			  enum event_type *out)
 {
 	bool was = e->previous != NULL, is = e->value != NULL;
 	if (!selection_is_everything(&w->selection)) {
