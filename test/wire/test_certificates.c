@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Certificates, tokens, and TLS between two engines in memory.
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
 #include "base/encode.h"
 #include "base/times.h"
 #include "unit.h"
@@ -280,6 +283,40 @@ TEST(tokens_are_signed_and_verified)
 	CHECK(json_str(jwk, "x").n == 43);
 	jwt_key_destroy(k);
 	jwt_key_destroy(other);
+}
+
+static struct jwt_key *make_rsa_key(unsigned bits)
+{
+	EVP_PKEY *rsa = EVP_RSA_gen(bits);
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+	struct jwt_key *k = NULL;
+	REQUIRE(rsa && PEM_write_bio_PrivateKey(bio, rsa, NULL, NULL, 0, NULL, NULL));
+	long n = BIO_get_mem_data(bio, &text);
+	jwt_key_load((struct str){text, (size_t)n}, &k, NULL);
+	BIO_free(bio);
+	EVP_PKEY_free(rsa);
+	return k;
+}
+
+TEST(tokens_are_signed_with_rsa_too)
+{
+	struct arena a CLEAN_ARENA;
+	struct buf token CLEAN_BUF;
+	struct json *claims, *header;
+	arena_init(&a);
+	buf_init(&token);
+	CHECK(make_rsa_key(1024) == NULL);
+	struct jwt_key *rsa = make_rsa_key(2048), *ec = make_key();
+	REQUIRE(rsa && jwt_sign(rsa, claims_of(&a), &token, NULL) == 0);
+	CHECK(jwt_verify(&a, rsa, buf_str(&token), &claims, NULL) == 0);
+	CHECK(jwt_verify(&a, ec, buf_str(&token), &claims, NULL) < 0);
+	REQUIRE(jwt_peek(&a, buf_str(&token), &header, &claims, NULL) == 0);
+	CHECK_STR(json_str(header, "alg"), "RS256");
+	CHECK(str_eq(json_str(header, "kid"), jwt_key_id(rsa)));
+	CHECK_STR(json_str(jwt_key_jwk(&a, rsa), "e"), "AQAB");
+	jwt_key_destroy(rsa);
+	jwt_key_destroy(ec);
 }
 
 static struct str forge(struct arena *a, const char *header, const char *claims, const char *signature)

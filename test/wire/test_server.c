@@ -135,6 +135,45 @@ TEST(destroying_the_server_ends_what_is_under_way)
 	world_finish(&w);
 }
 
+TEST(a_renewed_certificate_is_for_new_connections)
+{
+	struct world w, other;
+	world_init(&w, true);
+	world_init(&other, true);
+	world_fetch(&w, "GET", "/who", STR_NONE);
+	http_server_set_tls(w.server, other.server_tls);
+	world_fetch(&w, "GET", "/who", STR_NONE); // on the kept connection
+	CHECK_STR(buf_str(&w.body), "admin");
+	struct http_call_request fresh = {.method = "GET", .target = STR("/who"), .fresh_connection = true};
+	http_fetch(w.client, &fresh, 1000, world_on_response, &w);
+	loop_real_run(w.loop);
+	CHECK(w.code == 0 && w.error.reason == ERR_UNAVAILABLE); // of an authority that this client does not know
+	http_client_set_tls(w.client, other.client_tls);
+	http_fetch(w.client, &fresh, 1000, world_on_response, &w);
+	loop_real_run(w.loop);
+	CHECK_STR(buf_str(&w.body), "admin");
+	world_finish(&other);
+	world_finish(&w);
+}
+
+TEST(a_draining_server_finishes_what_it_has_begun)
+{
+	struct world w;
+	world_init(&w, true);
+	world_fetch(&w, "GET", "/nothing", STR_NONE); // kept
+	struct http_call_request r = {.method = "GET", .target = STR("/later"), .fresh_connection = true};
+	http_fetch(w.client, &r, 1000, world_on_response, &w);
+	w.stop_at_late = true;
+	loop_real_run(w.loop);
+	CHECK_INT(http_server_connections(w.server), 2);
+	http_server_drain(w.server);
+	loop_real_run(w.loop);
+	CHECK_STR(buf_str(&w.body), "late");
+	world_fetch(&w, "GET", "/nothing", STR_NONE);
+	CHECK(w.code == 0 && w.error.reason == ERR_UNAVAILABLE);
+	world_finish(&w);
+}
+
 TEST(no_server_is_an_error)
 {
 	struct world w;

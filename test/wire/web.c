@@ -62,6 +62,8 @@ static void on_request(void *arg, struct http_exchange *x)
 		w->late[w->late_count++] = x;
 		w->later.fire = answer_later;
 		timer_start(w->loop, &w->later, 20 * TIME_MS);
+		if (w->stop_at_late)
+			loop_real_stop(w->loop);
 	} else if (str_is(x->path, "/never")) {
 		w->held = x;
 		http_reply_begin(x, &(struct http_reply){.code = 200, .content_type = "text/plain"});

@@ -24,6 +24,7 @@ struct world {
 	size_t to_stream; // bytes that /stream still owes
 	struct http_exchange *late[200]; // answered when `later` fires
 	size_t late_count;
+	bool stop_at_late; // stops the loop when /later is asked for
 	struct timer later;
 
 	// what the client saw
