@@ -9,6 +9,7 @@
 #include "server/verbs/verbs.h"
 
 enum { CHUNK = 256 * 1024, UNSENT_MAX = 2 * CHUNK };
+enum { PAGE_BYTES = 16 << 20 }; // a page of large objects ends early, with a continue token
 
 // Who asks for tables in pages of kubectl's size gets larger ones: kubectl holds itself back to 5 requests a second
 // after the first ten, so that small pages cost its user seconds (31,000 objects: 11 s instead of 1). A server is free
@@ -87,7 +88,7 @@ static int64_t remaining(struct listing *l)
 static void answer_page(struct listing *l)
 {
 	struct call *c = l->c;
-	l->chunk = SIZE_MAX;
+	l->chunk = PAGE_BYTES;
 	walk(l);
 	struct str next = STR_NONE;
 	int64_t rest = -1;
@@ -184,7 +185,8 @@ static int prepare(struct listing *l, struct page **page, struct err *e)
 	if (list_options_of(&c->query, false, &l->options, e) < 0 ||
 	    selection_of(c->arena, c->route.resource, &l->options, STR_NONE, &l->selection, e) < 0)
 		return -1;
-	if (c->shape == SHAPE_TABLE && l->options.limit >= TABLE_LIMIT && l->options.limit < TABLE_PAGE)
+	if (c->shape == SHAPE_TABLE && l->presenter.include != INCLUDE_OBJECT && l->options.limit >= TABLE_LIMIT &&
+	    l->options.limit < TABLE_PAGE)
 		l->options.limit = TABLE_PAGE;
 	l->hash = query_hash(c, &l->options);
 	l->prefix = collection_prefix(c->arena, c->route.resource, c->route.namespace);
