@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-struct machine { // strings in the arena given
+struct machine {			     // strings in the arena given
 	int64_t cpus, memory, storage, pids; // storage: of the data directory's file system, bytes
 	struct str hostname, architecture;   // "amd64", as Go names it
 	struct str kernel, os_image, machine_id, boot_id, system_uuid;
@@ -20,8 +20,8 @@ struct machine_pressure {
 };
 
 int machine_read(struct arena *a, const char *data_dir, struct machine *out, struct err *e);
-// Memory: less than 100 MiB are available. Disk: less than a twentieth is free, or of its inodes. Processes: less than a
-// twentieth of the numbers are free.
+// Memory: less than 100 MiB are available. Disk: less than a twentieth is free, or of its inodes. Processes: less than
+// a twentieth of the numbers are free.
 struct machine_pressure machine_pressure_read(const char *data_dir);
 
 #endif

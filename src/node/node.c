@@ -40,11 +40,11 @@ static void on_services(void *arg)
 static void set_names(struct node *n, const struct node_config *c)
 {
 	n->host.names = (struct names_config){
-		.cluster_domain = arena_str(&n->arena, str_of(c->cluster_domain ? c->cluster_domain : "cluster.local")),
-		.nameserver = arena_str(&n->arena, str_of(c->nameserver)),
-		.host_resolv = n->machine.resolv,
-		.host_hosts = n->machine.hosts,
-		.host_name = n->machine.hostname,
+	    .cluster_domain = arena_str(&n->arena, str_of(c->cluster_domain ? c->cluster_domain : "cluster.local")),
+	    .nameserver = arena_str(&n->arena, str_of(c->nameserver)),
+	    .host_resolv = n->machine.resolv,
+	    .host_hosts = n->machine.hosts,
+	    .host_name = n->machine.hostname,
 	};
 }
 
@@ -62,7 +62,8 @@ static void set_host(struct node *n, const struct node_config *c)
 	h->starting_max = c->parallel_starts ? c->parallel_starts : PARALLEL_STARTS;
 	h->allocatable = registration_allocatable(&n->machine, pods_max);
 	if (c->data_dir)
-		pod_disk_init(&h->disk, arena_c(&n->arena, str_of(c->data_dir)), arena_c(&n->arena, str_of(c->run_dir ? c->run_dir : c->data_dir)));
+		pod_disk_init(&h->disk, arena_c(&n->arena, str_of(c->data_dir)),
+			      arena_c(&n->arena, str_of(c->run_dir ? c->run_dir : c->data_dir)));
 	else
 		pod_disk_init_none(&h->disk);
 	set_names(n, c);
@@ -70,16 +71,16 @@ static void set_host(struct node *n, const struct node_config *c)
 	h->objects = objects_create(c->transport, &object_events, n);
 	h->tokens = tokens_create(c->transport, on_token, n);
 	n->registration_config = (struct registration_config){
-		.transport = c->transport,
-		.machine = &n->machine,
-		.name = h->node_name,
-		.address = h->host_ip,
-		.labels = arena_str(&n->arena, str_of(c->labels)),
-		.data_dir = c->data_dir ? h->disk.data_dir : NULL,
-		.pods_max = pods_max,
-		.port = c->port,
-		.on_ready = c->on_ready,
-		.arg = c->arg,
+	    .transport = c->transport,
+	    .machine = &n->machine,
+	    .name = h->node_name,
+	    .address = h->host_ip,
+	    .labels = arena_str(&n->arena, str_of(c->labels)),
+	    .data_dir = c->data_dir ? h->disk.data_dir : NULL,
+	    .pods_max = pods_max,
+	    .port = c->port,
+	    .on_ready = c->on_ready,
+	    .arg = c->arg,
 	};
 }
 
@@ -136,18 +137,19 @@ static int need_pods(const struct node *n, struct err *e)
 	return n->pods ? 0 : err_set(e, ERR_UNAVAILABLE, "the node does not know its pods yet");
 }
 
-static int find_pod(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid, struct stream_pod *out,
-		    struct err *e)
+static int find_pod(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid,
+		    struct stream_pod *out, struct err *e)
 {
 	struct node *n = arg;
 	return need_pods(n, e) ? -1 : pods_for_streams.find_pod(n->pods, a, namespace, name, uid, out, e);
 }
 
-static int find_container(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid, struct str container,
-			  struct stream_container *out, struct err *e)
+static int find_container(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid,
+			  struct str container, struct stream_container *out, struct err *e)
 {
 	struct node *n = arg;
-	return need_pods(n, e) ? -1 : pods_for_streams.find_container(n->pods, a, namespace, name, uid, container, out, e);
+	return need_pods(n, e) ? -1
+			       : pods_for_streams.find_container(n->pods, a, namespace, name, uid, container, out, e);
 }
 
 static size_t list_pods(void *arg, struct arena *a, struct stream_pod **out)

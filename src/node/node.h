@@ -21,12 +21,12 @@ struct node_config { // strings are copied; the rest must outlive the node
 	const char *address;  // of the machine, as others reach it
 	const char *data_dir; // NULL: an imitated node, which writes nothing to disk and reads nothing of the machine
 	const char *run_dir;  // for what lives until reboot, in memory: "/run/onggi"; NULL: data_dir
-	const char *cluster_domain; // NULL: "cluster.local"
-	const char *nameserver;	    // for pods; NULL: the host's
-	const char *labels;	    // "key=value,key=value", on top of the usual ones; NULL: none
-	int pods_max;		    // 0: 110
-	int port;		    // of the HTTPS endpoint
-	unsigned parallel_starts;   // containers being created at a time; 0: 6
+	const char *cluster_domain;    // NULL: "cluster.local"
+	const char *nameserver;	       // for pods; NULL: the host's
+	const char *labels;	       // "key=value,key=value", on top of the usual ones; NULL: none
+	int pods_max;		       // 0: 110
+	int port;		       // of the HTTPS endpoint
+	unsigned parallel_starts;      // containers being created at a time; 0: 6
 	const struct machine *machine; // of an imitated node; NULL: this machine
 	void (*on_ready)(void *arg);   // the Node stands in the API as Ready; may be NULL
 	void *arg;

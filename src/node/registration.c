@@ -12,7 +12,7 @@ struct registration {
 	struct registration_config config;
 	struct loop *loop;
 	struct timer status_timer, lease_timer;
-	struct arena shown; // of `status`
+	struct arena shown;  // of `status`
 	struct json *status; // as last accepted; NULL: never
 	struct str uid;	     // of the Node; empty: not known
 	struct machine_pressure pressure;
@@ -86,7 +86,7 @@ static void keep(struct registration *r, const struct json *node)
 
 static bool has_taint(const struct json *node)
 {
-	json_each(t, json_at(node, "spec.taints")) {
+	json_each (t, json_at(node, "spec.taints")) {
 		if (json_str_is(t, "key", NOT_READY))
 			return true;
 	}
@@ -106,11 +106,12 @@ static void remove_taint(struct registration *r, const struct json *node)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct json *patch = json_object(&a), *left = json_array(&a);
-	json_each(t, json_at(node, "spec.taints")) {
+	json_each (t, json_at(node, "spec.taints")) {
 		if (!json_str_is(t, "key", NOT_READY))
 			json_push(left, json_clone(&a, t));
 	}
-	json_put_str(&a, json_need_object(&a, patch, "metadata"), "resourceVersion", json_str(node, "metadata.resourceVersion"));
+	json_put_str(&a, json_need_object(&a, patch, "metadata"), "resourceVersion",
+		     json_str(node, "metadata.resourceVersion"));
 	json_put(json_need_object(&a, patch, "spec"), "taints", left->count ? left : json_null(&a));
 	r->open++;
 	client_patch_merge(r->config.transport, node_path(r, &a, ""), patch, on_untainted, r);
@@ -200,7 +201,8 @@ static struct json *lease_of(struct registration *r, struct arena *a, bool whole
 	struct json *lease = json_object(a);
 	json_put_str(a, lease, "apiVersion", STR("coordination.k8s.io/v1"));
 	json_put_str(a, lease, "kind", STR("Lease"));
-	struct json *meta = json_put(lease, "metadata", json_object(a)), *spec = json_put(lease, "spec", json_object(a));
+	struct json *meta = json_put(lease, "metadata", json_object(a)),
+		    *spec = json_put(lease, "spec", json_object(a));
 	if (whole) {
 		json_put_str(a, meta, "name", r->config.name);
 		json_put_str(a, meta, "namespace", STR("kube-node-lease"));

@@ -26,9 +26,10 @@ void registration_destroy(struct registration *r);
 // Capacity less what the system itself needs: what pods may use.
 struct node_amounts registration_allocatable(const struct machine *m, int pods_max);
 
-// The Node object (without status) and the status: pure. conditions' transitions are taken from `previous` (may be NULL).
+// The Node object (without status) and the status: pure. conditions' transitions are taken from `previous` (may be
+// NULL).
 struct json *registration_node(struct arena *a, const struct registration_config *c);
-struct json *registration_status(struct arena *a, const struct registration_config *c, const struct machine_pressure *p, int64_t now,
-				 const struct json *previous);
+struct json *registration_status(struct arena *a, const struct registration_config *c, const struct machine_pressure *p,
+				 int64_t now, const struct json *previous);
 
 #endif

@@ -27,11 +27,11 @@ struct json *registration_node(struct arena *a, const struct registration_config
 		const char *key;
 		struct str value;
 	} usual[] = {
-		{"kubernetes.io/hostname", c->name},
-		{"kubernetes.io/os", STR("linux")},
-		{"kubernetes.io/arch", c->machine->architecture},
-		{"beta.kubernetes.io/os", STR("linux")},
-		{"beta.kubernetes.io/arch", c->machine->architecture},
+	    {"kubernetes.io/hostname", c->name},
+	    {"kubernetes.io/os", STR("linux")},
+	    {"kubernetes.io/arch", c->machine->architecture},
+	    {"beta.kubernetes.io/os", STR("linux")},
+	    {"beta.kubernetes.io/arch", c->machine->architecture},
 	};
 	struct json *node = json_object(a);
 	json_put_str(a, node, "apiVersion", STR("v1"));
@@ -47,10 +47,13 @@ struct json *registration_node(struct arena *a, const struct registration_config
 
 // ---- status
 
-static void put_resources(struct arena *a, struct json *status, const char *key, int64_t cpu_milli, int64_t memory, int64_t storage, int64_t pods)
+static void put_resources(struct arena *a, struct json *status, const char *key, int64_t cpu_milli, int64_t memory,
+			  int64_t storage, int64_t pods)
 {
 	struct json *r = json_put(status, key, json_object(a));
-	json_put_str(a, r, "cpu", cpu_milli % 1000 ? arena_fmt(a, "%lldm", (long long)cpu_milli) : arena_fmt(a, "%lld", (long long)cpu_milli / 1000));
+	json_put_str(a, r, "cpu",
+		     cpu_milli % 1000 ? arena_fmt(a, "%lldm", (long long)cpu_milli)
+				      : arena_fmt(a, "%lld", (long long)cpu_milli / 1000));
 	json_put_str(a, r, "ephemeral-storage", arena_fmt(a, "%lldKi", (long long)storage / 1024));
 	json_put_str(a, r, "hugepages-1Gi", STR("0"));
 	json_put_str(a, r, "hugepages-2Mi", STR("0"));
@@ -60,33 +63,35 @@ static void put_resources(struct arena *a, struct json *status, const char *key,
 
 static const struct json *find_condition(const struct json *status, const char *type)
 {
-	json_each(c, json_get(status, STR("conditions"))) {
+	json_each (c, json_get(status, STR("conditions"))) {
 		if (json_str_is(c, "type", type))
 			return c;
 	}
 	return NULL;
 }
 
-static void put_conditions(struct arena *a, struct json *status, const struct machine_pressure *p, int64_t now, const struct json *previous)
+static void put_conditions(struct arena *a, struct json *status, const struct machine_pressure *p, int64_t now,
+			   const struct json *previous)
 {
 	const struct {
 		const char *type;
 		bool is;
 		const char *reason, *message;
 	} all[] = {
-		{"MemoryPressure", p->memory, p->memory ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
-		 p->memory ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available"},
-		{"DiskPressure", p->disk, p->disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
-		 p->disk ? "kubelet has disk pressure" : "kubelet has no disk pressure"},
-		{"PIDPressure", p->pids, p->pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
-		 p->pids ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available"},
-		{"Ready", true, "KubeletReady", "kubelet is posting ready status"},
+	    {"MemoryPressure", p->memory, p->memory ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
+	     p->memory ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available"},
+	    {"DiskPressure", p->disk, p->disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
+	     p->disk ? "kubelet has disk pressure" : "kubelet has no disk pressure"},
+	    {"PIDPressure", p->pids, p->pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
+	     p->pids ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available"},
+	    {"Ready", true, "KubeletReady", "kubelet is posting ready status"},
 	};
 	struct json *list = json_put(status, "conditions", json_array(a));
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		struct str is = all[i].is ? STR("True") : STR("False");
 		const struct json *before = find_condition(previous, all[i].type);
-		struct str since = str_eq(json_str(before, "status"), is) ? json_str(before, "lastTransitionTime") : STR_NONE;
+		struct str since =
+		    str_eq(json_str(before, "status"), is) ? json_str(before, "lastTransitionTime") : STR_NONE;
 		struct json *c = json_push(list, json_object(a));
 		json_put_str(a, c, "type", str_of(all[i].type));
 		json_put_str(a, c, "status", is);
@@ -104,8 +109,8 @@ static void put_address(struct arena *a, struct json *list, const char *type, st
 	json_put_str(a, one, "address", address);
 }
 
-struct json *registration_status(struct arena *a, const struct registration_config *c, const struct machine_pressure *p, int64_t now,
-				 const struct json *previous)
+struct json *registration_status(struct arena *a, const struct registration_config *c, const struct machine_pressure *p,
+				 int64_t now, const struct json *previous)
 {
 	const struct machine *m = c->machine;
 	struct node_amounts free = registration_allocatable(m, c->pods_max);

@@ -60,11 +60,13 @@ static void call_fire(struct timer *t)
 	free(c);
 }
 
-static struct call *call_later(struct fake_runtime *f, int ms, runtime_done *done, void *arg, struct str id, void (*act)(struct call *))
+static struct call *call_later(struct fake_runtime *f, int ms, runtime_done *done, void *arg, struct str id,
+			       void (*act)(struct call *))
 {
 	struct call *c = MEM_NEW(struct call);
 	arena_init(&c->memory);
-	*c = (struct call){.timer.fire = call_fire, .all = f, .done = done, .arg = arg, .act = act, .memory = c->memory};
+	*c =
+	    (struct call){.timer.fire = call_fire, .all = f, .done = done, .arg = arg, .act = act, .memory = c->memory};
 	c->id = arena_str(&c->memory, id);
 	timer_start(f->loop, &c->timer, ms * TIME_MS);
 	return c;
@@ -113,9 +115,20 @@ static void fake_pod_remove(struct runtime *r, struct str uid, runtime_done *don
 static void fill(const struct container *c, struct runtime_state *out)
 {
 	*out = (struct runtime_state){
-		.id = c->id, .pod_uid = c->pod_uid, .name = c->name, .note = c->note, .image_id = c->image_id, .log_path = c->log_path,
-		.phase = c->phase, .pid = c->phase == RUNTIME_RUNNING ? 1000 : 0, .created = c->created, .started = c->started,
-		.finished = c->finished, .exit_code = c->exit_code, .signal = c->signal, .oom_killed = c->oom,
+	    .id = c->id,
+	    .pod_uid = c->pod_uid,
+	    .name = c->name,
+	    .note = c->note,
+	    .image_id = c->image_id,
+	    .log_path = c->log_path,
+	    .phase = c->phase,
+	    .pid = c->phase == RUNTIME_RUNNING ? 1000 : 0,
+	    .created = c->created,
+	    .started = c->started,
+	    .finished = c->finished,
+	    .exit_code = c->exit_code,
+	    .signal = c->signal,
+	    .oom_killed = c->oom,
 	};
 }
 
@@ -251,7 +264,7 @@ static size_t fake_list(struct runtime *r, struct arena *a, struct runtime_state
 {
 	size_t n = 0;
 	*out = ARENA_ARRAY(a, struct runtime_state, of(r)->containers.count + 1);
-	map_each(entry, &of(r)->containers)
+	map_each (entry, &of(r)->containers)
 		fill(entry->value, &(*out)[n++]);
 	return n;
 }
@@ -260,7 +273,7 @@ static size_t fake_list_pods(struct runtime *r, struct arena *a, struct str **ui
 {
 	size_t n = 0;
 	*uids = ARENA_ARRAY(a, struct str, of(r)->pods.count + 1);
-	map_each(entry, &of(r)->pods)
+	map_each (entry, &of(r)->pods)
 		(*uids)[n++] = arena_str(a, entry->key);
 	return n;
 }
@@ -296,8 +309,8 @@ static void session_fire(struct timer *t)
 	free(s);
 }
 
-static struct runtime_session *fake_exec(struct runtime *r, const struct runtime_exec_spec *x, const struct runtime_session_events *ev,
-					 void *arg)
+static struct runtime_session *fake_exec(struct runtime *r, const struct runtime_exec_spec *x,
+					 const struct runtime_session_events *ev, void *arg)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -329,10 +342,20 @@ static void fake_cancel(struct runtime_session *session)
 struct fake_runtime *fake_runtime_create(struct loop *l, const struct fake_act *acts, size_t count)
 {
 	static const struct runtime_ops ops = {
-		.watch = fake_watch, .pod_make = fake_pod_make, .pod_remove = fake_pod_remove, .create = fake_create,
-		.start = fake_start, .kill = fake_kill, .remove = fake_remove, .state = fake_state, .list = fake_list,
-		.list_pods = fake_list_pods, .image = fake_image, .reopen_log = fake_reopen, .exec = fake_exec,
-		.session_cancel = fake_cancel,
+	    .watch = fake_watch,
+	    .pod_make = fake_pod_make,
+	    .pod_remove = fake_pod_remove,
+	    .create = fake_create,
+	    .start = fake_start,
+	    .kill = fake_kill,
+	    .remove = fake_remove,
+	    .state = fake_state,
+	    .list = fake_list,
+	    .list_pods = fake_list_pods,
+	    .image = fake_image,
+	    .reopen_log = fake_reopen,
+	    .exec = fake_exec,
+	    .session_cancel = fake_cancel,
 	};
 	struct fake_runtime *f = MEM_NEW(struct fake_runtime);
 	f->table = (struct runtime){&ops, l};
@@ -371,7 +394,7 @@ void fake_runtime_add_image(struct fake_runtime *f, const char *name)
 size_t fake_runtime_running(const struct fake_runtime *f)
 {
 	size_t n = 0;
-	map_each(entry, &f->containers)
+	map_each (entry, &f->containers)
 		n += ((struct container *)entry->value)->phase == RUNTIME_RUNNING;
 	return n;
 }
@@ -391,7 +414,8 @@ void fake_runtime_restart(struct fake_runtime *f)
 	f->events = NULL;
 }
 
-static int attach(struct pod_network *n, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
+static int attach(struct pod_network *n, struct arena *a, struct str uid, struct str *ns_path, struct str *ip,
+		  struct err *e)
 {
 	*ns_path = STR_NONE;
 	*ip = STR("10.1.2.3");

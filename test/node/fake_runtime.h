@@ -10,14 +10,14 @@
 struct fake_runtime;
 
 struct fake_act {
-	const char *command;  // args joined by spaces, or the container's name where `by_name`
-	int64_t runs_ns;      // then it ends; 0: never by itself
+	const char *command; // args joined by spaces, or the container's name where `by_name`
+	int64_t runs_ns;     // then it ends; 0: never by itself
 	int exit_code;
-	int term_code;	      // how it ends on SIGTERM; -1: it does not hear
+	int term_code; // how it ends on SIGTERM; -1: it does not hear
 	bool oom;
-	const char *fails;    // it cannot be started: why
+	const char *fails;		     // it cannot be started: why
 	int64_t good_from_ns, good_until_ns; // as a probe's exec: exit 0 when the container's age is between
-	int until_attempt;    // ends with exit_code only before this attempt, then with 0
+	int until_attempt;		     // ends with exit_code only before this attempt, then with 0
 };
 
 struct fake_runtime *fake_runtime_create(struct loop *l, const struct fake_act *acts, size_t count);

@@ -30,9 +30,23 @@ TEST(expansion)
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-		{"", ""}, {"plain", "plain"}, {"$(A)", "one"}, {"a$(A)b", "aoneb"}, {"$(NONE)", "$(NONE)"}, {"$$(A)", "$(A)"},
-		{"$$$(A)", "$one"}, {"$", "$"}, {"$(", "$("}, {"$(A", "$(A"}, {"$A", "$A"}, {"$(EMPTY)|", "|"}, {"$$", "$"}, {"$()", "$()"},
-		{"$(A)$(A)", "oneone"}, {"$($(A))", "$($(A))"}, {"x$y$$z", "x$y$z"},
+	    {"", ""},
+	    {"plain", "plain"},
+	    {"$(A)", "one"},
+	    {"a$(A)b", "aoneb"},
+	    {"$(NONE)", "$(NONE)"},
+	    {"$$(A)", "$(A)"},
+	    {"$$$(A)", "$one"},
+	    {"$", "$"},
+	    {"$(", "$("},
+	    {"$(A", "$(A"},
+	    {"$A", "$A"},
+	    {"$(EMPTY)|", "|"},
+	    {"$$", "$"},
+	    {"$()", "$()"},
+	    {"$(A)$(A)", "oneone"},
+	    {"$($(A))", "$($(A))"},
+	    {"x$y$$z", "x$y$z"},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -41,17 +55,20 @@ TEST(expansion)
 }
 
 static const char pod_text[] =
-	"{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\",\"labels\":{\"b\":\"2\",\"a\":\"x\\\"y\\nz\"}},"
-	"\"spec\":{\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"command\":[\"$(A)\",\"$(NO)\"],\"args\":[\"$(B)\"],"
-	"\"resources\":{\"limits\":{\"cpu\":\"1500m\",\"memory\":\"64Mi\"}},"
-	"\"envFrom\":[{\"prefix\":\"P_\",\"configMapRef\":{\"name\":\"given\"}}],"
-	"\"env\":[{\"name\":\"A\",\"value\":\"one\"},{\"name\":\"B\",\"value\":\"$(A)-$(P_k)-$(LATER)\"},{\"name\":\"LATER\",\"value\":\"z\"},"
-	"{\"name\":\"SECRET\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"given\",\"key\":\"k\"}}},"
-	"{\"name\":\"SKIPPED\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\",\"key\":\"k\",\"optional\":true}}},"
-	"{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},"
-	"{\"name\":\"CPU\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},"
-	"{\"name\":\"PATH\",\"value\":\"/mine\"}]},"
-	"{\"name\":\"d\",\"image\":\"i\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\",\"key\":\"k\"}}}]}]}}";
+    "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\",\"labels\":{\"b\":\"2\",\"a\":\"x\\\"y\\nz\"}},"
+    "\"spec\":{\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"command\":[\"$(A)\",\"$("
+    "NO)\"],\"args\":[\"$(B)\"],"
+    "\"resources\":{\"limits\":{\"cpu\":\"1500m\",\"memory\":\"64Mi\"}},"
+    "\"envFrom\":[{\"prefix\":\"P_\",\"configMapRef\":{\"name\":\"given\"}}],"
+    "\"env\":[{\"name\":\"A\",\"value\":\"one\"},{\"name\":\"B\",\"value\":\"$(A)-$(P_k)-$(LATER)\"},{\"name\":"
+    "\"LATER\",\"value\":\"z\"},"
+    "{\"name\":\"SECRET\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"given\",\"key\":\"k\"}}},"
+    "{\"name\":\"SKIPPED\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\",\"key\":\"k\",\"optional\":true}}},"
+    "{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},"
+    "{\"name\":\"CPU\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},"
+    "{\"name\":\"PATH\",\"value\":\"/mine\"}]},"
+    "{\"name\":\"d\",\"image\":\"i\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\","
+    "\"key\":\"k\"}}}]}]}}";
 
 static const struct json *lookup_data(void *arg, bool secret, struct str name)
 {
@@ -78,10 +95,16 @@ TEST(environment)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct pod_spec *pod = pod_of(pod_text);
-	struct downward_context downward = {.pod = pod, .ip = STR("10.0.0.9"), .node_cpu_milli = 4000, .node_memory = 1 << 30};
-	struct str image_env[] = {STR("PATH=/bin"), STR("KEPT=yes")}, entrypoint[] = {STR("run")}, command[] = {STR("it")};
+	struct downward_context downward = {
+	    .pod = pod, .ip = STR("10.0.0.9"), .node_cpu_milli = 4000, .node_memory = 1 << 30};
+	struct str image_env[] = {STR("PATH=/bin"), STR("KEPT=yes")}, entrypoint[] = {STR("run")},
+		   command[] = {STR("it")};
 	struct image image = {.env = {image_env, 2}, .entrypoint = {entrypoint, 1}, .command = {command, 1}};
-	struct env_context x = {.downward = &downward, .container = &pod->containers[0], .image = &image, .lookup = lookup_data, .lookup_arg = &a};
+	struct env_context x = {.downward = &downward,
+				.container = &pod->containers[0],
+				.image = &image,
+				.lookup = lookup_data,
+				.lookup_arg = &a};
 	struct env env;
 	REQUIRE(!env_build(&a, &x, &env, NULL));
 	CHECK_STR(item(&env, "A"), "one");
@@ -116,7 +139,8 @@ TEST(downward)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct pod_spec *pod = pod_of(pod_text);
-	struct downward_context x = {.pod = pod, .host_ip = STR("192.0.2.1"), .node_name = STR("n1"), .node_memory = 1000};
+	struct downward_context x = {
+	    .pod = pod, .host_ip = STR("192.0.2.1"), .node_name = STR("n1"), .node_memory = 1000};
 	struct str value;
 	CHECK(!downward_field(&a, &x, STR("metadata.labels"), &value, NULL));
 	CHECK_STR(value, "a=\"x\\\"y\\nz\"\nb=\"2\"");
@@ -144,8 +168,11 @@ TEST(service_variables)
 	struct json *service;
 	struct str out[32];
 	size_t n = 0;
-	REQUIRE(!json_parse(&a, STR("{\"metadata\":{\"name\":\"my-db\"},\"spec\":{\"clusterIP\":\"10.96.0.7\",\"ports\":["
-				    "{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"},{\"port\":53,\"protocol\":\"UDP\"}]}}"), NULL, &service, NULL));
+	REQUIRE(!json_parse(
+	    &a,
+	    STR("{\"metadata\":{\"name\":\"my-db\"},\"spec\":{\"clusterIP\":\"10.96.0.7\",\"ports\":["
+		"{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"},{\"port\":53,\"protocol\":\"UDP\"}]}}"),
+	    NULL, &service, NULL));
 	services_env_of(&a, service, out, &n, ARRAY_LEN(out));
 	struct env env = {out, n};
 	CHECK_STR(item(&env, "MY_DB_SERVICE_HOST"), "10.96.0.7");
@@ -155,16 +182,21 @@ TEST(service_variables)
 	CHECK_STR(item(&env, "MY_DB_PORT_53_UDP"), "udp://10.96.0.7:53");
 	CHECK_STR(item(&env, "MY_DB_PORT_5432_TCP_ADDR"), "10.96.0.7");
 	n = 0;
-	REQUIRE(!json_parse(&a, STR("{\"metadata\":{\"name\":\"headless\"},\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":1}]}}"), NULL,
-			    &service, NULL));
+	REQUIRE(!json_parse(
+	    &a,
+	    STR("{\"metadata\":{\"name\":\"headless\"},\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":1}]}}"),
+	    NULL, &service, NULL));
 	services_env_of(&a, service, out, &n, ARRAY_LEN(out));
 	CHECK_INT(n, 0);
 }
 
 static const struct names_config names = {
-	.cluster_domain = STR_INIT("cluster.local"), .nameserver = STR_INIT("10.96.0.10"),
-	.host_resolv = STR_INIT("# made by hand\nsearch corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"),
-	.host_hosts = STR_INIT("127.0.0.1 localhost\n"), .host_name = STR_INIT("host"),
+    .cluster_domain = STR_INIT("cluster.local"),
+    .nameserver = STR_INIT("10.96.0.10"),
+    .host_resolv =
+	STR_INIT("# made by hand\nsearch corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"),
+    .host_hosts = STR_INIT("127.0.0.1 localhost\n"),
+    .host_name = STR_INIT("host"),
 };
 
 TEST(resolv_conf)
@@ -172,19 +204,24 @@ TEST(resolv_conf)
 	static const struct {
 		const char *spec, *text;
 	} cases[] = {
-		{"{}", "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver 10.96.0.10\noptions ndots:5\n"},
-		{"{\"dnsPolicy\":\"Default\"}", "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
-		{"{\"hostNetwork\":true,\"dnsPolicy\":\"ClusterFirst\"}",
-		 "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
-		{"{\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"1.1.1.1\"],\"searches\":[\"a.test\"],\"options\":[{\"name\":\"ndots\",\"value\":\"2\"},{\"name\":\"rotate\"}]}}",
-		 "search a.test\nnameserver 1.1.1.1\noptions ndots:2 rotate\n"},
-		{"{\"dnsConfig\":{\"options\":[{\"name\":\"ndots\",\"value\":\"1\"}],\"nameservers\":[\"10.96.0.10\"]}}",
-		 "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver 10.96.0.10\noptions ndots:1\n"},
+	    {"{}", "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver "
+		   "10.96.0.10\noptions ndots:5\n"},
+	    {"{\"dnsPolicy\":\"Default\"}",
+	     "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
+	    {"{\"hostNetwork\":true,\"dnsPolicy\":\"ClusterFirst\"}",
+	     "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
+	    {"{\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"1.1.1.1\"],\"searches\":[\"a.test\"],"
+	     "\"options\":[{\"name\":\"ndots\",\"value\":\"2\"},{\"name\":\"rotate\"}]}}",
+	     "search a.test\nnameserver 1.1.1.1\noptions ndots:2 rotate\n"},
+	    {"{\"dnsConfig\":{\"options\":[{\"name\":\"ndots\",\"value\":\"1\"}],\"nameservers\":[\"10.96.0.10\"]}}",
+	     "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver 10.96.0.10\noptions "
+	     "ndots:1\n"},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct pod_spec *pod = pod_of(arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\"},\"spec\":%s}", cases[i].spec).p);
+		struct pod_spec *pod = pod_of(
+		    arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\"},\"spec\":%s}", cases[i].spec).p);
 		CHECK_STR(names_resolv(&a, pod, &names), cases[i].text);
 		pod_spec_unref(pod);
 	}
@@ -194,15 +231,18 @@ TEST(hosts_and_hostname)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct pod_spec *pod = pod_of("{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\"},\"spec\":{\"hostname\":\"alpha\",\"subdomain\":\"beta\","
-				      "\"setHostnameAsFQDN\":true,\"hostAliases\":[{\"ip\":\"192.0.2.7\",\"hostnames\":[\"seven\",\"sieben\"]}]}}");
+	struct pod_spec *pod = pod_of("{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\"},\"spec\":{\"hostname\":"
+				      "\"alpha\",\"subdomain\":\"beta\","
+				      "\"setHostnameAsFQDN\":true,\"hostAliases\":[{\"ip\":\"192.0.2.7\",\"hostnames\":"
+				      "[\"seven\",\"sieben\"]}]}}");
 	CHECK_STR(names_hostname(&a, pod, &names), "alpha.beta.ns.svc.cluster.local");
 	struct str hosts = names_hosts(&a, pod, &names, STR("10.0.0.1"));
 	CHECK(str_contains(hosts, STR("\n10.0.0.1\talpha.beta.ns.svc.cluster.local\talpha\n")));
 	CHECK(str_ends(hosts, STR("\n192.0.2.7\tseven\tsieben\n")));
 	pod_spec_unref(pod);
 	// 63 bytes at most, and none of them a closing dash.
-	pod = pod_of("{\"metadata\":{\"name\":\"a23456789-b23456789-c23456789-d23456789-e23456789-f23456789-12-456\",\"namespace\":\"ns\"},\"spec\":{}}");
+	pod = pod_of("{\"metadata\":{\"name\":\"a23456789-b23456789-c23456789-d23456789-e23456789-f23456789-12-456\","
+		     "\"namespace\":\"ns\"},\"spec\":{}}");
 	CHECK_STR(names_hostname(&a, pod, &names), "a23456789-b23456789-c23456789-d23456789-e23456789-f23456789-12");
 	pod_spec_unref(pod);
 	pod = pod_of("{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\"},\"spec\":{\"hostNetwork\":true}}");

@@ -18,25 +18,35 @@
 
 // What the recorded commands do. Scripts are told by their text.
 static const struct fake_act acts[] = {
-	{.command = "sleep 600", .term_code = -1},
-	{.command = "sleep 1", .runs_ns = TIME_S, .term_code = -1},
-	{.command = "sleep 2", .runs_ns = 2 * TIME_S, .term_code = -1},
-	{.command = "true", .runs_ns = 5 * TIME_MS},
-	{.command = "false", .runs_ns = 5 * TIME_MS, .exit_code = 1},
-	{.command = "sh -c exit 0", .runs_ns = 5 * TIME_MS},
-	{.command = "sh -c exit 3", .runs_ns = 5 * TIME_MS, .exit_code = 3},
-	{.command = "sh -c sleep 1", .runs_ns = TIME_S, .term_code = -1},
-	{.command = "sh -c echo x >> /v/n; test $(wc -l < /v/n) -ge 3", .runs_ns = 5 * TIME_MS, .exit_code = 1, .until_attempt = 2},
-	{.command = "/no/such", .fails = "executable /no/such not found"},
-	{.command = "sh -c sleep 3; touch /tmp/ok; sleep 600", .term_code = -1, .good_from_ns = 3 * TIME_S, .good_until_ns = 1000 * TIME_S},
-	{.command = "sh -c touch /tmp/ok; sleep 3; rm /tmp/ok; sleep 600", .term_code = -1, .good_from_ns = TIME_MS, .good_until_ns = 3 * TIME_S},
-	{.command = "sh -c trap 'exit 7' TERM; while :; do sleep 0.1; done", .term_code = 7},
-	{.command = "sh -c trap '' TERM; while :; do sleep 1; done", .term_code = -1},
-	{.command = "sh -c sleep 1; cat /tmp/hook; sleep 600", .term_code = -1},
-	{.command = "sh -c head -c 100m /dev/zero | tail", .runs_ns = 300 * TIME_MS, .oom = true},
-	{.command = "sh -c echo from the file > /dev/termination-log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
-	{.command = "sh -c echo from the log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
-	{.command = "sh -c printf 'one\\ntwo'; printf ' more\\n\\n'; sleep 1; echo err >&2; sleep 1; printf 'no newline'", .runs_ns = 2 * TIME_S},
+    {.command = "sleep 600", .term_code = -1},
+    {.command = "sleep 1", .runs_ns = TIME_S, .term_code = -1},
+    {.command = "sleep 2", .runs_ns = 2 * TIME_S, .term_code = -1},
+    {.command = "true", .runs_ns = 5 * TIME_MS},
+    {.command = "false", .runs_ns = 5 * TIME_MS, .exit_code = 1},
+    {.command = "sh -c exit 0", .runs_ns = 5 * TIME_MS},
+    {.command = "sh -c exit 3", .runs_ns = 5 * TIME_MS, .exit_code = 3},
+    {.command = "sh -c sleep 1", .runs_ns = TIME_S, .term_code = -1},
+    {.command = "sh -c echo x >> /v/n; test $(wc -l < /v/n) -ge 3",
+     .runs_ns = 5 * TIME_MS,
+     .exit_code = 1,
+     .until_attempt = 2},
+    {.command = "/no/such", .fails = "executable /no/such not found"},
+    {.command = "sh -c sleep 3; touch /tmp/ok; sleep 600",
+     .term_code = -1,
+     .good_from_ns = 3 * TIME_S,
+     .good_until_ns = 1000 * TIME_S},
+    {.command = "sh -c touch /tmp/ok; sleep 3; rm /tmp/ok; sleep 600",
+     .term_code = -1,
+     .good_from_ns = TIME_MS,
+     .good_until_ns = 3 * TIME_S},
+    {.command = "sh -c trap 'exit 7' TERM; while :; do sleep 0.1; done", .term_code = 7},
+    {.command = "sh -c trap '' TERM; while :; do sleep 1; done", .term_code = -1},
+    {.command = "sh -c sleep 1; cat /tmp/hook; sleep 600", .term_code = -1},
+    {.command = "sh -c head -c 100m /dev/zero | tail", .runs_ns = 300 * TIME_MS, .oom = true},
+    {.command = "sh -c echo from the file > /dev/termination-log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
+    {.command = "sh -c echo from the log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
+    {.command = "sh -c printf 'one\\ntwo'; printf ' more\\n\\n'; sleep 1; echo err >&2; sleep 1; printf 'no newline'",
+     .runs_ns = 2 * TIME_S},
 };
 
 struct world {
@@ -46,7 +56,7 @@ struct world {
 	struct fake_runtime *runtime;
 	struct node *node;
 	struct arena arena;
-	struct map paths; // container -> struct json array of steps
+	struct map paths;  // container -> struct json array of steps
 	struct json *last; // the pod as last seen
 	bool gone;
 };
@@ -110,22 +120,24 @@ static void on_change(void *arg, const char *type, struct str resource, struct s
 		return;
 	w->last = pod;
 	w->gone |= !strcmp(type, "DELETED");
-	json_each(status, json_at(pod, "status.initContainerStatuses"))
+	json_each (status, json_at(pod, "status.initContainerStatuses"))
 		note_container(w, status);
-	json_each(status, json_at(pod, "status.containerStatuses"))
+	json_each (status, json_at(pod, "status.containerStatuses"))
 		note_container(w, status);
 }
 
 static struct str end_state(struct arena *a, const struct json *status)
 {
 	struct str now = state_text(a, json_get(status, STR("state")));
-	return str_ends(now, STR(":CrashLoopBackOff")) || str_ends(now, STR(":RunContainerError")) || str_ends(now, STR(":PostStartHookError"))
-		       ? STR("waiting to run again") : now;
+	return str_ends(now, STR(":CrashLoopBackOff")) || str_ends(now, STR(":RunContainerError")) ||
+		       str_ends(now, STR(":PostStartHookError"))
+		   ? STR("waiting to run again")
+		   : now;
 }
 
 static void summarize_containers(struct arena *a, const struct json *list, struct json *out)
 {
-	json_each(status, list) {
+	json_each (status, list) {
 		struct json *c = json_set(out, json_str(status, "name"), json_object(a));
 		json_put_str(a, c, "state", end_state(a, status));
 		json_put_bool(a, c, "ready", json_is_true(status, "ready"));
@@ -143,16 +155,19 @@ static struct json *summary(struct world *w)
 		return out;
 	}
 	const struct json *status = json_get(w->last, STR("status"));
-	struct json *conditions = json_put(out, "conditions", json_object(a)), *containers = json_put(out, "containers", json_object(a));
-	json_each(c, json_get(status, STR("conditions"))) {
+	struct json *conditions = json_put(out, "conditions", json_object(a)),
+		    *containers = json_put(out, "containers", json_object(a));
+	json_each (c, json_get(status, STR("conditions"))) {
 		struct str reason = json_str(c, "reason");
 		json_set(conditions, json_str(c, "type"),
-			 json_string(a, arena_fmt(a, "%.*s%s%.*s", STR_FMT(json_str(c, "status")), reason.n ? " " : "", STR_FMT(reason))));
+			 json_string(a, arena_fmt(a, "%.*s%s%.*s", STR_FMT(json_str(c, "status")), reason.n ? " " : "",
+						  STR_FMT(reason))));
 	}
 	summarize_containers(a, json_get(status, STR("initContainerStatuses")), containers);
 	summarize_containers(a, json_get(status, STR("containerStatuses")), containers);
 	json_put_str(a, out, "phase", json_str(status, "phase"));
-	json_put(out, "reason", json_get(status, STR("reason")) ? json_string(a, json_str(status, "reason")) : json_null(a));
+	json_put(out, "reason",
+		 json_get(status, STR("reason")) ? json_string(a, json_str(status, "reason")) : json_null(a));
 	return out;
 }
 
@@ -160,7 +175,11 @@ static struct json *summary(struct world *w)
 
 static struct machine machine(void)
 {
-	return (struct machine){.cpus = 4, .memory = 8LL << 30, .storage = 100LL << 30, .architecture = STR("amd64"), .hostname = STR("n1")};
+	return (struct machine){.cpus = 4,
+				.memory = 8LL << 30,
+				.storage = 100LL << 30,
+				.architecture = STR("amd64"),
+				.hostname = STR("n1")};
 }
 
 static void world_begin(struct world *w)
@@ -175,8 +194,14 @@ static void world_begin(struct world *w)
 	w->runtime = fake_runtime_create(w->loop, acts, ARRAY_LEN(acts));
 	fake_server_on_change(w->server, on_change, w);
 	struct node_config c = {
-		.loop = w->loop, .transport = fake_server_transport(w->server), .runtime = fake_runtime_table(w->runtime),
-		.network = fake_network(), .name = "n1", .address = "192.0.2.1", .machine = &m, .port = 10250,
+	    .loop = w->loop,
+	    .transport = fake_server_transport(w->server),
+	    .runtime = fake_runtime_table(w->runtime),
+	    .network = fake_network(),
+	    .name = "n1",
+	    .address = "192.0.2.1",
+	    .machine = &m,
+	    .port = 10250,
 	};
 	REQUIRE(!node_create(&c, &w->node, NULL));
 	sim_run(w->sim, 2 * TIME_S);
@@ -212,12 +237,14 @@ static void do_action(struct world *w, const struct json *life, struct str actio
 	struct str verb, kind, name;
 	str_cut(action, ' ', &verb, &kind);
 	if (str_is(verb, "delete")) {
-		fake_server_do(w->server, "DELETE", arena_fmt(a, PODS "/%.*s", STR_FMT(json_str(life, "name"))).p, NULL);
+		fake_server_do(w->server, "DELETE", arena_fmt(a, PODS "/%.*s", STR_FMT(json_str(life, "name"))).p,
+			       NULL);
 		return;
 	}
 	str_cut(kind, ' ', &kind, &name);
 	struct str path = arena_fmt(a, "/api/v1/namespaces/lives/%.*ss", STR_FMT(kind));
-	struct str body = arena_fmt(a, "{\"metadata\":{\"name\":\"%.*s\",\"namespace\":\"lives\"},\"data\":{\"k\":\"dg==\"}}", STR_FMT(name));
+	struct str body = arena_fmt(
+	    a, "{\"metadata\":{\"name\":\"%.*s\",\"namespace\":\"lives\"},\"data\":{\"k\":\"dg==\"}}", STR_FMT(name));
 	CHECK_INT(fake_server_do(w->server, "POST", path.p, body.p), 201);
 }
 
@@ -238,7 +265,7 @@ static void lead(struct world *w, const struct json *life)
 
 static bool has_event(const struct json *list, struct str what)
 {
-	json_each(e, list) {
+	json_each (e, list) {
 		if (str_eq(e->text, what))
 			return true;
 	}
@@ -249,8 +276,9 @@ static struct json *events_of(struct world *w)
 {
 	struct arena *a = &w->arena;
 	struct json *out = json_array(a), *list = fake_server_get(w->server, a, "/api/v1/namespaces/lives/events");
-	json_each(e, json_get(list, STR("items"))) {
-		struct str what = arena_fmt(a, "%.*s %.*s", STR_FMT(json_str(e, "type")), STR_FMT(json_str(e, "reason")));
+	json_each (e, json_get(list, STR("items"))) {
+		struct str what =
+		    arena_fmt(a, "%.*s %.*s", STR_FMT(json_str(e, "type")), STR_FMT(json_str(e, "reason")));
 		if (!has_event(out, what))
 			json_push(out, json_string(a, what));
 	}
@@ -260,11 +288,11 @@ static struct json *events_of(struct world *w)
 static void compare_events(struct world *w, const char *name, const struct json *want)
 {
 	struct json *got = events_of(w);
-	json_each(e, want) {
+	json_each (e, want) {
 		if (!str_is(e->text, "Normal Scheduled") && !has_event(got, e->text))
 			unit_fail(__FILE__, __LINE__, "%s: no event %.*s", name, STR_FMT(e->text));
 	}
-	json_each(e, got) {
+	json_each (e, got) {
 		if (!has_event(want, e->text))
 			unit_fail(__FILE__, __LINE__, "%s: an event too many: %.*s", name, STR_FMT(e->text));
 	}
@@ -274,14 +302,15 @@ static void compare(struct world *w, const char *name, const struct json *want)
 {
 	struct arena *a = &w->arena;
 	struct json *paths = json_object(a), *end = summary(w), *wanted = json_clone(a, json_get(want, STR("end")));
-	map_each(entry, &w->paths)
+	map_each (entry, &w->paths)
 		json_set(paths, entry->key, entry->value);
-	json_each(c, json_get(wanted, STR("containers")))
+	json_each (c, json_get(wanted, STR("containers")))
 		json_remove(c, STR("message")); // the disk's and the runtime's
 	json_remove(json_get(wanted, STR("conditions")), STR("PodScheduled"));
 	json_remove(json_get(end, STR("conditions")), STR("PodScheduled"));
 	if (!json_equal(paths, json_get(want, STR("path"))))
-		unit_fail(__FILE__, __LINE__, "%s: path %s, not %s", name, json_text(a, paths).p, json_text(a, json_get(want, STR("path"))).p);
+		unit_fail(__FILE__, __LINE__, "%s: path %s, not %s", name, json_text(a, paths).p,
+			  json_text(a, json_get(want, STR("path"))).p);
 	if (!json_equal(end, wanted))
 		unit_fail(__FILE__, __LINE__, "%s: end %s, not %s", name, json_text(a, end).p, json_text(a, wanted).p);
 	sim_run(w->sim, TIME_S);
@@ -307,8 +336,9 @@ static char *read_whole(const char *path, size_t *n)
 // Decided before the node hears of them, or by what only a real process can do.
 static bool is_of_others(struct str name)
 {
-	static const char *const names[] = {"gated", "fits-nowhere", "too-big", "http-and-tcp", "http-wrong", "environment", "volumes",
-					    "identity", "capabilities", "defaults", "names", "shared", "limits"};
+	static const char *const names[] = {"gated",	   "fits-nowhere", "too-big",  "http-and-tcp", "http-wrong",
+					    "environment", "volumes",	   "identity", "capabilities", "defaults",
+					    "names",	   "shared",	   "limits"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (str_is(name, names[i]))
 			return true;
@@ -321,7 +351,8 @@ TEST(lives_as_recorded)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	size_t yaml_n, known_n;
-	char *yaml CLEAN_FREE = read_whole(LIVES "pods.yaml", &yaml_n), *known_text CLEAN_FREE = read_whole(LIVES "lives.json", &known_n);
+	char *yaml CLEAN_FREE = read_whole(LIVES "pods.yaml", &yaml_n),
+		   *known_text CLEAN_FREE = read_whole(LIVES "lives.json", &known_n);
 	if (!yaml || !known_text)
 		unit_skip("the recorded lives are not here");
 	struct json *lives, *known;
@@ -329,7 +360,7 @@ TEST(lives_as_recorded)
 	REQUIRE(!json_parse(&a, (struct str){known_text, known_n}, NULL, &known, NULL));
 	size_t led = 0;
 	const char *only = getenv("ONLY_LIFE");
-	json_each(life, lives) {
+	json_each (life, lives) {
 		if (is_of_others(json_str(life, "name")) || (only && !str_is(json_str(life, "name"), only)))
 			continue;
 		struct world w;

@@ -11,7 +11,8 @@ static struct pod_spec *pod_of(const char *spec)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct str text = arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":%s}", spec);
+	struct str text =
+	    arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":%s}", spec);
 	struct blob *line = blob_create(text);
 	struct pod_spec *s = pod_spec_create(line, blob_str(line));
 	blob_unref(line);
@@ -43,20 +44,27 @@ TEST(restart_policies)
 		const char *pod, *own;
 		bool at_0, at_1, at_42;
 	} cases[] = {
-		{"Always", "", true, true, true},
-		{"OnFailure", "", false, true, true},
-		{"Never", "", false, false, false},
-		{"Never", "\"restartPolicy\":\"OnFailure\",", false, true, true},
-		{"Always", "\"restartPolicy\":\"Never\",", false, false, false},
-		{"Never", "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":\"In\",\"values\":[42]}}],",
-		 false, false, true},
-		{"Never", "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":\"NotIn\",\"values\":[0,1]}}],",
-		 false, false, true},
+	    {"Always", "", true, true, true},
+	    {"OnFailure", "", false, true, true},
+	    {"Never", "", false, false, false},
+	    {"Never", "\"restartPolicy\":\"OnFailure\",", false, true, true},
+	    {"Always", "\"restartPolicy\":\"Never\",", false, false, false},
+	    {"Never",
+	     "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":"
+	     "\"In\",\"values\":[42]}}],",
+	     false, false, true},
+	    {"Never",
+	     "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":"
+	     "\"NotIn\",\"values\":[0,1]}}],",
+	     false, false, true},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct pod_spec *s = pod_of(arena_fmt(&a, "{\"restartPolicy\":\"%s\",\"containers\":[{%s\"name\":\"c\"}]}", cases[i].pod, cases[i].own).p);
+		struct pod_spec *s =
+		    pod_of(arena_fmt(&a, "{\"restartPolicy\":\"%s\",\"containers\":[{%s\"name\":\"c\"}]}", cases[i].pod,
+				     cases[i].own)
+			       .p);
 		CHECK_INT(container_should_restart(s, &s->containers[0], 0), cases[i].at_0);
 		CHECK_INT(container_should_restart(s, &s->containers[0], 1), cases[i].at_1);
 		CHECK_INT(container_should_restart(s, &s->containers[0], 42), cases[i].at_42);
@@ -83,13 +91,15 @@ TEST(quality_of_service)
 	static const struct {
 		const char *spec, *qos;
 	} cases[] = {
-		{"{\"containers\":[{\"name\":\"c\"}]}", "BestEffort"},
-		{RESOURCES("{\"requests\":{\"cpu\":\"1\"}}"), "Burstable"},
-		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}"), "Guaranteed"},
-		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"1000m\",\"memory\":\"1024Ki\"}}"), "Guaranteed"},
-		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"500m\"}}"), "Burstable"},
-		{RESOURCES("{\"limits\":{\"cpu\":\"1\"}}"), "Burstable"},
-		{RESOURCES("{\"requests\":{\"cpu\":\"0\"}}"), "BestEffort"},
+	    {"{\"containers\":[{\"name\":\"c\"}]}", "BestEffort"},
+	    {RESOURCES("{\"requests\":{\"cpu\":\"1\"}}"), "Burstable"},
+	    {RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}"), "Guaranteed"},
+	    {RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"1000m\",\"memory\":"
+		       "\"1024Ki\"}}"),
+	     "Guaranteed"},
+	    {RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"500m\"}}"), "Burstable"},
+	    {RESOURCES("{\"limits\":{\"cpu\":\"1\"}}"), "Burstable"},
+	    {RESOURCES("{\"requests\":{\"cpu\":\"0\"}}"), "BestEffort"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pod_spec *s = pod_of(cases[i].spec);
@@ -100,7 +110,8 @@ TEST(quality_of_service)
 
 TEST(limits_for_the_kernel)
 {
-	struct pod_spec *s = pod_of(RESOURCES("{\"requests\":{\"cpu\":\"250m\",\"memory\":\"16Mi\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"32Mi\"}}"));
+	struct pod_spec *s = pod_of(RESOURCES(
+	    "{\"requests\":{\"cpu\":\"250m\",\"memory\":\"16Mi\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"32Mi\"}}"));
 	struct cgroup_limits l = container_limits(&s->containers[0]);
 	CHECK_INT(l.cpu_shares, 256);
 	CHECK_INT(l.cpu_quota_us, 50000);
@@ -108,7 +119,8 @@ TEST(limits_for_the_kernel)
 	CHECK_INT(pod_limits(s).memory_bytes, 32 << 20);
 	CHECK_INT(container_oom_score(s, &s->containers[0], 1LL << 30), 1000 - 1000 * 16 / 1024);
 	pod_spec_unref(s);
-	s = pod_of("{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}},{\"name\":\"b\"}]}");
+	s = pod_of(
+	    "{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}},{\"name\":\"b\"}]}");
 	CHECK_INT(pod_limits(s).memory_bytes, 0); // one has none, so the pod has none
 	CHECK_INT(container_limits(&s->containers[1]).cpu_shares, 2);
 	pod_spec_unref(s);
@@ -131,16 +143,19 @@ TEST(what_fits)
 	CHECK_STR(str_of(reason), "OutOfcpu");
 	pod_spec_unref(s);
 	// A sidecar counts beside the main containers, an init container instead of them.
-	s = pod_of("{\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"cpu\":\"100m\"}}},"
+	s = pod_of("{\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{"
+		   "\"cpu\":\"100m\"}}},"
 		   "{\"name\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"900m\"}}}],"
-		   "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"300m\"}}}],\"overhead\":{\"cpu\":\"10m\"}}");
+		   "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"300m\"}}}],\"overhead\":{"
+		   "\"cpu\":\"10m\"}}");
 	CHECK_INT(pod_requests(s).cpu_milli, 1010);
 	pod_spec_unref(s);
 }
 
 TEST(probe_counters)
 {
-	struct probe_spec s = {.success_threshold = 2, .failure_threshold = 3, .period_ns = 10 * TIME_S, .initial_delay_ns = TIME_S};
+	struct probe_spec s = {
+	    .success_threshold = 2, .failure_threshold = 3, .period_ns = 10 * TIME_S, .initial_delay_ns = TIME_S};
 	struct probe_counter c = {0};
 	CHECK(!probe_count(&c, &s, true));
 	CHECK(probe_count(&c, &s, true) && c.verdict == PROBE_GOOD);
@@ -158,7 +173,8 @@ TEST(plan_of_a_simple_pod)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	int64_t now = 1000000 * TIME_S;
-	struct pod_spec *s = pod_of("{\"restartPolicy\":\"OnFailure\",\"activeDeadlineSeconds\":60,\"containers\":[{\"name\":\"c\"}]}");
+	struct pod_spec *s =
+	    pod_of("{\"restartPolicy\":\"OnFailure\",\"activeDeadlineSeconds\":60,\"containers\":[{\"name\":\"c\"}]}");
 	struct pod_state *st = pod_state_create(s);
 	struct pod_plan plan;
 	st->started = now;

@@ -21,17 +21,24 @@ struct world {
 };
 
 static const struct fake_act acts[] = {
-	{.command = "polite", .term_code = 0},
-	{.command = "deaf", .term_code = -1},
-	{.command = "brief", .runs_ns = 100 * TIME_MS},
+    {.command = "polite", .term_code = 0},
+    {.command = "deaf", .term_code = -1},
+    {.command = "brief", .runs_ns = 100 * TIME_MS},
 };
 
 static void start_node(struct world *w)
 {
 	static const struct machine machine = {.cpus = 4, .memory = 8LL << 30, .storage = 100LL << 30};
 	struct node_config c = {
-		.loop = w->loop, .transport = fake_server_transport(w->server), .runtime = fake_runtime_table(w->runtime),
-		.network = fake_network(), .name = "n1", .address = "192.0.2.1", .machine = &machine, .port = 10250, .pods_max = 120,
+	    .loop = w->loop,
+	    .transport = fake_server_transport(w->server),
+	    .runtime = fake_runtime_table(w->runtime),
+	    .network = fake_network(),
+	    .name = "n1",
+	    .address = "192.0.2.1",
+	    .machine = &machine,
+	    .port = 10250,
+	    .pods_max = 120,
 	};
 	REQUIRE(!node_create(&c, &w->node, NULL));
 	sim_run(w->sim, 2 * TIME_S);
@@ -59,8 +66,11 @@ static void end(struct world *w)
 
 static void add_pod(struct world *w, const char *name, const char *image, const char *command, const char *more)
 {
-	struct str body = arena_fmt(&w->arena, "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",%s"
-				    "\"containers\":[{\"name\":\"c\",\"image\":\"%s\",\"command\":[\"%s\"]}]}}", name, more, image, command);
+	struct str body =
+	    arena_fmt(&w->arena,
+		      "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",%s"
+		      "\"containers\":[{\"name\":\"c\",\"image\":\"%s\",\"command\":[\"%s\"]}]}}",
+		      name, more, image, command);
 	CHECK_INT(fake_server_do(w->server, "POST", PODS, body.p), 201);
 }
 
@@ -160,8 +170,10 @@ TEST(too_many)
 {
 	struct world w;
 	begin(&w);
-	struct str body = arena_fmt(&w.arena, "{\"metadata\":{\"name\":\"big\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":"
-				    "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"5\"}}}]}}");
+	struct str body = arena_fmt(
+	    &w.arena,
+	    "{\"metadata\":{\"name\":\"big\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":"
+	    "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"5\"}}}]}}");
 	CHECK_INT(fake_server_do(w.server, "POST", PODS, body.p), 201);
 	sim_run(w.sim, TIME_S);
 	check_state(&w, "big", "phase", "Failed");
@@ -185,7 +197,8 @@ TEST(many_at_once)
 	sim_run(w.sim, 5 * TIME_S);
 	CHECK(fake_server_requests(w.server) - before <= 301); // events only; statuses are told once
 	for (int i = 0; i < 100; i++)
-		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/p%d?gracePeriodSeconds=0", i).p, "{\"gracePeriodSeconds\":0}");
+		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/p%d?gracePeriodSeconds=0", i).p,
+			       "{\"gracePeriodSeconds\":0}");
 	sim_run(w.sim, 600 * TIME_MS);
 	CHECK_INT(fake_runtime_running(w.runtime), 0);
 	sim_run(w.sim, TIME_S);
@@ -216,7 +229,9 @@ TEST(server_that_stammers)
 {
 	struct world w;
 	begin(&w);
-	fake_server_set_faults(w.server, (struct fake_faults){.request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
+	fake_server_set_faults(
+	    w.server, (struct fake_faults){
+			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
 	for (int i = 0; i < 20; i++)
 		add_pod(&w, arena_fmt(&w.arena, "p%d", i).p, "i", "polite", "");
 	sim_run(w.sim, 60 * TIME_S);

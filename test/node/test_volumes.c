@@ -102,10 +102,10 @@ TEST(group_of_files)
 	pod_disk_init(&disk, dir, run_dir);
 	struct volume_file files[] = {{STR("k"), STR("v"), 0400, -1}, {STR("token"), STR("t"), 0600, 1000}};
 	struct volume volumes[] = {
-		{.name = STR("config"), .kind = VOLUME_FILES, .files = files, .file_count = 2},
-		{.name = STR("secret"), .kind = VOLUME_FILES, .in_memory = true, .files = files, .file_count = 1},
-		{.name = STR("empty"), .kind = VOLUME_EMPTY},
-		{.name = STR("memory"), .kind = VOLUME_MEMORY, .in_memory = true, .size = 1 << 20},
+	    {.name = STR("config"), .kind = VOLUME_FILES, .files = files, .file_count = 2},
+	    {.name = STR("secret"), .kind = VOLUME_FILES, .in_memory = true, .files = files, .file_count = 1},
+	    {.name = STR("empty"), .kind = VOLUME_EMPTY},
+	    {.name = STR("memory"), .kind = VOLUME_MEMORY, .in_memory = true, .size = 1 << 20},
 	};
 	struct volume_set set = {volumes, 4, 2000};
 	struct str which;
@@ -114,9 +114,9 @@ TEST(group_of_files)
 		unit_fail(__FILE__, __LINE__, "%.*s: %s", STR_FMT(which), err_text(&e));
 	struct stat st;
 	CHECK(!stat(in("pods/u1/config"), &st) && (st.st_mode & 07777) == 02777 && st.st_gid == 2000);
-	CHECK(!stat(in("run/pods/u1/volumes/secret"), &st) && (st.st_mode & 07777) == 03777);
+	CHECK(!stat(in("run/files/u1/volumes/secret"), &st) && (st.st_mode & 07777) == 03777);
 	CHECK(!stat(in("pods/u1/empty"), &st) && (st.st_mode & 07777) == 02777);
-	CHECK(!stat(in("run/pods/u1/volumes/memory"), &st) && (st.st_mode & 07777) == 03777);
+	CHECK(!stat(in("run/files/u1/volumes/memory"), &st) && (st.st_mode & 07777) == 03777);
 	CHECK(!stat(in("pods/u1/config/k"), &st) && (st.st_mode & 07777) == 0440 && st.st_gid == 2000);
 	CHECK(!stat(in("pods/u1/config/token"), &st) && (st.st_mode & 07777) == 0640 && st.st_uid == 1000);
 	// Again, as by an agent that comes back: what a container wrote stays.
@@ -181,9 +181,18 @@ TEST(host_paths_by_type)
 		const char *path, *type;
 		bool good;
 	} cases[] = {
-		{"file", "File", true},	   {"file", "Directory", false}, {"dir", "Directory", true},	 {"dir", "File", false},
-		{"none", "Directory", false}, {"none", "File", false},	   {"new1", "DirectoryOrCreate", true}, {"new2", "FileOrCreate", true},
-		{"new3", "", true},	   {"file", "Socket", false},	 {"file", "BlockDevice", false}, {"file", "", true},
+	    {"file", "File", true},
+	    {"file", "Directory", false},
+	    {"dir", "Directory", true},
+	    {"dir", "File", false},
+	    {"none", "Directory", false},
+	    {"none", "File", false},
+	    {"new1", "DirectoryOrCreate", true},
+	    {"new2", "FileOrCreate", true},
+	    {"new3", "", true},
+	    {"file", "Socket", false},
+	    {"file", "BlockDevice", false},
+	    {"file", "", true},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -192,7 +201,10 @@ TEST(host_paths_by_type)
 	pod_disk_init(&disk, dir, run_dir);
 	CHECK(!files_write(in("file"), STR(""), 0644, NULL) && !mkdir(in("dir"), 0755));
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct volume v = {.name = STR("v"), .kind = VOLUME_HOST, .path = str_of(in(cases[i].path)), .type = str_of(cases[i].type)};
+		struct volume v = {.name = STR("v"),
+				   .kind = VOLUME_HOST,
+				   .path = str_of(in(cases[i].path)),
+				   .type = str_of(cases[i].type)};
 		struct volume_set set = {&v, 1, -1};
 		struct str which;
 		int r = disk.ops->set_up_volumes(&disk, STR("u"), &set, &which, NULL);
@@ -231,8 +243,10 @@ TEST(removal_enters_no_mount)
 	need_root();
 	fresh_dir();
 	CHECK(!mkdir(in("theirs"), 0755) && !files_write(in("theirs/kept"), STR("x"), 0644, NULL));
-	CHECK(!mkdir(in("ours"), 0755) && !mkdir(in("ours/shown"), 0755) && !files_write(in("ours/file"), STR("y"), 0644, NULL));
-	REQUIRE(!mount(in("theirs"), in("ours/shown"), NULL, MS_BIND, NULL)); // the same file system, so told by the mount only
+	CHECK(!mkdir(in("ours"), 0755) && !mkdir(in("ours/shown"), 0755) &&
+	      !files_write(in("ours/file"), STR("y"), 0644, NULL));
+	REQUIRE(!mount(in("theirs"), in("ours/shown"), NULL, MS_BIND,
+		       NULL)); // the same file system, so told by the mount only
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	files_remove_tree(fd, "ours");
 	close(fd);

@@ -37,7 +37,7 @@ static struct str map_lines(struct arena *a, const struct json *map)
 {
 	size_t n = 0;
 	struct json **members = ARENA_ARRAY(a, struct json *, (map ? map->count : 0) + 1);
-	json_each(m, map)
+	json_each (m, map)
 		members[n++] = m;
 	qsort(members, n, sizeof(*members), compare_members);
 	struct buf out CLEAN_BUF;
@@ -99,12 +99,14 @@ static int64_t divide_up(__int128 amount, __int128 by)
 }
 
 // The amount that applies: what is set, or the node's own where a limit is asked for and there is none.
-static struct quantity amount_of(const struct downward_context *x, const struct json *container, struct str resource, struct str name)
+static struct quantity amount_of(const struct downward_context *x, const struct json *container, struct str resource,
+				 struct str name)
 {
 	struct quantity q;
 	const struct json *resources = json_get(container, STR("resources"));
 	bool limit = str_starts(resource, STR("limits."));
-	const struct json *limits = json_get(resources, STR("limits")), *requests = json_get(resources, STR("requests"));
+	const struct json *limits = json_get(resources, STR("limits")),
+			  *requests = json_get(resources, STR("requests"));
 	if (!quantity_of(json_get(limit ? limits : requests, name), &q) && q.nano)
 		return q;
 	if (!limit)
@@ -116,15 +118,16 @@ static struct quantity amount_of(const struct downward_context *x, const struct 
 	return quantity_of_int(str_is(name, "ephemeral-storage") ? x->node_storage : 0);
 }
 
-int downward_resource(struct arena *a, const struct downward_context *x, const struct json *ref, struct str container, struct str *value,
-		      struct err *e)
+int downward_resource(struct arena *a, const struct downward_context *x, const struct json *ref, struct str container,
+		      struct str *value, struct err *e)
 {
 	struct str named = json_str(ref, "containerName"), resource = json_str(ref, "resource"), head, name;
 	int i = pod_spec_find(x->pod, named.n ? named : container);
 	if (i < 0)
 		return err_set(e, ERR_INVALID, "container %.*s not found", STR_FMT(named));
 	if (!str_cut(resource, '.', &head, &name))
-		return err_set(e, ERR_INVALID, "resource \"%.*s\" is neither of limits nor of requests", STR_FMT(resource));
+		return err_set(e, ERR_INVALID, "resource \"%.*s\" is neither of limits nor of requests",
+			       STR_FMT(resource));
 	struct quantity amount = amount_of(x, x->pod->containers[i].json, resource, name), divisor;
 	if (quantity_of(json_get(ref, STR("divisor")), &divisor) || divisor.nano <= 0)
 		divisor = quantity_of_int(1);

@@ -7,14 +7,14 @@
 #include "node/env/downward.h"
 #include "node/images/images.h"
 
-// The data of a ConfigMap or Secret: a JSON object, values as they stand in the API (a Secret's in base64), or NULL when
-// there is none such.
+// The data of a ConfigMap or Secret: a JSON object, values as they stand in the API (a Secret's in base64), or NULL
+// when there is none such.
 typedef const struct json *env_lookup(void *arg, bool secret, struct str name);
 
 struct env_context {
 	const struct downward_context *downward;
 	const struct container_spec *container;
-	const struct image *image; // may be NULL
+	const struct image *image;  // may be NULL
 	const struct str *services; // "NAME=value"
 	size_t service_count;
 	env_lookup *lookup;
@@ -29,8 +29,8 @@ struct env {
 // ERR_NOT_FOUND: a ConfigMap, Secret or key is missing that is not optional; ERR_INVALID: a bad reference.
 int env_build(struct arena *a, const struct env_context *x, struct env *out, struct err *e);
 // The whole command line, expanded; the image's entrypoint and command where the pod gives none. ERR_INVALID: empty.
-int env_command(struct arena *a, const struct container_spec *c, const struct image *image, const struct env *env, struct str **args,
-		size_t *count, struct err *e);
+int env_command(struct arena *a, const struct container_spec *c, const struct image *image, const struct env *env,
+		struct str **args, size_t *count, struct err *e);
 // expand() over "NAME=value" items: for subPathExpr and hooks.
 struct str env_expand(struct arena *a, const struct env *env, struct str text);
 

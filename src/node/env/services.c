@@ -20,7 +20,8 @@ static void add(struct str *out, size_t *count, size_t room, struct str item)
 		out[(*count)++] = item;
 }
 
-static void add_port(struct arena *a, struct str prefix, struct str ip, const struct json *port, struct str *out, size_t *count, size_t room)
+static void add_port(struct arena *a, struct str prefix, struct str ip, const struct json *port, struct str *out,
+		     size_t *count, size_t room)
 {
 	struct str protocol = json_str(port, "protocol");
 	protocol = protocol.n ? protocol : STR("TCP");
@@ -45,14 +46,16 @@ void services_env_of(struct arena *a, const struct json *service, struct str *ou
 	struct str protocol = str_is(json_str(first, "protocol"), "UDP") ? STR("udp") : STR("tcp");
 	add(out, count, room, arena_fmt(a, "%.*s_SERVICE_HOST=%.*s", STR_FMT(prefix), STR_FMT(ip)));
 	add(out, count, room, arena_fmt(a, "%.*s_SERVICE_PORT=%lld", STR_FMT(prefix), number));
-	json_each(port, ports) {
+	json_each (port, ports) {
 		struct str name = json_str(port, "name");
 		if (name.n)
-			add(out, count, room, arena_fmt(a, "%.*s_SERVICE_PORT_%.*s=%lld", STR_FMT(prefix), STR_FMT(shout(a, name)),
-							(long long)json_i64(port, "port", 0)));
+			add(out, count, room,
+			    arena_fmt(a, "%.*s_SERVICE_PORT_%.*s=%lld", STR_FMT(prefix), STR_FMT(shout(a, name)),
+				      (long long)json_i64(port, "port", 0)));
 	}
-	add(out, count, room, arena_fmt(a, "%.*s_PORT=%.*s://%.*s:%lld", STR_FMT(prefix), STR_FMT(protocol), STR_FMT(ip), number));
-	json_each(port, ports)
+	add(out, count, room,
+	    arena_fmt(a, "%.*s_PORT=%.*s://%.*s:%lld", STR_FMT(prefix), STR_FMT(protocol), STR_FMT(ip), number));
+	json_each (port, ports)
 		add_port(a, prefix, ip, port, out, count, room);
 }
 
@@ -71,7 +74,8 @@ static bool gather(void *arg, const struct informer_object *o)
 	return g->count < SERVICES_ENV_MAX;
 }
 
-void services_env(struct arena *a, const struct informer *services, struct str namespace, bool links, struct str **out, size_t *count)
+void services_env(struct arena *a, const struct informer *services, struct str namespace, bool links, struct str **out,
+		  size_t *count)
 {
 	struct str *room = mem_alloc(SERVICES_ENV_MAX * sizeof(struct str));
 	struct gathering g = {.arena = a, .out = room, .prefix = arena_fmt(a, "%.*s/", STR_FMT(namespace))};

@@ -22,10 +22,11 @@ int launch_build(const struct launch_context *x, struct runtime_container_spec *
 // The container's volumeMounts, for pod_disk's set_up_container: as many as the spec has.
 int launch_mounts(const struct launch_context *x, struct pod_disk_mount **out, size_t *count, struct err *e);
 // The runtime's mounts: of the volumes (sources resolved), hosts, resolv.conf, hostname and the file for last words.
-void launch_finish(const struct launch_context *x, const struct pod_disk *disk, const struct pod_disk_mount *mounts, size_t count,
-		   struct str words, struct runtime_container_spec *out);
+void launch_finish(const struct launch_context *x, const struct pod_disk *disk, const struct pod_disk_mount *mounts,
+		   size_t count, struct str words, struct runtime_container_spec *out);
 
 // What the pod's containers share. sysctls are in the arena.
-void launch_pod(struct arena *a, const struct pod_spec *s, struct str net_ns, struct str hostname, struct runtime_pod_spec *out);
+void launch_pod(struct arena *a, const struct pod_spec *s, struct str net_ns, struct str hostname,
+		struct runtime_pod_spec *out);
 
 #endif

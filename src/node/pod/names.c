@@ -21,8 +21,8 @@ static struct str full_name(struct arena *a, const struct pod_spec *s, const str
 	struct str subdomain = json_str(s->object, "spec.subdomain");
 	if (!subdomain.n || json_at(s->object, "spec.hostnameOverride"))
 		return STR_NONE;
-	return arena_fmt(a, "%.*s.%.*s.%.*s.svc.%.*s", STR_FMT(short_name(s)), STR_FMT(subdomain), STR_FMT(s->namespace),
-			 STR_FMT(c->cluster_domain));
+	return arena_fmt(a, "%.*s.%.*s.%.*s.svc.%.*s", STR_FMT(short_name(s)), STR_FMT(subdomain),
+			 STR_FMT(s->namespace), STR_FMT(c->cluster_domain));
 }
 
 struct str names_hostname(struct arena *a, const struct pod_spec *s, const struct names_config *c)
@@ -44,14 +44,15 @@ struct str names_hosts(struct arena *a, const struct pod_spec *s, const struct n
 		struct str full = full_name(a, s, c);
 		BUF_LIT(&out, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
 			      "fe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n");
-		buf_fmt(&out, "%.*s\t%.*s%s%.*s\n", STR_FMT(ip), STR_FMT(full), full.n ? "\t" : "", STR_FMT(short_name(s)));
+		buf_fmt(&out, "%.*s\t%.*s%s%.*s\n", STR_FMT(ip), STR_FMT(full), full.n ? "\t" : "",
+			STR_FMT(short_name(s)));
 	}
 	const struct json *aliases = json_at(s->object, "spec.hostAliases");
 	if (aliases && aliases->count)
 		BUF_LIT(&out, "\n# Entries added by HostAliases.\n");
-	json_each(alias, aliases) {
+	json_each (alias, aliases) {
 		buf_add(&out, json_str(alias, "ip"));
-		json_each(name, json_get(alias, STR("hostnames")))
+		json_each (name, json_get(alias, STR("hostnames")))
 			buf_fmt(&out, "\t%.*s", STR_FMT(name->text));
 		buf_add_byte(&out, '\n');
 	}
@@ -75,8 +76,14 @@ static void add_unique(struct str *list, size_t *count, size_t max, struct str i
 		list[(*count)++] = item;
 }
 
-static void add_server(struct resolv *r, struct str s) { add_unique(r->servers, &r->server_count, NAMESERVERS_MAX, s); }
-static void add_search(struct resolv *r, struct str s) { add_unique(r->searches, &r->search_count, SEARCHES_MAX, s); }
+static void add_server(struct resolv *r, struct str s)
+{
+	add_unique(r->servers, &r->server_count, NAMESERVERS_MAX, s);
+}
+static void add_search(struct resolv *r, struct str s)
+{
+	add_unique(r->searches, &r->search_count, SEARCHES_MAX, s);
+}
 
 // An option of the same name ("ndots:5" over "ndots:2") takes the place of the one before.
 static void add_option(struct resolv *r, struct str option)
@@ -131,11 +138,11 @@ static void use_cluster(struct arena *a, struct resolv *r, const struct pod_spec
 
 static void add_config(struct arena *a, struct resolv *r, const struct json *config)
 {
-	json_each(server, json_get(config, STR("nameservers")))
+	json_each (server, json_get(config, STR("nameservers")))
 		add_server(r, server->text);
-	json_each(search, json_get(config, STR("searches")))
+	json_each (search, json_get(config, STR("searches")))
 		add_search(r, search->text);
-	json_each(option, json_get(config, STR("options"))) {
+	json_each (option, json_get(config, STR("options"))) {
 		struct str name = json_str(option, "name"), value = json_str(option, "value");
 		add_option(r, value.n ? arena_fmt(a, "%.*s:%.*s", STR_FMT(name), STR_FMT(value)) : name);
 	}

@@ -6,10 +6,10 @@
 #include "node/pod/spec.h"
 
 struct names_config {
-	struct str cluster_domain;    // "cluster.local"
-	struct str nameserver;	      // of the cluster; empty: there is none, and pods use the host's
-	struct str host_resolv;	      // the host's resolv.conf
-	struct str host_hosts;	      // the host's /etc/hosts
+	struct str cluster_domain; // "cluster.local"
+	struct str nameserver;	   // of the cluster; empty: there is none, and pods use the host's
+	struct str host_resolv;	   // the host's resolv.conf
+	struct str host_hosts;	   // the host's /etc/hosts
 	struct str host_name;
 };
 

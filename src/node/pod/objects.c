@@ -15,7 +15,7 @@ struct object {
 	unsigned users;
 	struct informer *informer; // NULL: it is asked for now and then; then:
 	struct timer timer;
-	struct blob *text; // NULL: missing
+	struct blob *text;	     // NULL: missing
 	bool known, open, forgotten; // open: a request is under way, whose answer frees what was forgotten meanwhile
 };
 
@@ -85,7 +85,7 @@ void objects_destroy(struct objects *o)
 {
 	if (!o)
 		return;
-	map_each(entry, &o->map)
+	map_each (entry, &o->map)
 		object_destroy(entry->value);
 	map_finish(&o->map);
 	free(o);
@@ -112,7 +112,8 @@ static void on_answer(void *arg, const struct client_response *r)
 		return;
 	}
 	bool answered = !r->e || r->code == 404;
-	timer_start(x->all->transport->loop, &x->timer, (answered && r->code != 404 ? ASK_EVERY_S : ASK_AGAIN_S) * TIME_S);
+	timer_start(x->all->transport->loop, &x->timer,
+		    (answered && r->code != 404 ? ASK_EVERY_S : ASK_AGAIN_S) * TIME_S);
 	if (answered)
 		take(x, r->e ? STR_NONE : r->body);
 }
@@ -122,8 +123,10 @@ static void ask(struct object *x)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	x->open = true;
-	client_get(x->all->transport, client_path(&a, STR("v1"), x->namespace, x->secret ? STR("secrets") : STR("configmaps"), x->name, STR_NONE),
-		   on_answer, x);
+	client_get(
+	    x->all->transport,
+	    client_path(&a, STR("v1"), x->namespace, x->secret ? STR("secrets") : STR("configmaps"), x->name, STR_NONE),
+	    on_answer, x);
 }
 
 static void on_timer(struct timer *t)
@@ -200,6 +203,7 @@ struct json *objects_get(const struct objects *o, struct arena *a, struct str na
 		return json_parse(a, blob_str(x->text), NULL, &object, NULL) ? NULL : object;
 	if (!x || !x->informer)
 		return NULL;
-	const struct informer_object *found = informer_get(x->informer, arena_fmt(a, "%.*s/%.*s", STR_FMT(namespace), STR_FMT(name)));
+	const struct informer_object *found =
+	    informer_get(x->informer, arena_fmt(a, "%.*s/%.*s", STR_FMT(namespace), STR_FMT(name)));
 	return found ? informer_parse(a, found) : NULL;
 }

@@ -19,7 +19,8 @@ void objects_destroy(struct objects *o);
 
 void objects_want(struct objects *o, struct str namespace, bool secret, struct str name); // counts
 void objects_drop(struct objects *o, struct str namespace, bool secret, struct str name);
-bool objects_known(const struct objects *o, struct str namespace, bool secret, struct str name); // present or surely missing
+bool objects_known(const struct objects *o, struct str namespace, bool secret,
+		   struct str name); // present or surely missing
 // NULL: missing, or not wanted by anyone. In the arena; points into the cache until the next turn of the loop.
 struct json *objects_get(const struct objects *o, struct arena *a, struct str namespace, bool secret, struct str name);
 

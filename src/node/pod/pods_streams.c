@@ -4,23 +4,26 @@
 #include "node/pod/pods.h"
 #include "node/pod/pods_parts.h"
 
-static void fill_container(const struct pods *p, struct arena *a, const struct pod_worker *w, size_t i, struct stream_container *out)
+static void fill_container(const struct pods *p, struct arena *a, const struct pod_worker *w, size_t i,
+			   struct stream_container *out)
 {
 	const struct pod_spec *s = worker_spec(w);
 	const struct container_state *c = &worker_state(w)->containers[i];
 	const struct pod_disk *disk = &pods_host(p)->disk;
 	struct str name = s->containers[i].name;
-	bool between = c->stage == STAGE_STARTING || (c->stage == STAGE_EXITED && !pod_has_finished(s, worker_state(w)) &&
-						      container_should_restart(s, &s->containers[i], c->run.exit_code));
+	bool between =
+	    c->stage == STAGE_STARTING || (c->stage == STAGE_EXITED && !pod_has_finished(s, worker_state(w)) &&
+					   container_should_restart(s, &s->containers[i], c->run.exit_code));
 	const struct container_run *before = &c->last;
 	*out = (struct stream_container){
-		.running = c->stage == STAGE_RUNNING || c->stage == STAGE_STOPPING,
-		.tty = json_is_true(s->containers[i].json, "tty"),
-		.stdin_open = json_is_true(s->containers[i].json, "stdin"),
+	    .running = c->stage == STAGE_RUNNING || c->stage == STAGE_STOPPING,
+	    .tty = json_is_true(s->containers[i].json, "tty"),
+	    .stdin_open = json_is_true(s->containers[i].json, "stdin"),
 	};
 	if (c->waiting_reason[0]) {
 		bool image = strstr(c->waiting_reason, "ImagePull") || !strcmp(c->waiting_reason, "ErrImageNeverPull");
-		out->waiting = image ? STR("trying and failing to pull image") : arena_str(a, str_of(c->waiting_reason));
+		out->waiting =
+		    image ? STR("trying and failing to pull image") : arena_str(a, str_of(c->waiting_reason));
 	}
 	if (c->run.id[0]) {
 		out->id = arena_str(a, str_of(c->run.id));
@@ -43,19 +46,20 @@ static void fill_pod(const struct pods *p, struct arena *a, const struct pod_wor
 		names[i] = arena_str(a, s->containers[i].name);
 	}
 	*out = (struct stream_pod){
-		.namespace = arena_str(a, s->namespace),
-		.name = arena_str(a, s->name),
-		.uid = arena_str(a, s->uid),
-		.net_ns = arena_str(a, worker_net_ns(w)),
-		.ip = arena_str(a, s->host_network ? pods_host(p)->host_ip : str_of(st->ip)),
-		.started = st->started,
-		.containers = containers,
-		.container_names = names,
-		.container_count = s->container_count,
+	    .namespace = arena_str(a, s->namespace),
+	    .name = arena_str(a, s->name),
+	    .uid = arena_str(a, s->uid),
+	    .net_ns = arena_str(a, worker_net_ns(w)),
+	    .ip = arena_str(a, s->host_network ? pods_host(p)->host_ip : str_of(st->ip)),
+	    .started = st->started,
+	    .containers = containers,
+	    .container_names = names,
+	    .container_count = s->container_count,
 	};
 }
 
-static struct pod_worker *find(const struct pods *p, struct str namespace, struct str name, struct str uid, struct err *e)
+static struct pod_worker *find(const struct pods *p, struct str namespace, struct str name, struct str uid,
+			       struct err *e)
 {
 	struct pod_worker *w = pods_find(p, namespace, name, uid);
 	if (!w)
@@ -63,8 +67,8 @@ static struct pod_worker *find(const struct pods *p, struct str namespace, struc
 	return w;
 }
 
-static int find_pod(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid, struct stream_pod *out,
-		    struct err *e)
+static int find_pod(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid,
+		    struct stream_pod *out, struct err *e)
 {
 	struct pod_worker *w = find(arg, namespace, name, uid, e);
 	if (!w)
@@ -79,12 +83,12 @@ static int must_choose(const struct pod_spec *s, struct err *e)
 	buf_init(&names);
 	for (size_t i = s->init_count; i < s->init_count + s->main_count; i++)
 		buf_fmt(&names, "%s%.*s", names.n ? " " : "", STR_FMT(s->containers[i].name));
-	return err_set(e, ERR_BAD_REQUEST, "a container name must be specified for pod %.*s, choose one of: [%.*s]", STR_FMT(s->name),
-		       STR_FMT(buf_str(&names)));
+	return err_set(e, ERR_BAD_REQUEST, "a container name must be specified for pod %.*s, choose one of: [%.*s]",
+		       STR_FMT(s->name), STR_FMT(buf_str(&names)));
 }
 
-static int find_container(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid, struct str container,
-			  struct stream_container *out, struct err *e)
+static int find_container(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid,
+			  struct str container, struct stream_container *out, struct err *e)
 {
 	struct pod_worker *w = find(arg, namespace, name, uid, e);
 	if (!w)
@@ -94,7 +98,8 @@ static int find_container(void *arg, struct arena *a, struct str namespace, stru
 		return must_choose(s, e);
 	int i = container.n ? pod_spec_find(s, container) : (int)s->init_count;
 	if (i < 0)
-		return err_set(e, ERR_NOT_FOUND, "container %.*s is not valid for pod %.*s", STR_FMT(container), STR_FMT(name));
+		return err_set(e, ERR_NOT_FOUND, "container %.*s is not valid for pod %.*s", STR_FMT(container),
+			       STR_FMT(name));
 	fill_container(arg, a, w, (size_t)i, out);
 	return 0;
 }
@@ -104,7 +109,7 @@ static size_t list(void *arg, struct arena *a, struct stream_pod **out)
 	const struct map *workers = pods_workers(arg);
 	size_t n = 0;
 	*out = ARENA_ARRAY(a, struct stream_pod, workers->count + 1);
-	map_each(entry, workers)
+	map_each (entry, workers)
 		fill_pod(arg, a, entry->value, &(*out)[n++]);
 	return n;
 }
@@ -113,7 +118,7 @@ static void pods_json(void *arg, struct buf *out)
 {
 	bool first = true;
 	BUF_LIT(out, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
-	map_each(entry, pods_workers(arg)) {
+	map_each (entry, pods_workers(arg)) {
 		if (!first)
 			buf_add_byte(out, ',');
 		json_write(out, worker_spec(entry->value)->object);

@@ -16,7 +16,7 @@ struct survey {
 	struct work work;
 	struct pod_host *host;
 	struct arena memory;
-	struct map seen; // uids that were looked at
+	struct map seen;			  // uids that were looked at
 	bool (*known)(void *arg, struct str uid); // NULL: abandoned
 	void (*done)(void *arg);
 	void *arg;
@@ -99,7 +99,8 @@ void pods_sweep_abandon(struct survey *s)
 		s->known = NULL;
 }
 
-struct survey *pods_sweep(struct pod_host *h, bool (*known)(void *arg, struct str uid), void (*done)(void *arg), void *arg)
+struct survey *pods_sweep(struct pod_host *h, bool (*known)(void *arg, struct str uid), void (*done)(void *arg),
+			  void *arg)
 {
 	struct survey *s = MEM_NEW(struct survey);
 	struct str *uids;

@@ -7,9 +7,10 @@
 
 struct survey;
 
-// `known` says whether a uid is that of a pod that still is; asked now and once more on the loop before anything is taken
-// away, until pods_sweep_abandon. Returns at once; the work goes on by itself, and ends with `done`.
-struct survey *pods_sweep(struct pod_host *h, bool (*known)(void *arg, struct str uid), void (*done)(void *arg), void *arg);
+// `known` says whether a uid is that of a pod that still is; asked now and once more on the loop before anything is
+// taken away, until pods_sweep_abandon. Returns at once; the work goes on by itself, and ends with `done`.
+struct survey *pods_sweep(struct pod_host *h, bool (*known)(void *arg, struct str uid), void (*done)(void *arg),
+			  void *arg);
 void pods_sweep_abandon(struct survey *s); // NULL is fine
 
 #endif

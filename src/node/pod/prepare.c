@@ -272,8 +272,8 @@ static void on_volumes_timer(struct timer *t)
 static void volumes_failed(struct prepare *p, const struct volumes_work *v)
 {
 	struct loop *l = p->worker->host->loop;
-	tell(p->worker, -1, EVENTS_WARNING, "FailedMount", "MountVolume.SetUp failed for volume \"%.*s\" : %s", STR_FMT(v->which),
-	     err_text(&v->error));
+	tell(p->worker, -1, EVENTS_WARNING, "FailedMount", "MountVolume.SetUp failed for volume \"%.*s\" : %s",
+	     STR_FMT(v->which), err_text(&v->error));
 	p->retry_ns = p->retry_ns ? p->retry_ns * 2 : VOLUME_RETRY_FIRST_MS * TIME_MS;
 	if (p->retry_ns > VOLUME_RETRY_MAX_S * TIME_S)
 		p->retry_ns = VOLUME_RETRY_MAX_S * TIME_S;
@@ -362,8 +362,8 @@ static void refresh_done(struct work *work)
 	w->refresh = NULL;
 	if (worker_leave(w)) {
 		if (v->result)
-			log_warn("pod %.*s/%.*s: volume %.*s: %s", STR_FMT(v->spec->namespace), STR_FMT(v->spec->name), STR_FMT(v->which),
-				 err_text(&v->error));
+			log_warn("pod %.*s/%.*s: volume %.*s: %s", STR_FMT(v->spec->namespace), STR_FMT(v->spec->name),
+				 STR_FMT(v->which), err_text(&v->error));
 		if (w->refresh_again)
 			prepare_refresh(w);
 	}
@@ -421,7 +421,8 @@ static void teardown_done(struct work *work)
 	struct pod_worker *w = t->worker;
 	if (worker_leave(w)) {
 		if (t->result)
-			log_warn("pod %.*s/%.*s: clean up: %s", STR_FMT(t->spec->namespace), STR_FMT(t->spec->name), err_text(&t->error));
+			log_warn("pod %.*s/%.*s: clean up: %s", STR_FMT(t->spec->namespace), STR_FMT(t->spec->name),
+				 err_text(&t->error));
 		w->state->sandbox = SANDBOX_GONE;
 		keep(&w->net_ns, STR_NONE);
 		worker_step_soon(w);

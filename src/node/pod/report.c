@@ -148,7 +148,8 @@ static void on_sent(void *arg, const struct client_response *response)
 	if (!worker_leave(w))
 		return;
 	if (lost && response->code != 404 && response->code != 409)
-		log_warn("pod %.*s/%.*s: status refused: %s", STR_FMT(w->spec->namespace), STR_FMT(w->spec->name), err_text(response->e));
+		log_warn("pod %.*s/%.*s: status refused: %s", STR_FMT(w->spec->namespace), STR_FMT(w->spec->name),
+			 err_text(response->e));
 	if (again) {
 		retry_later(w);
 		return;
@@ -172,10 +173,10 @@ static void send_next(struct pod_worker *w)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct client_request request = {
-		.method = "PATCH",
-		.path = pod_path(&a, w->spec, "status"),
-		.content_type = "application/strategic-merge-patch+json",
-		.body = r->first->body,
+	    .method = "PATCH",
+	    .path = pod_path(&a, w->spec, "status"),
+	    .content_type = "application/strategic-merge-patch+json",
+	    .body = r->first->body,
 	};
 	r->open = true;
 	worker_enter(w);

@@ -27,7 +27,8 @@ static struct node_amounts amounts_of(const struct json *map)
 
 static struct node_amounts plus(struct node_amounts a, struct node_amounts b)
 {
-	return (struct node_amounts){a.cpu_milli + b.cpu_milli, a.memory + b.memory, a.storage + b.storage, a.pods + b.pods};
+	return (struct node_amounts){a.cpu_milli + b.cpu_milli, a.memory + b.memory, a.storage + b.storage,
+				     a.pods + b.pods};
 }
 
 static int64_t greater(int64_t a, int64_t b)
@@ -37,8 +38,8 @@ static int64_t greater(int64_t a, int64_t b)
 
 static struct node_amounts greatest(struct node_amounts a, struct node_amounts b)
 {
-	return (struct node_amounts){greater(a.cpu_milli, b.cpu_milli), greater(a.memory, b.memory), greater(a.storage, b.storage),
-				     greater(a.pods, b.pods)};
+	return (struct node_amounts){greater(a.cpu_milli, b.cpu_milli), greater(a.memory, b.memory),
+				     greater(a.storage, b.storage), greater(a.pods, b.pods)};
 }
 
 struct node_amounts pod_requests(const struct pod_spec *s)
@@ -141,25 +142,26 @@ int container_oom_score(const struct pod_spec *s, const struct container_spec *c
 	return score < 1000 + GUARANTEED ? 1000 + GUARANTEED : score >= BEST_EFFORT ? BEST_EFFORT - 1 : (int)score;
 }
 
-bool pod_fits(struct arena *a, const struct pod_spec *s, const struct node_amounts *allocatable, const struct node_amounts *used,
-	      const char **reason, struct str *message)
+bool pod_fits(struct arena *a, const struct pod_spec *s, const struct node_amounts *allocatable,
+	      const struct node_amounts *used, const char **reason, struct str *message)
 {
 	struct node_amounts want = pod_requests(s);
 	const struct {
 		const char *name, *reason;
 		int64_t want, used, room;
 	} all[] = {
-		{"pods", "OutOfpods", want.pods, used->pods, allocatable->pods},
-		{"cpu", "OutOfcpu", want.cpu_milli, used->cpu_milli, allocatable->cpu_milli},
-		{"memory", "OutOfmemory", want.memory, used->memory, allocatable->memory},
-		{"ephemeral-storage", "OutOfephemeral-storage", want.storage, used->storage, allocatable->storage},
+	    {"pods", "OutOfpods", want.pods, used->pods, allocatable->pods},
+	    {"cpu", "OutOfcpu", want.cpu_milli, used->cpu_milli, allocatable->cpu_milli},
+	    {"memory", "OutOfmemory", want.memory, used->memory, allocatable->memory},
+	    {"ephemeral-storage", "OutOfephemeral-storage", want.storage, used->storage, allocatable->storage},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		if (!all[i].want || all[i].want + all[i].used <= all[i].room)
 			continue;
 		*reason = all[i].reason;
-		*message = arena_fmt(a, "Node didn't have enough resource: %s, requested: %lld, used: %lld, capacity: %lld", all[i].name,
-				     (long long)all[i].want, (long long)all[i].used, (long long)all[i].room);
+		*message =
+		    arena_fmt(a, "Node didn't have enough resource: %s, requested: %lld, used: %lld, capacity: %lld",
+			      all[i].name, (long long)all[i].want, (long long)all[i].used, (long long)all[i].room);
 		return false;
 	}
 	return true;

@@ -19,7 +19,7 @@ struct cgroup_limits pod_limits(const struct pod_spec *s); // a limit only where
 int container_oom_score(const struct pod_spec *s, const struct container_spec *c, int64_t node_memory);
 
 // Whether the pod fits beside what is used; else *reason ("OutOfcpu") and the message say why.
-bool pod_fits(struct arena *a, const struct pod_spec *s, const struct node_amounts *allocatable, const struct node_amounts *used,
-	      const char **reason, struct str *message);
+bool pod_fits(struct arena *a, const struct pod_spec *s, const struct node_amounts *allocatable,
+	      const struct node_amounts *used, const char **reason, struct str *message);
 
 #endif

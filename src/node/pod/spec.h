@@ -50,7 +50,7 @@ struct container_spec {
 };
 
 struct pod_spec {
-	unsigned refs;	     // of one loop: not atomic
+	unsigned refs;	    // of one loop: not atomic
 	struct arena arena; // holds all of this
 	struct blob *text;  // strings point into it
 	struct json *object;
@@ -60,9 +60,9 @@ struct pod_spec {
 	int64_t grace_ns;    // terminationGracePeriodSeconds
 	int64_t deadline_ns; // activeDeadlineSeconds; -1: none
 	bool host_network;
-	bool deleted; // has a deletionTimestamp
+	bool deleted;				  // has a deletionTimestamp
 	int64_t deletion_grace_ns, deletion_time; // wall clock at which the grace is over
-	struct container_spec *containers; // init containers first, then the main ones, then ephemeral ones
+	struct container_spec *containers;	  // init containers first, then the main ones, then ephemeral ones
 	size_t container_count;
 	size_t init_count; // of which are init containers (sidecars among them)
 	size_t main_count;

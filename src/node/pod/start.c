@@ -11,7 +11,7 @@
 enum { CONFIG_RETRY_S = 10, IMAGE_FIRST_RETRY_S = 2, ID_BYTES = 16, START_ERROR_CODE = 128 };
 
 struct container_start {
-	struct pod_worker *worker; // NULL: abandoned
+	struct pod_worker *worker;    // NULL: abandoned
 	struct container_start *next; // waiting for a turn
 	struct pod_host *host;
 	struct pod_spec *spec;
@@ -29,7 +29,7 @@ struct container_start {
 	struct err error;
 	int result;
 	bool queued, has_turn, begun; // begun: runtime_start was called
-	bool ended;		 // it exited before its start was told; then:
+	bool ended;		      // it exited before its start was told; then:
 	struct container_run end;
 };
 
@@ -197,20 +197,24 @@ static void image_missing(struct container_start *s, const struct err *e)
 	if (!timer_running(&s->host->image_look))
 		timer_start(s->host->loop, &s->host->image_look, POD_IMAGE_LOOK_MS * TIME_MS);
 	if (e->reason == ERR_BAD_REQUEST) {
-		tell(w, i, EVENTS_WARNING, "InspectFailed", "Failed to apply default image tag \"%.*s\": %s", STR_FMT(spec->image), err_text(e));
+		tell(w, i, EVENTS_WARNING, "InspectFailed", "Failed to apply default image tag \"%.*s\": %s",
+		     STR_FMT(spec->image), err_text(e));
 		tell(w, i, EVENTS_WARNING, "Failed", "Error: InvalidImageName");
 		give_up(s, "InvalidImageName", err_text(e), CONFIG_RETRY_S * TIME_S);
 		return;
 	}
 	if (spec->pull == PULL_NEVER) {
-		struct str text = arena_fmt(&s->memory, "Container image \"%.*s\" is not present with pull policy of Never", STR_FMT(spec->image));
+		struct str text =
+		    arena_fmt(&s->memory, "Container image \"%.*s\" is not present with pull policy of Never",
+			      STR_FMT(spec->image));
 		tell(w, i, EVENTS_WARNING, "ErrImageNeverPull", "%s", text.p);
 		tell(w, i, EVENTS_WARNING, "Failed", "Error: ErrImageNeverPull");
 		give_up(s, "ErrImageNeverPull", text.p, CONFIG_RETRY_S * TIME_S);
 		return;
 	}
-	struct str why = arena_fmt(&s->memory, "image \"%.*s\" is not on this node and is not pulled; bring it with `onggi image import`",
-				   STR_FMT(spec->image));
+	struct str why = arena_fmt(
+	    &s->memory, "image \"%.*s\" is not on this node and is not pulled; bring it with `onggi image import`",
+	    STR_FMT(spec->image));
 	bool again = c->image_backoff.delay != 0;
 	if (!again) {
 		tell(w, i, EVENTS_WARNING, "Failed", "Failed to pull image \"%.*s\": %s", STR_FMT(spec->image), why.p);
@@ -218,10 +222,12 @@ static void image_missing(struct container_start *s, const struct err *e)
 	} else {
 		tell(w, i, EVENTS_NORMAL, "BackOff", "Back-off pulling image \"%.*s\"", STR_FMT(spec->image));
 		tell(w, i, EVENTS_WARNING, "Failed", "Error: ImagePullBackOff");
-		why = arena_fmt(&s->memory, "Back-off pulling image \"%.*s\": ErrImagePull: %s", STR_FMT(spec->image), why.p);
+		why = arena_fmt(&s->memory, "Back-off pulling image \"%.*s\": ErrImagePull: %s", STR_FMT(spec->image),
+				why.p);
 	}
 	pod_backoff_next(&c->image_backoff, now, now);
-	give_up(s, again ? "ImagePullBackOff" : "ErrImagePull", why.p, again ? c->image_backoff.delay : IMAGE_FIRST_RETRY_S * TIME_S);
+	give_up(s, again ? "ImagePullBackOff" : "ErrImagePull", why.p,
+		again ? c->image_backoff.delay : IMAGE_FIRST_RETRY_S * TIME_S);
 }
 
 bool start_has_image(struct pod_worker *w, size_t container)
@@ -250,11 +256,16 @@ static int build_env(struct container_start *s, struct err *e)
 	bool with_links = !links || links->type != JSON_BOOL || links->boolean;
 	struct downward_context downward = worker_downward(s->worker);
 	struct env_context x = {
-		.downward = &downward, .container = spec_of(s), .image = &s->image, .lookup = lookup_data, .lookup_arg = s,
+	    .downward = &downward,
+	    .container = spec_of(s),
+	    .image = &s->image,
+	    .lookup = lookup_data,
+	    .lookup_arg = s,
 	};
 	struct str *services = NULL;
 	if (s->host->services)
-		services_env(&s->memory, s->host->services, s->spec->namespace, with_links, &services, &x.service_count);
+		services_env(&s->memory, s->host->services, s->spec->namespace, with_links, &services,
+			     &x.service_count);
 	x.services = services;
 	return env_build(&s->memory, &x, &s->env, e);
 }
@@ -262,8 +273,13 @@ static int build_env(struct container_start *s, struct err *e)
 static struct launch_context launch_context_of(struct container_start *s)
 {
 	return (struct launch_context){
-		.arena = &s->memory, .pod = s->spec, .container = spec_of(s), .image = &s->image, .env = &s->env,
-		.hostname = names_hostname(&s->memory, s->spec, &s->host->names), .node_memory = s->host->allocatable.memory,
+	    .arena = &s->memory,
+	    .pod = s->spec,
+	    .container = spec_of(s),
+	    .image = &s->image,
+	    .env = &s->env,
+	    .hostname = names_hostname(&s->memory, s->spec, &s->host->names),
+	    .node_memory = s->host->allocatable.memory,
 	};
 }
 
@@ -355,7 +371,8 @@ static void created(void *arg, const struct err *e)
 	}
 	if (e && (e->reason == ERR_INVALID || e->reason == ERR_NOT_FOUND)) {
 		tell(s->worker, (int)s->container, EVENTS_WARNING, "Failed", "Error: %s", err_text(e));
-		give_up(s, e->reason == ERR_INVALID ? "CreateContainerConfigError" : "CreateContainerError", err_text(e), CONFIG_RETRY_S * TIME_S);
+		give_up(s, e->reason == ERR_INVALID ? "CreateContainerConfigError" : "CreateContainerError",
+			err_text(e), CONFIG_RETRY_S * TIME_S);
 		return;
 	}
 	tell(s->worker, (int)s->container, EVENTS_NORMAL, "Created", "Container created");
@@ -373,8 +390,8 @@ static void run_disk(struct work *work)
 {
 	struct container_start *s = CONTAINER_OF(work, struct container_start, work);
 	struct pod_disk *disk = &s->host->disk;
-	s->result = disk->ops->set_up_container(disk, &s->memory, s->spec->uid, spec_of(s)->name, s->attempt, s->mounts, s->mount_count,
-						&s->words, &s->error);
+	s->result = disk->ops->set_up_container(disk, &s->memory, s->spec->uid, spec_of(s)->name, s->attempt, s->mounts,
+						s->mount_count, &s->words, &s->error);
 }
 
 static void disk_ready(struct work *work)
@@ -400,8 +417,8 @@ static void run_turn(struct container_start *s)
 		image_missing(s, &e);
 		return;
 	}
-	tell(s->worker, (int)s->container, EVENTS_NORMAL, "Pulled", "Container image \"%.*s\" already present on machine",
-	     STR_FMT(spec_of(s)->image));
+	tell(s->worker, (int)s->container, EVENTS_NORMAL, "Pulled",
+	     "Container image \"%.*s\" already present on machine", STR_FMT(spec_of(s)->image));
 	if (build_launch(s, &e)) {
 		config_failed(s, &e);
 		return;
@@ -480,10 +497,10 @@ static void hook_done(void *arg, bool good, struct str said)
 static struct action_context action_context_of(struct pod_worker *w, size_t i)
 {
 	return (struct action_context){
-		.loop = w->host->loop,
-		.runtime = w->host->runtime,
-		.container_id = str_of(w->state->containers[i].run.id),
-		.ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
+	    .loop = w->host->loop,
+	    .runtime = w->host->runtime,
+	    .container_id = str_of(w->state->containers[i].run.id),
+	    .ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
 	};
 }
 
@@ -503,9 +520,11 @@ static void on_verdict(void *arg, enum probe_type type, enum probe_verdict v)
 
 static void on_failure(void *arg, enum probe_type type, struct str said)
 {
-	static const char *const names[] = {[PROBE_STARTUP] = "Startup", [PROBE_READINESS] = "Readiness", [PROBE_LIVENESS] = "Liveness"};
+	static const char *const names[] = {
+	    [PROBE_STARTUP] = "Startup", [PROBE_READINESS] = "Readiness", [PROBE_LIVENESS] = "Liveness"};
 	struct probe_slot *slot = arg;
-	tell(slot->worker, (int)slot->container, EVENTS_WARNING, "Unhealthy", "%s probe failed: %.*s", names[type], STR_FMT(said));
+	tell(slot->worker, (int)slot->container, EVENTS_WARNING, "Unhealthy", "%s probe failed: %.*s", names[type],
+	     STR_FMT(said));
 }
 
 static bool has_probe(const struct container_spec *c, enum probe_type type)

@@ -49,11 +49,11 @@ struct container_state {
 	int64_t retry_at;      // of tries that made no life: a missing image, a missing ConfigMap
 	struct pod_backoff image_backoff;
 
-	bool hooking;		 // its postStart hook has not succeeded yet; it is not shown as running
-	bool started;		 // startup probe passed (or there is none), postStart done
-	bool ready;		 // readiness probe says so (or there is none)
-	enum stop_cause failed;	 // a probe or hook demands its end; STOP_NONE: none
-	bool restart_at_exit;	 // its end makes room for the next life at once
+	bool hooking;		// its postStart hook has not succeeded yet; it is not shown as running
+	bool started;		// startup probe passed (or there is none), postStart done
+	bool ready;		// readiness probe says so (or there is none)
+	enum stop_cause failed; // a probe or hook demands its end; STOP_NONE: none
+	bool restart_at_exit;	// its end makes room for the next life at once
 };
 
 enum sandbox_stage { SANDBOX_NONE, SANDBOX_STARTING, SANDBOX_READY, SANDBOX_STOPPING, SANDBOX_GONE };
@@ -62,14 +62,14 @@ struct pod_state {
 	enum sandbox_stage sandbox; // network, cgroup, namespaces, volumes
 	bool was_ready;		    // the sandbox stood once
 	int64_t sandbox_retry_at;
-	char *ip;		    // owned; NULL: none yet
-	int64_t started;	    // when this node took the pod on; 0: not yet
+	char *ip;		       // owned; NULL: none yet
+	int64_t started;	       // when this node took the pod on; 0: not yet
 	char rejected[POD_REASON_MAX]; // the node does not take it: OutOfcpu...; empty: it does
 	bool deadline_exceeded;
-	char *message;		    // with the two before; owned
-	bool deleted;		    // the API object is gone: nothing to report to
-	int64_t stop_begun;	    // when the end of the pod was first planned; 0: it lives
-	bool settled;		    // ended, and its end was reported: nothing is left to do
+	char *message;			    // with the two before; owned
+	bool deleted;			    // the API object is gone: nothing to report to
+	int64_t stop_begun;		    // when the end of the pod was first planned; 0: it lives
+	bool settled;			    // ended, and its end was reported: nothing is left to do
 	struct container_state *containers; // as many as the spec has
 	size_t count;
 };
@@ -91,7 +91,7 @@ static inline bool container_is_alive(const struct container_state *c)
 
 // The next try after an end at `ended` may begin now?
 bool pod_backoff_is_resting(const struct pod_backoff *b, int64_t ended, int64_t now);
-int64_t pod_backoff_end(const struct pod_backoff *b, int64_t ended); // when it may
+int64_t pod_backoff_end(const struct pod_backoff *b, int64_t ended);	  // when it may
 void pod_backoff_next(struct pod_backoff *b, int64_t ended, int64_t now); // a try begins: the next rest is longer
 
 #endif

@@ -46,7 +46,8 @@ static struct view view_of(struct arena *a, const struct pod_spec *s, const stru
 	// A life that a probe ended is shown until the next one stands for it.
 	bool replaced = c->restart_at_exit && c->stage != STAGE_NONE && !pod_is_stopping(s, st);
 	if ((runs && !c->hooking) || replaced)
-		return (struct view){LOOK_RUNNING, .run = &c->run, .last = if_ended(&c->last), .restarts = c->run.attempt};
+		return (struct view){LOOK_RUNNING, .run = &c->run, .last = if_ended(&c->last),
+				     .restarts = c->run.attempt};
 	struct view v = {LOOK_WAITING, .last = ended, .restarts = ended ? ended->attempt : 0};
 	if (c->waiting_reason[0] && !pod_is_stopping(s, st)) {
 		v.reason = c->waiting_reason;
@@ -55,7 +56,8 @@ static struct view view_of(struct arena *a, const struct pod_spec *s, const stru
 		v.reason = "CrashLoopBackOff";
 		v.message = arena_fmt(a, "back-off %llds restarting failed container=%.*s pod=%.*s_%.*s(%.*s)",
 				      (long long)(c->backoff.delay / TIME_S), STR_FMT(s->containers[i].name),
-				      STR_FMT(s->name), STR_FMT(s->namespace), STR_FMT(s->uid)).p;
+				      STR_FMT(s->name), STR_FMT(s->namespace), STR_FMT(s->uid))
+				.p;
 	} else if (ended) {
 		v.look = LOOK_ENDED;
 		v.run = ended;
@@ -87,7 +89,9 @@ static struct tally count_containers(struct arena *a, const struct pod_spec *s, 
 	struct tally t = {0};
 	for (size_t i = 0; i < s->init_count + s->main_count; i++) {
 		struct view v = view_of(a, s, st, i, 0);
-		const struct container_run *ended = v.look == LOOK_ENDED ? v.run : v.look == LOOK_WAITING ? v.last : NULL;
+		const struct container_run *ended = v.look == LOOK_ENDED     ? v.run
+						    : v.look == LOOK_WAITING ? v.last
+									     : NULL;
 		if (s->containers[i].kind == CONTAINER_INIT) {
 			t.init_failed |= ended && ended->exit_code;
 			t.init_pending |= !ended;
@@ -129,7 +133,8 @@ const char *pod_phase(const struct pod_spec *s, const struct pod_state *st)
 	arena_init(&a);
 	struct tally t = count_containers(&a, s, st);
 	if (is_over(s, st)) {
-		bool well = !st->rejected[0] && !st->deadline_exceeded && !t.waiting && !t.running && t.succeeded == t.ended;
+		bool well =
+		    !st->rejected[0] && !st->deadline_exceeded && !t.waiting && !t.running && t.succeeded == t.ended;
 		return well && t.ended ? "Succeeded" : "Failed";
 	}
 	bool begun = t.running || t.ended;
@@ -198,7 +203,7 @@ static void add_mounts(struct arena *a, struct json *out, const struct json *con
 	if (!mounts || !mounts->count)
 		return;
 	struct json *list = json_put(out, "volumeMounts", json_array(a));
-	json_each(mount, mounts) {
+	json_each (mount, mounts) {
 		struct json *m = json_push(list, json_object(a));
 		json_put_str(a, m, "name", json_str(mount, "name"));
 		json_put_str(a, m, "mountPath", json_str(mount, "mountPath"));
@@ -209,7 +214,8 @@ static void add_mounts(struct arena *a, struct json *out, const struct json *con
 	}
 }
 
-static struct json *container_status(struct arena *a, const struct pod_spec *s, const struct pod_state *st, size_t i, int64_t now)
+static struct json *container_status(struct arena *a, const struct pod_spec *s, const struct pod_state *st, size_t i,
+				     int64_t now)
 {
 	const struct container_spec *spec = &s->containers[i];
 	const struct container_state *c = &st->containers[i];
@@ -234,15 +240,21 @@ static struct json *container_status(struct arena *a, const struct pod_spec *s, 
 	return out;
 }
 
-static void add_containers(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st, struct json *status)
+static void add_containers(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st,
+			   struct json *status)
 {
 	struct json *init = NULL, *ephemeral = NULL, *all = json_put(status, "containerStatuses", json_array(x->arena));
 	for (size_t i = 0; i < s->container_count; i++) {
 		struct json *one = container_status(x->arena, s, st, i, x->now);
 		if (i < s->init_count)
-			json_push(init ? init : (init = json_put(status, "initContainerStatuses", json_array(x->arena))), one);
+			json_push(init ? init
+				       : (init = json_put(status, "initContainerStatuses", json_array(x->arena))),
+				  one);
 		else if (s->containers[i].kind == CONTAINER_EPHEMERAL)
-			json_push(ephemeral ? ephemeral : (ephemeral = json_put(status, "ephemeralContainerStatuses", json_array(x->arena))), one);
+			json_push(ephemeral ? ephemeral
+					    : (ephemeral = json_put(status, "ephemeralContainerStatuses",
+								    json_array(x->arena))),
+				  one);
 		else
 			json_push(all, one);
 	}
@@ -257,15 +269,15 @@ struct verdict {
 
 static struct json *find_condition(const struct json *conditions, struct str type)
 {
-	json_each(c, conditions) {
+	json_each (c, conditions) {
 		if (str_eq(json_str(c, "type"), type))
 			return c;
 	}
 	return NULL;
 }
 
-static void add_condition(const struct status_context *x, const struct pod_spec *s, struct json *conditions, const char *type,
-			  const struct verdict *v)
+static void add_condition(const struct status_context *x, const struct pod_spec *s, struct json *conditions,
+			  const char *type, const struct verdict *v)
 {
 	struct arena *a = x->arena;
 	struct str good = v->good ? STR("True") : STR("False");
@@ -285,7 +297,8 @@ static void add_condition(const struct status_context *x, const struct pod_spec 
 }
 
 // "what: [a b]" of the containers that are not `good`; NULL when all are.
-static const char *name_those_not(struct arena *a, const struct pod_spec *s, const struct pod_state *st, const char *what,
+static const char *name_those_not(struct arena *a, const struct pod_spec *s, const struct pod_state *st,
+				  const char *what,
 				  bool (*good)(const struct container_spec *, const struct container_state *))
 {
 	struct buf names CLEAN_BUF;
@@ -312,17 +325,21 @@ static bool needs_no_readiness(const struct container_spec *c, const struct cont
 	return (c->kind != CONTAINER_MAIN && c->kind != CONTAINER_SIDECAR) || container_is_ready(c, st);
 }
 
-static struct verdict initialized(struct arena *a, const struct pod_spec *s, const struct pod_state *st, const char *phase)
+static struct verdict initialized(struct arena *a, const struct pod_spec *s, const struct pod_state *st,
+				  const char *phase)
 {
 	if (!strcmp(phase, "Succeeded"))
 		return (struct verdict){true, "PodCompleted", NULL};
-	const char *which = pod_is_initialized(s, st) ? NULL : name_those_not(a, s, st, "containers with incomplete status", needs_no_start);
+	const char *which = pod_is_initialized(s, st)
+				? NULL
+				: name_those_not(a, s, st, "containers with incomplete status", needs_no_start);
 	if (which)
 		return (struct verdict){false, "ContainersNotInitialized", which};
 	return (struct verdict){.good = true};
 }
 
-static struct verdict containers_ready(struct arena *a, const struct pod_spec *s, const struct pod_state *st, const char *phase)
+static struct verdict containers_ready(struct arena *a, const struct pod_spec *s, const struct pod_state *st,
+				       const char *phase)
 {
 	if (!strcmp(phase, "Failed"))
 		return (struct verdict){false, "PodFailed", NULL};
@@ -340,20 +357,21 @@ static struct verdict ready(struct arena *a, const struct pod_spec *s, const str
 	if (!containers->good)
 		return *containers;
 	const struct json *conditions = json_at(s->object, "status.conditions");
-	json_each(gate, json_at(s->object, "spec.readinessGates")) {
+	json_each (gate, json_at(s->object, "spec.readinessGates")) {
 		struct str type = json_str(gate, "conditionType");
 		const struct json *c = find_condition(conditions, type);
 		if (json_str_is(c, "status", "True"))
 			continue;
 		return (struct verdict){false, "ReadinessGatesNotReady",
 					arena_fmt(a, "the condition of readiness gate \"%.*s\" %s", STR_FMT(type),
-						  c ? "is not True" : "does not exist").p};
+						  c ? "is not True" : "does not exist")
+					    .p};
 	}
 	return (struct verdict){.good = true};
 }
 
-static void add_conditions(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st, struct json *status,
-			   const char *phase)
+static void add_conditions(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st,
+			   struct json *status, const char *phase)
 {
 	struct json *list = json_put(status, "conditions", json_array(x->arena));
 	struct verdict stands = {.good = st->sandbox == SANDBOX_READY && !is_over(s, st)};
@@ -368,7 +386,8 @@ static void add_conditions(const struct status_context *x, const struct pod_spec
 
 // ---- the whole
 
-static void add_addresses(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st, struct json *status)
+static void add_addresses(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st,
+			  struct json *status)
 {
 	struct arena *a = x->arena;
 	struct str ip = s->host_network ? x->host_ip : str_of(st->ip);
@@ -408,7 +427,7 @@ struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const s
 	struct json *patch = json_object(a), *meta = json_put(patch, "metadata", json_object(a));
 	json_put_str(a, meta, "uid", s->uid);
 	struct json *body = json_put(patch, "status", json_clone(a, status));
-	json_each(c, json_get(body, STR("conditions"))) {
+	json_each (c, json_get(body, STR("conditions"))) {
 		if (!json_get(c, STR("reason")))
 			json_put(c, "reason", json_null(a));
 		if (!json_get(c, STR("message")))
@@ -425,10 +444,11 @@ struct str pod_status_gist(struct arena *a, const struct json *status)
 	buf_init(&gist);
 	buf_add(&gist, json_str(status, "phase"));
 	for (size_t i = 0; i < ARRAY_LEN(status_lists); i++) {
-		json_each(c, json_get(status, str_of(status_lists[i]))) {
+		json_each (c, json_get(status, str_of(status_lists[i]))) {
 			const struct json *state = json_first(json_get(c, STR("state")));
-			buf_fmt(&gist, ";%.*s=%.*s:%.*s:%lld", STR_FMT(json_str(c, "name")), STR_FMT(state ? state->key : STR_NONE),
-				STR_FMT(json_str(state, "reason")), (long long)json_i64(c, "restartCount", 0));
+			buf_fmt(&gist, ";%.*s=%.*s:%.*s:%lld", STR_FMT(json_str(c, "name")),
+				STR_FMT(state ? state->key : STR_NONE), STR_FMT(json_str(state, "reason")),
+				(long long)json_i64(c, "restartCount", 0));
 		}
 	}
 	return arena_str(a, buf_str(&gist));
@@ -439,9 +459,10 @@ bool pod_status_is_quiet(const struct json *status)
 	if (!json_str_is(status, "phase", "Pending"))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(status_lists); i++) {
-		json_each(c, json_get(status, str_of(status_lists[i]))) {
+		json_each (c, json_get(status, str_of(status_lists[i]))) {
 			const struct json *waiting = json_at(c, "state.waiting");
-			if (!json_str_is(waiting, "reason", "ContainerCreating") && !json_str_is(waiting, "reason", "PodInitializing"))
+			if (!json_str_is(waiting, "reason", "ContainerCreating") &&
+			    !json_str_is(waiting, "reason", "PodInitializing"))
 				return false;
 		}
 	}

@@ -8,7 +8,7 @@
 
 struct status_context {
 	struct arena *arena;
-	int64_t now;		     // wall clock
+	int64_t now; // wall clock
 	struct str host_ip;
 	const struct json *previous; // the status shown before, for times of transition; NULL: none
 };

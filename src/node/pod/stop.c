@@ -35,7 +35,8 @@ static void kill_now(struct container_stop *s)
 
 static int signal_of(const struct container_stop *s)
 {
-	int own = s->worker->spec->containers[s->container].stop_signal, image = s->worker->containers[s->container].stop_signal;
+	int own = s->worker->spec->containers[s->container].stop_signal,
+	    image = s->worker->containers[s->container].stop_signal;
 	return own ? own : image ? image : SIGTERM;
 }
 
@@ -62,7 +63,8 @@ static void on_timer(struct timer *t)
 	if (s->hook) { // it used up the grace
 		action_cancel(s->hook);
 		s->hook = NULL;
-		tell(s->worker, (int)s->container, EVENTS_WARNING, "FailedPreStopHook", "PreStopHook did not end within the grace period");
+		tell(s->worker, (int)s->container, EVENTS_WARNING, "FailedPreStopHook",
+		     "PreStopHook did not end within the grace period");
 		signal_now(s);
 		return;
 	}
@@ -74,7 +76,8 @@ static void on_hook(void *arg, bool good, struct str said)
 	struct container_stop *s = arg;
 	s->hook = NULL;
 	if (!good)
-		tell(s->worker, (int)s->container, EVENTS_WARNING, "FailedPreStopHook", "PreStopHook failed: %.*s", STR_FMT(said));
+		tell(s->worker, (int)s->container, EVENTS_WARNING, "FailedPreStopHook", "PreStopHook failed: %.*s",
+		     STR_FMT(said));
 	signal_now(s);
 }
 
@@ -82,11 +85,11 @@ static void begin_hook(struct container_stop *s, const struct pod_action *hook)
 {
 	struct pod_worker *w = s->worker;
 	struct action_context x = {
-		.loop = w->host->loop,
-		.runtime = w->host->runtime,
-		.container_id = str_of(state_of(s)->run.id),
-		.ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
-		.any_answer = true,
+	    .loop = w->host->loop,
+	    .runtime = w->host->runtime,
+	    .container_id = str_of(state_of(s)->run.id),
+	    .ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
+	    .any_answer = true,
 	};
 	s->hook = action_start(&x, hook, 0, on_hook, s);
 	arm(s);
@@ -97,8 +100,8 @@ static void tell_why(struct pod_worker *w, const struct plan_action *how)
 	struct str name = w->spec->containers[how->container].name;
 	static const char *const probes[] = {[STOP_LIVENESS] = "liveness", [STOP_STARTUP] = "startup"};
 	if (how->cause == STOP_LIVENESS || how->cause == STOP_STARTUP)
-		tell(w, (int)how->container, EVENTS_NORMAL, "Killing", "Container %.*s failed %s probe, will be restarted", STR_FMT(name),
-		     probes[how->cause]);
+		tell(w, (int)how->container, EVENTS_NORMAL, "Killing",
+		     "Container %.*s failed %s probe, will be restarted", STR_FMT(name), probes[how->cause]);
 	else if (how->cause == STOP_HOOK)
 		tell(w, (int)how->container, EVENTS_NORMAL, "Killing", "FailedPostStartHook");
 	else

@@ -5,7 +5,9 @@
 
 static const char *list_of(enum container_kind kind)
 {
-	return kind == CONTAINER_MAIN ? "containers" : kind == CONTAINER_EPHEMERAL ? "ephemeralContainers" : "initContainers";
+	return kind == CONTAINER_MAIN	     ? "containers"
+	       : kind == CONTAINER_EPHEMERAL ? "ephemeralContainers"
+					     : "initContainers";
 }
 
 void tell(struct pod_worker *w, int container, enum events_type type, const char *reason, const char *format, ...)

@@ -9,10 +9,10 @@ struct token {
 	struct tokens *all;
 	struct arena memory;
 	struct str key, uid, path, request; // what is sent
-	char *value; // NULL: not here yet
-	struct timer timer; // of the renewal, or of the next try
+	char *value;			    // NULL: not here yet
+	struct timer timer;		    // of the renewal, or of the next try
 	int64_t retry_ns;
-	bool open;	 // a request is under way
+	bool open;	// a request is under way
 	bool forgotten; // dropped while it was; its answer frees it
 };
 
@@ -60,7 +60,7 @@ void tokens_destroy(struct tokens *k)
 {
 	if (!k)
 		return;
-	map_each(entry, &k->map)
+	map_each (entry, &k->map)
 		token_forget(entry->value);
 	map_finish(&k->map);
 	free(k);
@@ -145,7 +145,8 @@ void tokens_want(struct tokens *k, const struct pod_spec *pod, const struct volu
 	t->all = k;
 	t->timer.fire = on_timer;
 	t->uid = arena_str(a, pod->uid);
-	t->path = client_path(a, STR("v1"), pod->namespace, STR("serviceaccounts"), account.n ? account : STR("default"), STR("token"));
+	t->path = client_path(a, STR("v1"), pod->namespace, STR("serviceaccounts"),
+			      account.n ? account : STR("default"), STR("token"));
 	t->request = request_of(a, pod, want);
 	map_set(&k->map, t->key, t);
 	ask(t);

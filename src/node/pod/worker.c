@@ -13,10 +13,22 @@ int64_t worker_now(const struct pod_worker *w)
 	return loop_wall(w->host->loop);
 }
 
-const struct pod_spec *worker_spec(const struct pod_worker *w) { return w->spec; }
-const struct pod_state *worker_state(const struct pod_worker *w) { return w->state; }
-struct str worker_net_ns(const struct pod_worker *w) { return str_of(w->net_ns); }
-const struct json *worker_status(const struct pod_worker *w) { return w->report.status; }
+const struct pod_spec *worker_spec(const struct pod_worker *w)
+{
+	return w->spec;
+}
+const struct pod_state *worker_state(const struct pod_worker *w)
+{
+	return w->state;
+}
+struct str worker_net_ns(const struct pod_worker *w)
+{
+	return str_of(w->net_ns);
+}
+const struct json *worker_status(const struct pod_worker *w)
+{
+	return w->report.status;
+}
 
 bool worker_uses_node(const struct pod_worker *w)
 {
@@ -27,13 +39,13 @@ struct downward_context worker_downward(const struct pod_worker *w)
 {
 	const struct pod_host *h = w->host;
 	return (struct downward_context){
-		.pod = w->spec,
-		.ip = str_of(w->state->ip),
-		.host_ip = h->host_ip,
-		.node_name = h->node_name,
-		.node_cpu_milli = h->allocatable.cpu_milli,
-		.node_memory = h->allocatable.memory,
-		.node_storage = h->allocatable.storage,
+	    .pod = w->spec,
+	    .ip = str_of(w->state->ip),
+	    .host_ip = h->host_ip,
+	    .node_name = h->node_name,
+	    .node_cpu_milli = h->allocatable.cpu_milli,
+	    .node_memory = h->allocatable.memory,
+	    .node_storage = h->allocatable.storage,
 	};
 }
 
@@ -194,9 +206,10 @@ static void read_ended(const struct json *terminated, int attempt, struct contai
 
 static const struct json *status_of(const struct pod_spec *s, size_t i)
 {
-	const char *list = i < s->init_count ? "status.initContainerStatuses"
-			   : s->containers[i].kind == CONTAINER_EPHEMERAL ? "status.ephemeralContainerStatuses" : "status.containerStatuses";
-	json_each(status, json_at(s->object, list)) {
+	const char *list = i < s->init_count				  ? "status.initContainerStatuses"
+			   : s->containers[i].kind == CONTAINER_EPHEMERAL ? "status.ephemeralContainerStatuses"
+									  : "status.containerStatuses";
+	json_each (status, json_at(s->object, list)) {
 		if (str_eq(json_str(status, "name"), s->containers[i].name))
 			return status;
 	}
@@ -327,7 +340,8 @@ static bool is_between(const struct pod_worker *w)
 {
 	const struct pod_state *st = w->state;
 	bool stands = st->sandbox != SANDBOX_GONE && (st->sandbox != SANDBOX_NONE || st->was_ready);
-	return !w->spec->deleted && (pod_has_finished(w->spec, st) || st->deadline_exceeded) && !any_alive(st) && stands;
+	return !w->spec->deleted && (pod_has_finished(w->spec, st) || st->deadline_exceeded) && !any_alive(st) &&
+	       stands;
 }
 
 // ---- steps
@@ -336,7 +350,8 @@ static void rest(struct pod_worker *w, size_t i)
 {
 	w->state->containers[i].backing_off = true;
 	tell(w, (int)i, EVENTS_WARNING, "BackOff", "Back-off restarting failed container %.*s in pod %.*s_%.*s(%.*s)",
-	     STR_FMT(w->spec->containers[i].name), STR_FMT(w->spec->name), STR_FMT(w->spec->namespace), STR_FMT(w->spec->uid));
+	     STR_FMT(w->spec->containers[i].name), STR_FMT(w->spec->name), STR_FMT(w->spec->namespace),
+	     STR_FMT(w->spec->uid));
 }
 
 static void start(struct pod_worker *w, size_t i)
@@ -554,7 +569,8 @@ void worker_retry_images(struct pod_worker *w)
 
 // ---- ends
 
-void worker_read_end(struct pod_worker *w, size_t i, int attempt, const struct runtime_state *rs, struct container_run *out)
+void worker_read_end(struct pod_worker *w, size_t i, int attempt, const struct runtime_state *rs,
+		     struct container_run *out)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -567,7 +583,10 @@ void worker_read_end(struct pod_worker *w, size_t i, int attempt, const struct r
 	out->finished = rs->finished ? rs->finished : worker_now(w);
 	out->exit_code = rs->exit_code;
 	out->signal = rs->signal;
-	const char *reason = rs->oom_killed ? "OOMKilled" : rs->lost ? "ContainerStatusUnknown" : rs->exit_code ? "Error" : "Completed";
+	const char *reason = rs->oom_killed  ? "OOMKilled"
+			     : rs->lost	     ? "ContainerStatusUnknown"
+			     : rs->exit_code ? "Error"
+					     : "Completed";
 	snprintf(out->reason, sizeof(out->reason), "%s", reason);
 	struct str words = disk->ops->last_words(disk, &a, w->spec->uid, name, attempt, false);
 	if (!words.n && rs->exit_code && json_str_is(json, "terminationMessagePolicy", "FallbackToLogsOnError"))

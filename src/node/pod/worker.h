@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One pod on this node, from its arrival to its end: asks pod_plan what to do, does it, notes what came of it, reports
-// the status, and asks again. Never polls: each step follows from a change of the pod, of an object it refers to, of one
-// of its containers, or from the time that the plan named.
+// the status, and asks again. Never polls: each step follows from a change of the pod, of an object it refers to, of
+// one of its containers, or from the time that the plan named.
 #ifndef NODE_POD_WORKER_H
 #define NODE_POD_WORKER_H
 
@@ -32,7 +32,7 @@ void worker_retry_images(struct pod_worker *w); // starts those whose image has 
 
 const struct pod_spec *worker_spec(const struct pod_worker *w);
 const struct pod_state *worker_state(const struct pod_worker *w);
-struct str worker_net_ns(const struct pod_worker *w); // empty: none yet, or the host's
+struct str worker_net_ns(const struct pod_worker *w);	      // empty: none yet, or the host's
 const struct json *worker_status(const struct pod_worker *w); // as last told; NULL: never
 // Whether it counts against the node's resources.
 bool worker_uses_node(const struct pod_worker *w);

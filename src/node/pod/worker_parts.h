@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of one worker share: worker.c decides the order, prepare.c makes what the containers share, start.c and
-// stop.c bring containers up and down, report.c tells the API, tell.c the users. Nobody else includes this.
+// What the files of one worker share: worker.c decides the order, prepare.c makes what the containers share, start.c
+// and stop.c bring containers up and down, report.c tells the API, tell.c the users. Nobody else includes this.
 #ifndef NODE_POD_WORKER_PARTS_H
 #define NODE_POD_WORKER_PARTS_H
 
@@ -13,7 +13,7 @@ struct report;
 struct prepare;
 struct hook;
 
-struct container_work { // beside state->containers[i]
+struct container_work {		       // beside state->containers[i]
 	struct container_start *start; // while STAGE_STARTING
 	struct container_stop *stop;   // while STAGE_STOPPING
 	struct action *hook;	       // postStart, while hooking
@@ -34,7 +34,7 @@ struct report { // statuses on their way to the API, in order
 	bool held; // the first one is a quiet one and waits for a better
 	struct timer timer;
 	int failures;
-	struct arena shown; // of `status`
+	struct arena shown;  // of `status`
 	struct json *status; // the newest
 	struct str text;     // the same as text
 	bool settle;	     // when all is told: delete the API object, where that is due
@@ -58,7 +58,7 @@ struct pod_worker {
 	bool wants;	// objects and tokens are on order
 	bool destroyed; // freed when nothing is under way any more
 	bool idle_told;
-	unsigned busy; // calls under way that will come back to this worker
+	unsigned busy;	      // calls under way that will come back to this worker
 	struct work *refresh; // volumes being brought up to date
 	bool refresh_again;
 };
@@ -71,7 +71,8 @@ void worker_enter(struct pod_worker *w);
 bool worker_leave(struct pod_worker *w);
 struct downward_context worker_downward(const struct pod_worker *w);
 // How a life ended, with its last words.
-void worker_read_end(struct pod_worker *w, size_t container, int attempt, const struct runtime_state *rs, struct container_run *out);
+void worker_read_end(struct pod_worker *w, size_t container, int attempt, const struct runtime_state *rs,
+		     struct container_run *out);
 // The running container's life ended so; takes what `end` owns.
 void worker_ended(struct pod_worker *w, size_t container, struct container_run *end);
 
@@ -103,6 +104,6 @@ void report_settle(struct pod_worker *w);
 
 // tell.c: events. container -1: about the pod.
 void tell(struct pod_worker *w, int container, enum events_type type, const char *reason, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+    __attribute__((format(printf, 5, 6)));
 
 #endif

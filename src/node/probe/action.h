@@ -13,7 +13,7 @@ struct action_context { // strings are borrowed during action_start
 	struct loop *loop;
 	struct runtime *runtime;
 	struct str container_id;
-	struct str ip; // of the pod; http and tcp go there unless they name a host
+	struct str ip;	 // of the pod; http and tcp go there unless they name a host
 	bool any_answer; // http: whatever the code (hooks)
 };
 
@@ -21,7 +21,8 @@ struct action_context { // strings are borrowed during action_start
 typedef void action_done(void *arg, bool good, struct str said);
 
 // timeout_ns 0: none. Returns a handle that is valid until `done`.
-struct action *action_start(const struct action_context *x, const struct pod_action *what, int64_t timeout_ns, action_done *done, void *arg);
+struct action *action_start(const struct action_context *x, const struct pod_action *what, int64_t timeout_ns,
+			    action_done *done, void *arg);
 void action_cancel(struct action *a); // no `done` after this; NULL is fine
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When single answers of a probe become a verdict: after successThreshold or failureThreshold of the same kind in a row.
-// Pure.
+// When single answers of a probe become a verdict: after successThreshold or failureThreshold of the same kind in a
+// row. Pure.
 #ifndef NODE_PROBE_COUNTER_H
 #define NODE_PROBE_COUNTER_H
 
@@ -9,7 +9,7 @@
 enum probe_verdict { PROBE_UNKNOWN, PROBE_GOOD, PROBE_BAD };
 
 struct probe_counter {
-	int row;      // equal answers so far
+	int row;       // equal answers so far
 	bool was_good; // of which kind
 	enum probe_verdict verdict;
 };

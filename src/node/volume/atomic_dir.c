@@ -14,8 +14,8 @@
 #define DATA_LINK "..data"
 
 struct writer {
-	int dir;     // DIR
-	int set;     // the new ..RANDOM
+	int dir;       // DIR
+	int set;       // the new ..RANDOM
 	char name[32]; // its name
 	const struct volume_file *files;
 	size_t count;
@@ -75,7 +75,8 @@ static bool is_current(const struct writer *w)
 
 static int own(int fd, int64_t uid, int64_t gid)
 {
-	return uid >= 0 || gid >= 0 ? fchown(fd, uid >= 0 ? (uid_t)uid : (uid_t)-1, gid >= 0 ? (gid_t)gid : (gid_t)-1) : 0;
+	return uid >= 0 || gid >= 0 ? fchown(fd, uid >= 0 ? (uid_t)uid : (uid_t)-1, gid >= 0 ? (gid_t)gid : (gid_t)-1)
+				    : 0;
 }
 
 static int write_file(const struct writer *w, const struct volume_file *f)
@@ -93,7 +94,9 @@ static int write_file(const struct writer *w, const struct volume_file *f)
 	if (fd < 0)
 		return err_errno(w->e, errno, "write %s", path);
 	int r = files_write_fd(fd, f->bytes) || own(fd, f->uid, w->fs_group) ||
-		fchmod(fd, mode_with_group(f->mode, w->fs_group)) ? err_errno(w->e, errno, "write %s", path) : 0;
+			fchmod(fd, mode_with_group(f->mode, w->fs_group))
+		    ? err_errno(w->e, errno, "write %s", path)
+		    : 0;
 	close(fd);
 	return r;
 }

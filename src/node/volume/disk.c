@@ -24,18 +24,18 @@ static struct str data_dir(struct arena *a, const struct pod_disk *d, struct str
 
 static struct str run_dir(struct arena *a, const struct pod_disk *d, struct str uid)
 {
-	return arena_fmt(a, "%s/pods/%.*s", d->run_dir, STR_FMT(uid));
+	return arena_fmt(a, "%s/files/%.*s", d->run_dir, STR_FMT(uid));
 }
 
 static struct str volume_dir(struct arena *a, const struct pod_disk *d, struct str uid, struct str name, bool in_memory)
 {
-	return in_memory ? arena_fmt(a, "%s/pods/%.*s/volumes/%.*s", d->run_dir, STR_FMT(uid), STR_FMT(name))
+	return in_memory ? arena_fmt(a, "%s/files/%.*s/volumes/%.*s", d->run_dir, STR_FMT(uid), STR_FMT(name))
 			 : arena_fmt(a, "%s/pods/%.*s/%.*s", d->data_dir, STR_FMT(uid), STR_FMT(name));
 }
 
 struct str pod_disk_etc(struct arena *a, const struct pod_disk *d, struct str uid, const char *file)
 {
-	return arena_fmt(a, "%s/pods/%.*s/%s", d->run_dir, STR_FMT(uid), file);
+	return arena_fmt(a, "%s/files/%.*s/%s", d->run_dir, STR_FMT(uid), file);
 }
 
 struct str pod_disk_log(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
@@ -43,15 +43,19 @@ struct str pod_disk_log(struct arena *a, const struct pod_disk *d, struct str ui
 	return arena_fmt(a, "%s/logs/%.*s/%.*s.%d.log", d->data_dir, STR_FMT(uid), STR_FMT(container), attempt);
 }
 
-static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, struct str resolv, struct str hostname, struct err *e)
+static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, struct str resolv, struct str hostname,
+		      struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	if (files_make_dirs(run_dir(&a, d, uid).p, 0755, e))
 		return -1;
 	return files_write(pod_disk_etc(&a, d, uid, "hosts").p, hosts, 0644, e) ||
-	       files_write(pod_disk_etc(&a, d, uid, "resolv.conf").p, resolv, 0644, e) ||
-	       files_write(pod_disk_etc(&a, d, uid, "hostname").p, arena_fmt(&a, "%.*s\n", STR_FMT(hostname)), 0644, e) ? -1 : 0;
+		       files_write(pod_disk_etc(&a, d, uid, "resolv.conf").p, resolv, 0644, e) ||
+		       files_write(pod_disk_etc(&a, d, uid, "hostname").p, arena_fmt(&a, "%.*s\n", STR_FMT(hostname)),
+				   0644, e)
+		   ? -1
+		   : 0;
 }
 
 // ---- volumes
@@ -62,7 +66,8 @@ static bool is_tmpfs_of_its_own(const char *path)
 	struct stat here, above;
 	char parent[4096];
 	snprintf(parent, sizeof(parent), "%s/..", path);
-	return !statfs(path, &fs) && fs.f_type == TMPFS_KIND && !stat(path, &here) && !stat(parent, &above) && here.st_dev != above.st_dev;
+	return !statfs(path, &fs) && fs.f_type == TMPFS_KIND && !stat(path, &here) && !stat(parent, &above) &&
+	       here.st_dev != above.st_dev;
 }
 
 // A tmpfs of the volume's own, whose size is bounded.
@@ -141,7 +146,8 @@ static int check_host_path(const struct volume *v, struct err *e)
 	return 0;
 }
 
-static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volume_set *v, struct str *which, struct err *e)
+static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volume_set *v, struct str *which,
+			  struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -158,12 +164,14 @@ static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volum
 
 // ---- containers
 
-static struct str words_path(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
+static struct str words_path(struct arena *a, const struct pod_disk *d, struct str uid, struct str container,
+			     int attempt)
 {
 	return arena_fmt(a, "%.*s/words.%.*s.%d", STR_FMT(run_dir(a, d, uid)), STR_FMT(container), attempt);
 }
 
-static int set_up_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt, struct str *words, struct err *e)
+static int set_up_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt,
+			struct str *words, struct err *e)
 {
 	*words = words_path(a, d, uid, container, attempt);
 	return files_write(words->p, STR(""), 0666, e);
@@ -174,19 +182,21 @@ static int set_up_container(struct pod_disk *d, struct arena *a, struct str uid,
 {
 	for (size_t i = 0; i < count; i++) {
 		struct pod_disk_mount *m = &mounts[i];
-		struct str volume = m->host_path.n ? arena_str(a, m->host_path)
-						   : volume_dir(a, d, uid, m->volume, m->in_memory);
+		struct str volume =
+		    m->host_path.n ? arena_str(a, m->host_path) : volume_dir(a, d, uid, m->volume, m->in_memory);
 		m->source = volume;
 		if (!m->sub_path.n)
 			continue;
 		m->source = arena_fmt(a, "%.*s/subpaths/%.*s/%zu", STR_FMT(run_dir(a, d, uid)), STR_FMT(container), i);
 		if (subpath_mount(volume.p, m->sub_path, m->source.p, e))
-			return err_wrap(e, "subPath \"%.*s\" of volume \"%.*s\"", STR_FMT(m->sub_path), STR_FMT(m->volume));
+			return err_wrap(e, "subPath \"%.*s\" of volume \"%.*s\"", STR_FMT(m->sub_path),
+					STR_FMT(m->volume));
 	}
 	return set_up_words(d, a, uid, container, attempt, words, e);
 }
 
-static struct str read_last_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt, bool from_log)
+static struct str read_last_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container,
+				  int attempt, bool from_log)
 {
 	return from_log ? last_words_of_log(a, pod_disk_log(a, d, uid, container, attempt).p)
 			: last_words_of_file(a, words_path(a, d, uid, container, attempt).p);
@@ -221,7 +231,8 @@ static void remove_logs(struct pod_disk *d, struct str uid, struct str container
 		; // what rotation left
 }
 
-static void list_dir(struct arena *a, const char *parent, const char *which, struct str *out, size_t *count, size_t room)
+static void list_dir(struct arena *a, const char *parent, const char *which, struct str *out, size_t *count,
+		     size_t room)
 {
 	DIR *dir = opendir(arena_fmt(a, "%s/%s", parent, which).p);
 	for (struct dirent *entry; dir && *count < room && (entry = readdir(dir));) {
@@ -237,7 +248,7 @@ static size_t list(struct pod_disk *d, struct arena *a, struct str **uids)
 	enum { LISTED_MAX = 20000 };
 	size_t count = 0;
 	*uids = ARENA_ARRAY(a, struct str, LISTED_MAX);
-	list_dir(a, d->run_dir, "pods", *uids, &count, LISTED_MAX);
+	list_dir(a, d->run_dir, "files", *uids, &count, LISTED_MAX);
 	list_dir(a, d->data_dir, "pods", *uids, &count, LISTED_MAX);
 	list_dir(a, d->data_dir, "logs", *uids, &count, LISTED_MAX);
 	return count;
@@ -246,7 +257,7 @@ static size_t list(struct pod_disk *d, struct arena *a, struct str **uids)
 void pod_disk_init(struct pod_disk *d, const char *data_dir, const char *run)
 {
 	static const struct pod_disk_ops ops = {
-		set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
+	    set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
 	};
 	*d = (struct pod_disk){&ops, data_dir, run};
 }

@@ -80,8 +80,9 @@ typedef void visit(int dir, const char *name, void *arg);
 static bool same_mount(int dir, int fd)
 {
 	struct statx here, there;
-	return dir == AT_FDCWD || (!statx(dir, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) && !statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &there) &&
-				   here.stx_mnt_id == there.stx_mnt_id);
+	return dir == AT_FDCWD ||
+	       (!statx(dir, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) &&
+		!statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &there) && here.stx_mnt_id == there.stx_mnt_id);
 }
 
 // Calls for each entry of dir/name, unless something else is mounted there.

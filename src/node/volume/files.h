@@ -6,11 +6,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-int files_write_fd(int fd, struct str bytes); // 0 or -1 with errno
-int files_read_fd(int fd, size_t max, struct buf *out); // at most max bytes
+int files_write_fd(int fd, struct str bytes);		       // 0 or -1 with errno
+int files_read_fd(int fd, size_t max, struct buf *out);	       // at most max bytes
 int files_read(const char *path, size_t max, struct buf *out); // 0 or -1 with errno; never follows a symlink at the end
 int files_write(const char *path, struct str bytes, unsigned mode, struct err *e); // not atomic, not synced
-int files_make_dirs(const char *path, unsigned mode, struct err *e); // as mkdir -p
+int files_make_dirs(const char *path, unsigned mode, struct err *e);		   // as mkdir -p
 // Deletes dir/name and all below; never follows symlinks, never enters what is mounted there.
 void files_remove_tree(int dir, const char *name);
 // Unmounts whatever is mounted at or below the path, then deletes it. 0 or -1 (something is still held).

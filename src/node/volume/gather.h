@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pod's volumes should hold, worked out from its spec and the objects it refers to. Pure; volume/disk.h makes it so.
+// What a pod's volumes should hold, worked out from its spec and the objects it refers to. Pure; volume/disk.h makes it
+// so.
 #ifndef NODE_VOLUME_GATHER_H
 #define NODE_VOLUME_GATHER_H
 
@@ -22,10 +23,10 @@ struct volume_file {
 struct volume {
 	struct str name;
 	enum volume_kind kind;
-	bool in_memory;	    // secrets never touch the disk
-	uint64_t size;	    // of a tmpfs, bytes; 0: the kernel's default
-	struct str path;    // VOLUME_HOST
-	struct str type;    // VOLUME_HOST: "Directory", "FileOrCreate"...
+	bool in_memory;	 // secrets never touch the disk
+	uint64_t size;	 // of a tmpfs, bytes; 0: the kernel's default
+	struct str path; // VOLUME_HOST
+	struct str type; // VOLUME_HOST: "Directory", "FileOrCreate"...
 	struct volume_file *files;
 	size_t file_count;
 };
@@ -52,7 +53,8 @@ struct volume_context {
 
 // ERR_NOT_FOUND: something is missing that is not optional (may come yet); ERR_INVALID: a volume this node cannot make.
 // On failure *which names the volume.
-int volumes_gather(struct arena *a, const struct volume_context *x, struct volume_set *out, struct str *which, struct err *e);
+int volumes_gather(struct arena *a, const struct volume_context *x, struct volume_set *out, struct str *which,
+		   struct err *e);
 // Whether a volume of the pod's spec lives in memory.
 bool volume_is_in_memory(const struct json *volume);
 const struct volume *volume_find(const struct volume_set *set, struct str name);

@@ -2,7 +2,8 @@
 // The pod_disk of imitated nodes: remembers nothing and is always well.
 #include "node/volume/disk.h"
 
-static int no_etc(struct pod_disk *d, struct str uid, struct str hosts, struct str resolv, struct str hostname, struct err *e)
+static int no_etc(struct pod_disk *d, struct str uid, struct str hosts, struct str resolv, struct str hostname,
+		  struct err *e)
 {
 	return 0;
 }
@@ -19,7 +20,8 @@ static int no_container(struct pod_disk *d, struct arena *a, struct str uid, str
 	return 0;
 }
 
-static struct str no_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt, bool from_log)
+static struct str no_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt,
+			   bool from_log)
 {
 	return STR_NONE;
 }
@@ -41,7 +43,7 @@ static size_t no_list(struct pod_disk *d, struct arena *a, struct str **uids)
 void pod_disk_init_none(struct pod_disk *d)
 {
 	static const struct pod_disk_ops ops = {
-		no_etc, no_volumes, no_container, no_words, no_tear_down, no_logs, no_list,
+	    no_etc, no_volumes, no_container, no_words, no_tear_down, no_logs, no_list,
 	};
 	*d = (struct pod_disk){&ops, "", ""};
 }
