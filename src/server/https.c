@@ -153,12 +153,9 @@ struct https *https_create(struct worker *w, struct tls_context *tls)
 	return h;
 }
 
-int https_listen(struct https *h, const char *address, int *port, struct err *e)
+void https_accept(struct https *h, struct stream *s)
 {
-	if (http_server_listen(h->server, address, e) < 0)
-		return -1;
-	*port = http_server_port(h->server);
-	return 0;
+	http_server_accept(h->server, s);
 }
 
 void https_set_tls(struct https *h, struct tls_context *tls)

@@ -9,7 +9,7 @@ struct https;
 
 // All on the worker's loop.
 struct https *https_create(struct worker *w, struct tls_context *tls);
-int https_listen(struct https *h, const char *address, int *port, struct err *e);
+void https_accept(struct https *h, struct stream *s); // a fresh connection, whose owner it becomes
 void https_set_tls(struct https *h, struct tls_context *tls);
 void https_destroy(struct https *h);
 

@@ -3,7 +3,7 @@
 
 #include "server/https.h"
 
-// One I/O loop. Its task carries one message at a time: to the loop, and back to the core.
+// One I/O loop; the first one listens and deals what it accepts to all in turn. Its task carries one message at a time: to the loop, and back to the core.
 struct place {
 	struct listening *listening;
 	struct loop *loop;
@@ -11,8 +11,6 @@ struct place {
 	struct https *https;
 	struct task task;
 	struct tls_context *tls; // on its way
-	int port;
-	struct err error;
 };
 
 struct renewal { // a message of its own, as it may come while another is under way
@@ -26,7 +24,10 @@ struct listening {
 	struct place *places;
 	size_t count, at; // at: the place whose turn it is
 	const char *address;
+	struct listener *listener; // of the first place, as all below up to `tls`
+	size_t dealt;
 	int port;
+	struct err error;
 	struct tls_context *tls;
 	void (*opened)(void *arg, int port, const struct err *e);
 	void (*closed)(void *arg);
@@ -50,26 +51,40 @@ void listening_destroy(struct listening *l)
 	if (!l)
 		return;
 	tls_context_unref(l->tls);
-	for (size_t i = 0; i < l->count; i++)
-		err_clear(&l->places[i].error);
+	err_clear(&l->error);
 	free(l->places);
 	free((char *)l->address);
 	free(l);
 }
 
-// ---- opening, one place after the other: the first one's port is the others'
+// ---- dealing
+
+static void on_moved(void *arg, struct stream *s)
+{
+	struct place *p = arg;
+	if (s && p->https)
+		https_accept(p->https, s);
+	else
+		stream_close(s); // closing, or no descriptor was left
+}
+
+static void on_accept(void *arg, struct stream *s)
+{
+	struct listening *l = arg;
+	struct place *p = &l->places[l->dealt++ % l->count];
+	if (p == l->places)
+		on_moved(p, s);
+	else
+		stream_move(s, p->loop, on_moved, p);
+}
+
+// ---- opening, one place after the other; once all can take connections, the first one listens
 
 static void open_next(struct listening *l);
 
 static void opened(struct task *t)
 {
-	struct place *p = CONTAINER_OF(t, struct place, task);
-	struct listening *l = p->listening;
-	if (p->error.reason) {
-		l->opened(l->arg, 0, &p->error);
-		return;
-	}
-	l->port = p->port;
+	struct listening *l = CONTAINER_OF(t, struct place, task)->listening;
 	l->at++;
 	open_next(l);
 }
@@ -80,21 +95,38 @@ static void open_here(struct task *t)
 	p->worker = worker_create(p->listening->server, p->loop);
 	p->https = https_create(p->worker, p->tls);
 	tls_context_unref(p->tls);
-	if (https_listen(p->https, p->listening->address, &p->port, &p->error) < 0)
-		err_wrap(&p->error, "listen on %s", p->listening->address);
 	p->task.run = opened;
 	loop_post(p->listening->server->core, &p->task);
 }
 
+static void listened(struct task *t)
+{
+	struct listening *l = CONTAINER_OF(t, struct place, task)->listening;
+	l->opened(l->arg, l->port, l->error.reason ? &l->error : NULL);
+}
+
+static void listen_here(struct task *t)
+{
+	struct place *p = CONTAINER_OF(t, struct place, task);
+	struct listening *l = p->listening;
+	if (net_listen(p->loop, l->address, on_accept, l, &l->listener, &l->error) < 0)
+		err_wrap(&l->error, "listen on %s", l->address);
+	else
+		l->port = listener_port(l->listener);
+	p->task.run = listened;
+	loop_post(l->server->core, &p->task);
+}
+
 static void open_next(struct listening *l)
 {
-	if (l->at == l->count) {
-		l->opened(l->arg, l->port, NULL);
+	if (l->count == 0) {
+		l->opened(l->arg, 0, NULL);
 		return;
 	}
-	struct place *p = &l->places[l->at];
-	p->tls = tls_context_ref(l->tls);
-	p->task.run = open_here;
+	bool all = l->at == l->count;
+	struct place *p = &l->places[all ? 0 : l->at];
+	p->tls = all ? NULL : tls_context_ref(l->tls);
+	p->task.run = all ? listen_here : open_here;
 	loop_post(p->loop, &p->task);
 }
 
@@ -144,6 +176,10 @@ static void closed(struct task *t)
 static void close_here(struct task *t)
 {
 	struct place *p = CONTAINER_OF(t, struct place, task);
+	if (p == p->listening->places) {
+		listener_close(p->listening->listener);
+		p->listening->listener = NULL;
+	}
 	https_destroy(p->https);
 	p->https = NULL;
 	p->task.run = closed;

@@ -144,7 +144,7 @@ struct server *server_create(const struct server_config *c, struct err *e)
 	p->listen = c->listen ? arena_c(&s->arena, str_of(c->listen)) : NULL;
 	p->advertise = c->advertise ? arena_c(&s->arena, str_of(c->advertise)) : NULL;
 	s->documents = documents_create();
-	s->listening = listening_create(s, c->io, p->listen && c->io_count ? 1 : 0, p->listen);
+	s->listening = listening_create(s, c->io, p->listen ? c->io_count : 0, p->listen);
 	if (open_parts(p, c, e) < 0) {
 		server_destroy(s);
 		return NULL;
