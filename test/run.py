@@ -10,106 +10,139 @@ In this order, cheapest first:
   address, undefined / thread   the unit tests again under the sanitizers, built by clang, without a warning there either
   corpus     every fuzzer over its corpus
   scenario   the real executable with the real kubectl (test/scenario/*.py)
-Each program prints a line a test (ok, FAIL, skip) and its own count; this adds them up.
+Each program prints a line a test (ok, FAIL, skip) and its own count; this adds them up. The build knows the unit tests:
+as many as there are processors run at once, then, one by one, those that it calls not parallel.
 """
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 SHARED_BY_SCENARIOS = ("harness.py", "every_kubectl.py")
-JOBS = str(os.cpu_count() or 2)
+SANITIZED = ("-Db_lundef=false", "-Doptimization=1", "-Ddebug=true")
+BUILDS = {  # folder: compiler, options
+    "build": ("gcc", ()),
+    "build-asan": ("clang-14", ("-Db_sanitize=address,undefined", *SANITIZED)),
+    "build-tsan": ("clang-14", ("-Db_sanitize=thread", *SANITIZED)),
+}
+REPORTS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+SLOWER = 5  # how much longer a sanitizer may take
 
 
 class Total:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
-        self.broken = []
+        self.broken, self.lock = [], threading.Lock()
 
     def add(self, name, output, status):
-        """Counts what a program printed; one that ends without its count has failed."""
+        """Counts what a program printed, and returns whether all is well; one that ends without its count has failed."""
         lines = output.strip().splitlines()
         match = COUNT.match(lines[-1]) if lines else None
-        if not match:
-            self.failed += 1
-            self.broken.append(f"{name} (ended with status {status} before its count)")
-            return
-        passed, failed, skipped = map(int, match.groups())
-        self.passed += passed
-        self.failed += failed
-        self.skipped += skipped
-        if failed or status:
-            self.failed += not failed
-            self.broken.append(name)
+        with self.lock:
+            if not match:
+                self.failed += 1
+                self.broken.append(f"{name} (ended with status {status} before its count)")
+                return False
+            passed, failed, skipped = map(int, match.groups())
+            if status and not failed:
+                failed = 1
+            self.passed, self.failed, self.skipped = self.passed + passed, self.failed + failed, self.skipped + skipped
+            if failed:
+                self.broken.append(name)
+            return not failed
+
+    def refuse(self, name):
+        self.failed += 1
+        self.broken.append(name)
 
 
 def say(text):
     print(f"==> {text}", flush=True)
 
 
-def build(folder, *options, targets=(), environment=None):
-    """Configures once and builds; returns whether it did."""
-    env = {**os.environ, **(environment or {})}
-    if not os.path.exists(os.path.join(ROOT, folder, "build.ninja")):
-        made = subprocess.run(["meson", "setup", folder, *options], cwd=ROOT, env=env, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
-        if made.returncode:
-            print(made.stdout)
-            return False
-    made = subprocess.run(["ninja", "-C", folder, *targets], cwd=ROOT, env=env, stdout=subprocess.PIPE,
+def as_caller(command, environment):
+    """What is built belongs to who called us through sudo."""
+    user = os.environ.get("SUDO_USER")
+    if os.geteuid() == 0 and user:
+        return ["sudo", "-u", user, "--", "env", *(f"{name}={value}" for name, value in environment.items()), *command]
+    return ["env", *(f"{name}={value}" for name, value in environment.items()), *command]
+
+
+def told(command, environment=None):
+    """(status, what it printed) of something that is part of a build."""
+    done = subprocess.run(as_caller(command, environment or {}), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
-    if made.returncode:
-        print("\n".join(made.stdout.splitlines()[-60:]))
-    return made.returncode == 0
+    return done.returncode, done.stdout
 
 
-def run(total, name, command, environment=None, timeout=900):
+def build(total, folder, *targets):
+    """Configures once and builds; returns whether it did."""
+    begun = time.time()
+    status, output = 0, ""
+    if not os.path.exists(os.path.join(ROOT, folder, "build.ninja")):
+        compiler, options = BUILDS[folder]
+        status, output = told(["meson", "setup", folder, *options], {"CC": compiler})
+    if status == 0:
+        status, output = told(["ninja", "-C", folder, *targets])
+    if status:
+        print("\n".join(output.splitlines()[-60:]))
+        total.refuse(f"the build of {folder}/")
+        return False
+    say(f"built {' and '.join(targets)} in {folder}/ ({time.time() - begun:.0f} s)")
+    return True
+
+
+def run(total, name, command, timeout=900):
     begun = time.time()
     try:
         done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout, env={**os.environ, **(environment or {})})
+                              timeout=timeout, env={**os.environ, **REPORTS, "PYTHONDONTWRITEBYTECODE": "1"})
         output, status = done.stdout.decode("utf-8", "replace"), done.returncode
     except subprocess.TimeoutExpired as late:
         output, status = (late.stdout or b"").decode("utf-8", "replace") + f"\nno end after {timeout} s\n", -1
-    failed_before = total.failed
-    total.add(name, output, status)
-    lines = output.strip().splitlines()
-    say(f"{name}: {lines[-1] if lines else 'nothing'} ({time.time() - begun:.1f} s)")
-    if total.failed > failed_before:
-        print("\n".join(lines[-200:]), flush=True)
-    else:
-        for line in lines:
-            if line.startswith("skip"):
-                print("    " + line, flush=True)
+    good, lines = total.add(name, output, status), output.strip().splitlines()
+    told = [f"==> {name}: {lines[-1] if lines else 'nothing'} ({time.time() - begun:.1f} s)"]
+    told += ["    " + line for line in lines if line.startswith("skip")] if good else lines[-200:]
+    print("\n".join(told), flush=True)
 
 
-def unit_programs(folder):
-    """The unit tests that the build knows, as (name, path)."""
-    listed = subprocess.run(["meson", "introspect", "--tests", folder], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    import json
-    return [(test["name"], test["cmd"][0]) for test in json.loads(listed.stdout) if "unit" in "".join(test["suite"])]
-
-
-def unit(total, label, folder, wanted, options, environment=None):
-    say(f"building {folder}/ ({label})")
-    if not build(folder, *options, targets=["meson-test-prereq"], environment=environment):
-        total.failed += 1
-        total.broken.append(f"the build for {label}")
+def units(total, label, folder, wanted):
+    """Every unit test that the build knows; those in Python only where nothing is sanitized: they run no code of ours."""
+    with open(os.path.join(ROOT, "build", "meson-info", "intro-tests.json")) as known:
+        tests = [test for test in json.load(known) if wanted in f"{label}.{test['name']}"]
+    if label != "unit":
+        tests = [test for test in tests if test["cmd"][0].startswith(os.path.join(ROOT, "build"))]
+    if not tests or not build(total, folder, "meson-test-prereq"):
         return
-    for name, program in unit_programs(folder):
-        if wanted in f"{label}.{name}":
-            run(total, f"{label}.{name}", [program], environment=environment)
+    tests.sort(key=lambda test: -test["timeout"])  # the long ones first
+
+    def one(test):
+        program = os.path.join(ROOT, folder, os.path.relpath(test["cmd"][0], os.path.join(ROOT, "build")))
+        command = [program] if label != "unit" else test["cmd"]
+        run(total, f"{label}.{test['name']}", command, test["timeout"] * (SLOWER if label != "unit" else 1))
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        list(pool.map(one, [test for test in tests if test["is_parallel"]]))
+    for test in tests:
+        if not test["is_parallel"]:
+            one(test)
 
 
 def corpus(total, folder, wanted):
     seeds = os.path.join(ROOT, "test", "fuzz", "corpus")
-    for kind in sorted(os.listdir(seeds)) if os.path.isdir(seeds) else []:
-        program = os.path.join(ROOT, folder, "test", "fuzz", "replay-" + kind)
-        if wanted in "corpus." + kind:
-            run(total, "corpus." + kind, [program, os.path.join(seeds, kind)])
+    kinds = [kind for kind in sorted(os.listdir(seeds)) if wanted in "corpus." + kind]
+    if kinds and build(total, folder, "replays"):
+        for kind in kinds:
+            run(total, "corpus." + kind, [os.path.join(ROOT, folder, "test", "fuzz", "replay-" + kind), os.path.join(seeds, kind)])
 
 
 def scenarios(total, wanted):
@@ -120,24 +153,17 @@ def scenarios(total, wanted):
             run(total, "scenario." + name, [sys.executable, os.path.join(folder, file)], timeout=1200)
 
 
-SANITIZERS = {"CC": "clang-14", "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-              "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
-
-
 def main():
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     total, begun = Total(), time.time()
     if wanted in "rules":
         run(total, "rules", [sys.executable, "test/rules.py"])
-    unit(total, "unit", "build", wanted, [])
-    say("building build/onggi")
-    if not build("build"):
-        total.failed += 1
-        total.broken.append("build/onggi")
-    unit(total, "address-undefined", "build-asan", wanted, ["-Db_sanitize=address,undefined", "-Db_lundef=false"], SANITIZERS)
-    unit(total, "thread", "build-tsan", wanted, ["-Db_sanitize=thread", "-Db_lundef=false"], SANITIZERS)
-    corpus(total, "build-asan", wanted)
-    scenarios(total, wanted)
+    if build(total, "build", "onggi"):
+        units(total, "unit", "build", wanted)
+        units(total, "address-undefined", "build-asan", wanted)
+        units(total, "thread", "build-tsan", wanted)
+        corpus(total, "build-asan", wanted)
+        scenarios(total, wanted)
     say(f"all in {time.time() - begun:.0f} s")
     for name in total.broken:
         print(f"failed: {name}")
