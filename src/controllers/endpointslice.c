@@ -112,6 +112,20 @@ static void sync_endpoints(struct endpointslice_controller *c, struct sync *s, c
 	sync_write(s, c->endpoints, known ? "PUT" : "POST", path, wanted, written, NULL);
 }
 
+// The slices of a Service that is gone go with it as what it owns; its Endpoints have no owner.
+static void remove_endpoints(struct endpointslice_controller *c, struct sync *s)
+{
+	struct arena *a = &s->arena;
+	struct json *known = cluster_object(a, c->endpoints, s->key);
+	const struct json *keeper = json_get(json_at(known, "metadata.labels"), STR("endpoints.kubernetes.io/managed-by"));
+	if (!keeper || !str_is(keeper->text, "endpoint-controller"))
+		return;
+	struct json *options = json_object(a);
+	json_put_str(a, json_need_object(a, options, "preconditions"), "uid", json_str(known, "metadata.uid"));
+	struct str path = client_path(a, STR("v1"), s->namespace, STR("endpoints"), s->name, STR_NONE);
+	sync_send(s, "DELETE", path, options, NULL, NULL);
+}
+
 // ---- the loop
 
 static struct pod_list selected_pods(struct endpointslice_controller *c, struct sync *s,
@@ -133,6 +147,8 @@ static void handle(void *arg, struct sync *s)
 	struct endpointslice_controller *c = arg;
 	struct json *service = cluster_object(&s->arena, c->services, s->key);
 	const struct json *selector = json_at(service, "spec.selector");
+	if (!service)
+		remove_endpoints(c, s);
 	if (!service || json_at(service, "metadata.deletionTimestamp") || !json_first(selector) ||
 	    json_str_is(service, "spec.type", "ExternalName"))
 		return;
@@ -155,8 +171,7 @@ static void wake(void *arg, struct str service_key)
 static void on_service(void *arg, const struct informer_object *before, const struct informer_object *now)
 {
 	struct endpointslice_controller *c = arg;
-	if (now)
-		reconciler_add(c->reconciler, now->key);
+	reconciler_add(c->reconciler, now ? now->key : before->key);
 }
 
 // What endpoints say of a pod.
@@ -198,10 +213,10 @@ static void on_slice(void *arg, const struct informer_object *before, const stru
 		wake(c, arena_fmt(&a, "%.*s/%.*s", STR_FMT(namespace), STR_FMT(owner.name)));
 }
 
+// Also when they are first seen: their Service may have gone while nobody looked.
 static void on_endpoints(void *arg, const struct informer_object *before, const struct informer_object *now)
 {
-	if (before)
-		wake(arg, before->key);
+	wake(arg, now ? now->key : before->key);
 }
 
 void *endpointslice_start(struct cluster *cluster)

@@ -94,6 +94,24 @@ TEST(service_without_pods_has_an_empty_slice)
 	bench_stop(&b);
 }
 
+TEST(endpoints_go_with_their_service)
+{
+	struct bench b;
+	bench_start(&b, 1, "endpointslice");
+	b.nodes = false;
+	bench_do(&b, "POST", ENDPOINTS, "{'metadata':{'name':'own'}}");
+	bench_do(&b, "POST", ENDPOINTS, // of a Service that went while no controller ran
+		 "{'metadata':{'name':'left','labels':{'endpoints.kubernetes.io/managed-by':'endpoint-controller'}}}");
+	add_service(&b, "");
+	bench_run(&b, TIME_S);
+	CHECK_INT(bench_items(&b, ENDPOINTS)->count, 2);
+	bench_do(&b, "DELETE", SERVICES "/web", " ");
+	bench_run(&b, TIME_S);
+	REQUIRE(bench_items(&b, ENDPOINTS)->count == 1);
+	CHECK_STR(json_str(json_first(bench_items(&b, ENDPOINTS)), "metadata.name"), "own");
+	bench_stop(&b);
+}
+
 TEST(headless_service_names_its_pods)
 {
 	struct bench b;

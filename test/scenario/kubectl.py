@@ -253,6 +253,8 @@ def test_exposes(k):
     k("expose", "deploy/web", "--name=more", "--port=81", "--target-port=8080")
     check(k("get", "svc", "more", "-o", "jsonpath={.spec.clusterIP}").startswith("10."), "no address")
     eventually(lambda: len(k("get", "endpoints", "more", "-o", "jsonpath={.subsets[0].addresses[*].ip}").split()) == 2, 10, "endpoints")
+    k("delete", "svc", "more")
+    eventually(lambda: "more" not in k("get", "endpoints,endpointslices", "-o", "name"), 10, "endpoints outlive their Service")
     k("create", "service", "nodeport", "port", "--tcp=80:8080")
     check(int(k("get", "svc", "port", "-o", "jsonpath={.spec.ports[0].nodePort}")) >= 30000, "no node port")
     k("patch", "svc", "port", "-p", '{"spec":{"type":"ClusterIP"}}')
