@@ -80,43 +80,6 @@ static void keep(struct registration *r, const struct json *node)
 	r->written = loop_now(r->loop);
 }
 
-// ---- the taint that says "not ready", which every new Node is born with
-
-#define NOT_READY "node.kubernetes.io/not-ready"
-
-static bool has_taint(const struct json *node)
-{
-	json_each (t, json_at(node, "spec.taints")) {
-		if (json_str_is(t, "key", NOT_READY))
-			return true;
-	}
-	return false;
-}
-
-static void on_untainted(void *arg, const struct client_response *answer)
-{
-	struct registration *r = arg;
-	if (come_back(r) && answer->e) // changed meanwhile: read it again
-		timer_start(r->loop, &r->status_timer, RETRY_MS * TIME_MS);
-}
-
-// Until a controller of its own judges nodes by their Leases, the node itself says that it is ready now.
-static void remove_taint(struct registration *r, const struct json *node)
-{
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
-	struct json *patch = json_object(&a), *left = json_array(&a);
-	json_each (t, json_at(node, "spec.taints")) {
-		if (!json_str_is(t, "key", NOT_READY))
-			json_push(left, json_clone(&a, t));
-	}
-	json_put_str(&a, json_need_object(&a, patch, "metadata"), "resourceVersion",
-		     json_str(node, "metadata.resourceVersion"));
-	json_put(json_need_object(&a, patch, "spec"), "taints", left->count ? left : json_null(&a));
-	r->open++;
-	client_patch_merge(r->config.transport, node_path(r, &a, ""), patch, on_untainted, r);
-}
-
 static void announce(struct registration *r)
 {
 	if (r->announced)
@@ -144,8 +107,6 @@ static void on_status(void *arg, const struct client_response *answer)
 		r->failures = 0;
 		keep(r, node);
 		timer_start(r->loop, &r->status_timer, STATUS_EVERY_S * TIME_S);
-		if (has_taint(node))
-			remove_taint(r, node);
 		announce(r);
 	}
 }
