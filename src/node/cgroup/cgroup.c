@@ -123,23 +123,34 @@ int cgroups_init(struct cgroups *c, const char *root, const char *parent, struct
 
 typedef void visit_group(const struct cgroups *c, const char *tree, const char *path, void *arg);
 
+// A directory has a link of each directory in it; file systems that do not count say 1.
+static bool has_no_groups(const char *directory)
+{
+	struct stat st;
+	return stat(directory, &st) == 0 && st.st_nlink == 2;
+}
+
+static bool is_group(int directory, const struct dirent *at)
+{
+	struct stat st;
+	if (at->d_name[0] == '.' || (at->d_type != DT_DIR && at->d_type != DT_UNKNOWN))
+		return false;
+	return at->d_type == DT_DIR || (fstatat(directory, at->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
+}
+
 // Calls visit for the group and all below it, deepest first.
 static void walk(const struct cgroups *c, const char *tree, const char *path, visit_group *visit, void *arg)
 {
 	char directory[PATH_MAX], below[PATH_MAX];
 	cgroup_path(c, tree, path, "", directory);
-	DIR *d = opendir(directory);
-	if (!d)
-		return;
-	for (struct dirent *at; (at = readdir(d));) {
-		struct stat st;
-		if (at->d_name[0] == '.' || fstatat(dirfd(d), at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
-			continue;
+	DIR *d = has_no_groups(directory) ? NULL : opendir(directory);
+	for (struct dirent *at; d && (at = readdir(d));) {
 		int n = snprintf(below, sizeof(below), "%s%s%s", path, path[0] ? "/" : "", at->d_name);
-		if (n < (int)sizeof(below))
+		if (is_group(dirfd(d), at) && n < (int)sizeof(below))
 			walk(c, tree, below, visit, arg);
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
 	visit(c, tree, path, arg);
 }
 

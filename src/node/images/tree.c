@@ -78,11 +78,11 @@ static int move_up(int dir, const char *name, int top)
 
 static int empty_dir(int dir, const char *name, int top, int depth);
 
-static int remove_entry(int dir, const char *name, int top, int depth)
+static int remove_entry(int dir, const char *name, bool is_dir, int top, int depth)
 {
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+	if (!is_dir && (unlinkat(dir, name, 0) == 0 || errno == ENOENT))
 		return 0;
-	if (errno != EISDIR && errno != EPERM)
+	if (!is_dir && errno != EISDIR && errno != EPERM)
 		return -1;
 	if (depth >= DEPTH_MAX)
 		return move_up(dir, name, top);
@@ -107,7 +107,7 @@ static int empty_dir(int dir, const char *name, int top, int depth)
 			if (is_dot(at->d_name))
 				continue;
 			again = depth == 0;
-			result = remove_entry(self, at->d_name, depth == 0 ? self : top, depth + 1);
+			result = remove_entry(self, at->d_name, at->d_type == DT_DIR, depth == 0 ? self : top, depth + 1);
 		}
 		rewinddir(d);
 	}
@@ -117,7 +117,7 @@ static int empty_dir(int dir, const char *name, int top, int depth)
 
 int tree_erase(int dir, const char *name)
 {
-	return remove_entry(dir, name, dir, 0);
+	return remove_entry(dir, name, false, dir, 0);
 }
 
 static int usage(int dir, const char *name, uint64_t *bytes, uint64_t *inodes, int depth)

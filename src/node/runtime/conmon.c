@@ -200,10 +200,17 @@ bool conmon_runs(struct arena *a, const char *dir, const char *id)
 	return fd >= 0;
 }
 
+void conmon_kill(struct arena *a, const char *dir, const char *id)
+{
+	int fd CLEAN_FD = open_conmon(a, dir, id);
+	if (fd >= 0)
+		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+}
+
 void conmon_finish(struct arena *a, const char *dir, const char *id)
 {
 	int fd CLEAN_FD = open_conmon(a, dir, id);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	if (fd >= 0 && poll(&p, 1, FINISH_TIMEOUT_MS) != 1)
-		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+		conmon_kill(a, dir, id);
 }

@@ -130,6 +130,7 @@ int conmon_reopen_log(const char *dir, struct err *e);
 int conmon_resize(const char *dir, int width, int height, struct err *e);
 // Whether the container's conmon still runs.
 bool conmon_runs(struct arena *a, const char *dir, const char *id);
+void conmon_kill(struct arena *a, const char *dir, const char *id);
 // Waits for it to end after its container did, else kills it.
 void conmon_finish(struct arena *a, const char *dir, const char *id);
 
