@@ -155,6 +155,7 @@ static int run_server(int count, char **operands)
 		return EXIT_USAGE;
 	}
 	log_set_name("server");
+	umask(077); // everything it writes is its own: state, keys
 	signal(SIGPIPE, SIG_IGN);
 	p.core = loop_real_create();
 	loop_real_on_signal(p.core, SIGTERM, on_signal, &p);
