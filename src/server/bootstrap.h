@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every cluster has: the namespaces default, kube-system, kube-public and kube-node-lease, and the Service
-// default/kubernetes with the server's address behind it. Made through the API itself; what is there stays.
+// default/kubernetes with the server's address behind it. Made through the API itself; what is there stays. The server does
+// it when it starts and every ten seconds.
 #ifndef SERVER_BOOTSTRAP_H
 #define SERVER_BOOTSTRAP_H
 

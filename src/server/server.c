@@ -13,6 +13,7 @@
 #define VERSION "v1.36.0+onggi.0.1.0"
 enum { FILE_MAX = 1 << 20, NAMES_MAX = 64 };
 #define RENEWAL_NS (3600 * TIME_S)
+#define UPKEEP_NS (10 * TIME_S)
 
 struct server_private { // what only the core loop touches
 	struct server shared;
@@ -22,7 +23,7 @@ struct server_private { // what only the core loop touches
 	struct str client_authorities; // PEM: ours and the further one
 	struct worker *local;	       // of the bootstrap
 	struct worker *to_stop;	       // the next
-	struct timer renewal;
+	struct timer renewal, upkeep;
 	struct tls_context *former_node_tls[8]; // loops may still look at them; renewals are months apart
 	size_t former;
 	int port;
@@ -158,6 +159,7 @@ void server_destroy(struct server *s)
 		return;
 	struct server_private *p = private_of(s);
 	timer_stop(&p->renewal);
+	timer_stop(&p->upkeep);
 	listening_destroy(s->listening);
 	for (struct worker *w = atomic_load(&s->workers), *next; w; w = next) {
 		next = w->next;
@@ -249,9 +251,30 @@ static void ready(struct server_private *p, const struct err *e)
 	p->on_ready(p->ready_arg, e);
 }
 
+static void kept_up(void *arg, const struct err *e)
+{
+	struct server_private *p = arg;
+	if (p->on_stopped)
+		return;
+	if (e)
+		log_warn("making what every cluster has: %s", err_text(e));
+	timer_start(p->shared.core, &p->upkeep, UPKEEP_NS);
+}
+
+// What every cluster has is made again when somebody deletes it.
+static void keep_up(struct timer *t)
+{
+	struct server_private *p = CONTAINER_OF(t, struct server_private, upkeep);
+	bootstrap(p->local, p->shared.advertise, kept_up, p);
+}
+
 static void bootstrapped(void *arg, const struct err *e)
 {
-	ready(arg, e);
+	struct server_private *p = arg;
+	ready(p, e);
+	p->upkeep.fire = keep_up;
+	if (!e)
+		kept_up(p, NULL);
 }
 
 static void listens(void *arg, int port, const struct err *why)
@@ -324,6 +347,7 @@ void server_stop(struct server *s, void (*on_stopped)(void *arg), void *arg)
 	p->stopped_arg = arg;
 	atomic_store(&s->ready, false);
 	timer_stop(&p->renewal);
+	timer_stop(&p->upkeep);
 	listening_close(s->listening, closed, p);
 }
 

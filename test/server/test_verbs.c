@@ -22,6 +22,17 @@ TEST(bootstrap_makes_namespaces_and_service)
 	world_finish(&w);
 }
 
+TEST(what_every_cluster_has_comes_back)
+{
+	struct world w;
+	world_init(&w, 1);
+	CHECK_INT(ask(&w, "DELETE", "/api/v1/namespaces/default/services/kubernetes", NULL).code, 200);
+	run_for(&w, 11 * TIME_S);
+	struct answer a = ask(&w, "GET", "/api/v1/namespaces/default/services/kubernetes", NULL);
+	CHECK_STR(json_str(a.body, "spec.clusterIP"), "10.96.0.1");
+	world_finish(&w);
+}
+
 TEST(create_get_update_delete)
 {
 	struct world w;
