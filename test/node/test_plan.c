@@ -4,6 +4,7 @@
 
 #include "node/pod/plan.h"
 #include "node/pod/resources.h"
+#include "node/pod/status.h"
 #include "node/probe/counter.h"
 #include "unit.h"
 
@@ -206,5 +207,62 @@ TEST(plan_of_a_simple_pod)
 	pod_plan(&a, s, st, now + 2 * TIME_S, &plan);
 	CHECK_INT(plan.count, 0);
 	pod_state_destroy(st);
+	pod_spec_unref(s);
+}
+
+static struct str ready_with(struct arena *a, const char *conditions, const char **message)
+{
+	struct str text = arena_fmt(
+	    a,
+	    "{\"metadata\":{\"uid\":\"u\"},\"spec\":{\"readinessGates\":[{\"conditionType\":\"x.test/open\"}],"
+	    "\"containers\":[{\"name\":\"c\"}]},\"status\":{\"conditions\":[%s]}}",
+	    conditions);
+	struct blob *line = blob_create(text);
+	struct pod_spec *s = pod_spec_create(line, blob_str(line));
+	struct pod_state *st = pod_state_create(s);
+	st->sandbox = SANDBOX_READY;
+	st->containers[0] =
+	    (struct container_state){.stage = STAGE_RUNNING, .attempts = 1, .started = true, .ready = true};
+	struct status_context x = {.arena = a, .now = 1000 * TIME_S};
+	struct json *status = pod_status(&x, s, st);
+	struct str out = STR_NONE;
+	json_each (c, json_get(status, STR("conditions"))) {
+		if (!json_str_is(c, "type", "Ready"))
+			continue;
+		out = arena_str(a, json_str(c, "status"));
+		*message = arena_c(a, json_str(c, "message"));
+	}
+	pod_state_destroy(st);
+	pod_spec_unref(s);
+	blob_unref(line);
+	return out;
+}
+
+TEST(readiness_gates)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const char *message = "";
+	CHECK_STR(ready_with(&a, "", &message), "False");
+	CHECK(strstr(message, "x.test/open") && strstr(message, "does not exist"));
+	CHECK_STR(ready_with(&a, "{\"type\":\"x.test/open\",\"status\":\"False\"}", &message), "False");
+	CHECK_STR(ready_with(&a, "{\"type\":\"x.test/open\",\"status\":\"True\"}", &message), "True");
+}
+
+TEST(patches_take_away_what_is_no_longer_said)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct pod_spec *s = pod_of("{\"containers\":[{\"name\":\"c\"}]}");
+	struct json *status;
+	REQUIRE(!json_parse(
+	    &a, STR("{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"X\",\"reason\":\"R\"}]}"),
+	    NULL, &status, NULL));
+	struct json *patch = pod_status_patch(&a, s, status);
+	CHECK_STR(json_str(patch, "metadata.uid"), "u");
+	const struct json *ready = json_at(patch, "status.conditions.0"),
+			  *other = json_at(patch, "status.conditions.1");
+	CHECK(json_get(ready, STR("reason"))->type == JSON_NULL && json_get(ready, STR("message"))->type == JSON_NULL);
+	CHECK_STR(json_str(other, "reason"), "R");
 	pod_spec_unref(s);
 }

@@ -245,3 +245,58 @@ TEST(server_that_stammers)
 	CHECK_INT(fake_runtime_pods(w.runtime), 0);
 	end(&w);
 }
+
+TEST(grace_that_becomes_shorter)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "p", "i", "deaf", "\"terminationGracePeriodSeconds\":600,");
+	sim_run(w.sim, TIME_S);
+	fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+	sim_run(w.sim, 20 * TIME_S);
+	CHECK(pod(&w, "p") != NULL);
+	fake_server_do(w.server, "PATCH", PODS "/p", "{\"metadata\":{\"deletionGracePeriodSeconds\":25}}");
+	sim_run(w.sim, 4 * TIME_S);
+	CHECK(pod(&w, "p") != NULL);
+	sim_run(w.sim, 4 * TIME_S);
+	CHECK(!pod(&w, "p"));
+	end(&w);
+}
+
+TEST(ephemeral_containers_come_later)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "p", "i", "polite", "");
+	sim_run(w.sim, TIME_S);
+	fake_server_do(
+	    w.server, "PATCH", PODS "/p",
+	    "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",\"command\":[\"brief\"]}]}}");
+	sim_run(w.sim, 50 * TIME_MS);
+	check_state(&w, "p", "ephemeralContainerStatuses.0.name", "d");
+	sim_run(w.sim, 5 * TIME_S);
+	check_state(&w, "p", "ephemeralContainerStatuses.0.state.terminated.reason", "Completed");
+	check_state(&w, "p", "phase", "Running");
+	CHECK_INT(fake_runtime_created(w.runtime), 2); // it is not restarted
+	end(&w);
+}
+
+TEST(machine_was_restarted)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "p", "i", "polite", "");
+	add_pod(&w, "never", "i", "polite", "\"restartPolicy\":\"Never\",");
+	sim_run(w.sim, TIME_S);
+	node_destroy(w.node);
+	fake_runtime_destroy(w.runtime); // nothing of it is left
+	w.runtime = fake_runtime_create(w.loop, acts, ARRAY_LEN(acts));
+	start_node(&w);
+	sim_run(w.sim, 5 * TIME_S);
+	check_state(&w, "p", "phase", "Running");
+	CHECK_INT(json_i64(pod(&w, "p"), "status.containerStatuses.0.restartCount", -1), 1);
+	check_state(&w, "p", "containerStatuses.0.lastState.terminated.reason", "ContainerStatusUnknown");
+	check_state(&w, "never", "phase", "Failed");
+	CHECK_INT(fake_runtime_created(w.runtime), 1);
+	end(&w);
+}

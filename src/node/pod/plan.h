@@ -9,10 +9,10 @@
 enum plan_kind {
 	PLAN_PREPARE, // make network, cgroup, namespaces and volumes
 	PLAN_START,   // begin the next life of a container
-	PLAN_STOP, // end a container within grace_ns, for `cause`; restart: and begin the next when it ended. Planned
-		   // again while it ends, for the grace may have become shorter
-	PLAN_REST,     // tell (once) that a container waits before its next life
-	PLAN_EXPIRE,   // activeDeadlineSeconds are over: note it
+	PLAN_STOP,   // end a container within grace_ns, for `cause`; restart: and begin the next when it ended. Planned
+		     // again while it ends, for the grace may have become shorter
+	PLAN_REST,   // tell (once) that a container waits before its next life
+	PLAN_EXPIRE, // activeDeadlineSeconds are over: note it
 	PLAN_TEARDOWN, // take away what PREPARE made; nothing runs any more
 	PLAN_SETTLE,   // all is over: report the end and, where the pod is being deleted, delete it
 };

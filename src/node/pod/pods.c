@@ -30,9 +30,7 @@ static struct node_amounts used_by_others(const struct pods *p)
 {
 	struct node_amounts sum = {0};
 	map_each (entry, &p->workers) {
-		if (!worker_uses_node(entry->value))
-			continue;
-		struct node_amounts one = pod_requests(worker_spec(entry->value));
+		struct node_amounts one = worker_uses(entry->value);
 		sum.cpu_milli += one.cpu_milli;
 		sum.memory += one.memory;
 		sum.storage += one.storage;

@@ -348,7 +348,6 @@ static void started(void *arg, const struct err *e)
 		run_failed(s, e);
 		return;
 	}
-	tell(w, (int)i, EVENTS_NORMAL, "Started", "Container started");
 	become_running(s);
 	bool ended = s->ended;
 	struct container_run end = s->end;
@@ -356,6 +355,7 @@ static void started(void *arg, const struct err *e)
 	start_free(s);
 	start_running(w, i, false, 0);
 	worker_report(w); // each step is to be seen, a short life too
+	tell(w, (int)i, EVENTS_NORMAL, "Started", "Container started");
 	if (ended)
 		worker_ended(w, i, &end);
 	else

@@ -30,9 +30,10 @@ const struct json *worker_status(const struct pod_worker *w)
 	return w->report.status;
 }
 
-bool worker_uses_node(const struct pod_worker *w)
+struct node_amounts worker_uses(const struct pod_worker *w)
 {
-	return !w->state->settled && !w->state->rejected[0] && !pod_has_finished(w->spec, w->state);
+	bool none = w->state->settled || w->state->rejected[0] || pod_has_finished(w->spec, w->state);
+	return none ? (struct node_amounts){0} : w->requests;
 }
 
 struct downward_context worker_downward(const struct pod_worker *w)
@@ -115,6 +116,7 @@ static struct pod_worker *create(struct pod_host *h, struct pod_spec *spec)
 	w->host = h;
 	w->spec = spec;
 	w->state = pod_state_create(spec);
+	w->requests = pod_requests(spec);
 	w->wake.fire = on_wake;
 	w->step.run = run_step;
 	grow(w);

@@ -34,7 +34,7 @@ const struct pod_spec *worker_spec(const struct pod_worker *w);
 const struct pod_state *worker_state(const struct pod_worker *w);
 struct str worker_net_ns(const struct pod_worker *w);	      // empty: none yet, or the host's
 const struct json *worker_status(const struct pod_worker *w); // as last told; NULL: never
-// Whether it counts against the node's resources.
-bool worker_uses_node(const struct pod_worker *w);
+// What of the node's resources it takes now.
+struct node_amounts worker_uses(const struct pod_worker *w);
 
 #endif

@@ -45,6 +45,7 @@ struct pod_worker {
 	struct pod_host *host;
 	struct pod_spec *spec;
 	struct pod_state *state;
+	struct node_amounts requests;
 	struct container_work *containers;
 	size_t container_room;
 	struct report report;
