@@ -241,3 +241,21 @@ TEST(terminal_container)
 	REQUIRE(rig_until(&g, &t.ended));
 	CHECK(str_ends(buf_str(&t.out), STR("30 100\r\n")));
 }
+
+// What confines the container confines what is run in it later.
+TEST(exec_is_confined)
+{
+	struct rig g CLEAN_RIG;
+	struct talk t CLEAN_TALK;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec c = rig_spec(&g, "c1", "exec sleep 1000");
+	c.seccomp_default = c.no_new_privileges = true;
+	c.has_uid = true, c.uid = 1234;
+	c.cap_drop = (struct str[]){STR("ALL")}, c.cap_drop_count = 1;
+	REQUIRE(rig_create(&g, &c) == 0 && rig_start(&g, "c1") == 0);
+	run(&g, &t, "id -u; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; unshare -U true", 0);
+	CHECK_STR(buf_str(&t.out), "1234\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+	CHECK(str_contains(buf_str(&t.err), STR("Operation not permitted")));
+	CHECK(t.code != 0);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,19 +62,16 @@ const char *container_dir(const struct engine *g, struct arena *a, const char *i
 	return engine_path(g, a, "containers/%s", id);
 }
 
-// Process ids are used again; that a process is in the container's control group cannot be imitated.
+// Process ids are used again; that a process is in the container's control group, or one below, cannot be imitated.
 bool container_alive(const struct engine *g, const char *cgroup, int pid)
 {
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
-	pid_t *pids;
-	size_t count;
-	if (pid <= 0 || cgroup_pids(&g->cgroups, &a, cgroup, &pids, &count, NULL) < 0)
+	char path[64], group[512], text[8192];
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	int n = snprintf(group, sizeof(group), "%s/%s", g->cgroups.parent, cgroup);
+	if (pid <= 0 || n >= (int)sizeof(group) || !file_text(path, text, sizeof(text)))
 		return false;
-	for (size_t i = 0; i < count; i++)
-		if (pids[i] == pid)
-			return true;
-	return false;
+	const char *found = strstr(text, group);
+	return found && (found[n] == '\n' || found[n] == '/');
 }
 
 int64_t file_time(const char *path)

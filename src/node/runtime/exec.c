@@ -198,14 +198,20 @@ static void kill_process(struct exec *x)
 		kill(x->crun, SIGKILL);
 }
 
+// While it is being started on the pool, exec_started will see to it.
+static void kill_if_running(struct exec *x)
+{
+	if (!x->session.busy && x->crun > 0 && !x->exited)
+		kill_process(x);
+}
+
 static void cancel_exec(struct session *s)
 {
 	struct exec *x = exec_of(s);
 	timer_stop(&x->timer);
 	timer_stop(&x->retry);
 	timer_stop(&x->look);
-	if (x->crun > 0 && !x->exited)
-		kill_process(x);
+	kill_if_running(x);
 }
 
 static void on_timeout(struct timer *t)
@@ -213,8 +219,7 @@ static void on_timeout(struct timer *t)
 	struct exec *x = CONTAINER_OF(t, struct exec, timer);
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	err_set(&e, ERR_TIMEOUT, "command timed out after %.3g s", (double)x->timeout_ns / 1e9);
-	if (x->crun > 0 && !x->exited)
-		kill_process(x);
+	kill_if_running(x);
 	session_end(&x->session, 0, &e);
 }
 
