@@ -168,13 +168,12 @@ TEST(names_over_sockets)
 	CHECK_STR(ask(&a, "WEB.shop.SVC.cluster.local", true), "10.96.0.20");
 	CHECK_STR(ask(&a, "none.shop.svc.cluster.local", false), "code 3");
 	CHECK_STR(ask(&a, "example.test", false), "192.0.2.7");
+	shutdown(up, SHUT_RDWR); // wakes the upstream, which ends
+	pthread_join(thread, NULL);
 	close(up);
 	CHECK_STR(ask(&a, "example.test", true), "code 2"); // nobody takes it by TCP
 	p.task.run = close_place;
 	loop_post(p.loop, &p.task);
 	wait_for(&p, 2);
 	loop_real_thread_destroy(p.loop);
-	shutdown(up, SHUT_RDWR);
-	pthread_cancel(thread);
-	pthread_join(thread, NULL);
 }
