@@ -156,9 +156,10 @@ def scenarios(total, wanted):
 def main():
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     total, begun = Total(), time.time()
+    built = build(total, "build", "onggi")
     if wanted in "rules":
         run(total, "rules", [sys.executable, "test/rules.py"])
-    if build(total, "build", "onggi"):
+    if built:
         units(total, "unit", "build", wanted)
         units(total, "address-undefined", "build-asan", wanted)
         units(total, "thread", "build-tsan", wanted)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What SPDY/3.1 says its header compression begins with: the names and values that are frequent in headers.
 #ifndef WIRE_SPDY_DICTIONARY_H
 #define WIRE_SPDY_DICTIONARY_H
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What updating shares with patching: an object in a body is the one that the path names.
 #ifndef SERVER_UPDATE_H
 #define SERVER_UPDATE_H
 
