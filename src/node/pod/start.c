@@ -463,6 +463,15 @@ void start_abandon(struct pod_worker *w, size_t container)
 		start_free(s);
 }
 
+void start_cancel_queued(struct pod_worker *w)
+{
+	for (size_t i = 0; i < w->spec->container_count; i++) {
+		struct container_start *s = w->containers[i].start;
+		if (s && s->queued)
+			give_up(s, NULL, NULL, 0);
+	}
+}
+
 bool start_exited(struct pod_worker *w, size_t container, const struct runtime_state *rs)
 {
 	struct container_start *s = w->containers[container].start;

@@ -267,16 +267,24 @@ struct pod_worker *pod_worker_create_ended(struct pod_host *h, struct pod_spec *
 	return w;
 }
 
+static void nobody(void *arg, const struct err *e)
+{
+}
+
 static void adopt_run(struct pod_worker *w, const struct runtime_state *rs)
 {
 	int i = pod_spec_find(w->spec, rs->name);
 	int64_t attempt = 0;
-	if (i < 0 || rs->phase == RUNTIME_CREATED)
-		return; // never ran; runtime_pod_remove takes it away
+	if (i < 0 || rs->phase == RUNTIME_CREATED) { // it never ran
+		runtime_remove(w->host->runtime, rs->id, nobody, NULL);
+		return;
+	}
 	struct container_state *c = &w->state->containers[i];
 	str_to_i64(rs->note, &attempt);
-	if (c->run.id[0])
+	if (c->run.id[0]) {
+		runtime_remove(w->host->runtime, str_of(c->run.id), nobody, NULL);
 		container_run_move(&c->last, &c->run);
+	}
 	c->attempts = (int)attempt + 1;
 	if (rs->phase == RUNTIME_EXITED) {
 		worker_read_end(w, (size_t)i, (int)attempt, rs, &c->run);
@@ -442,6 +450,8 @@ static void run_step(struct task *t)
 	bool ending = pod_is_stopping(w->spec, w->state) || pod_has_finished(w->spec, w->state);
 	if (w->adopting && ending)
 		w->adopting = false;
+	if (ending)
+		start_cancel_queued(w);
 	if (w->resuming && w->state->sandbox == SANDBOX_READY && !ending)
 		resume_probes(w);
 	if (!is_between(w))
@@ -488,7 +498,10 @@ void worker_update(struct pod_worker *w, struct pod_spec *spec)
 		w->spec = old;
 		volumes_each_object(w->spec, drop_object, w);
 	}
-	bool changed = !json_equal(json_get(w->spec->object, STR("metadata")), json_get(spec->object, STR("metadata")));
+	bool changed =
+	    !json_equal(json_at(w->spec->object, "metadata.labels"), json_at(spec->object, "metadata.labels")) ||
+	    !json_equal(json_at(w->spec->object, "metadata.annotations"),
+			json_at(spec->object, "metadata.annotations"));
 	pod_spec_unref(w->spec);
 	w->spec = spec;
 	grow(w);
@@ -497,7 +510,7 @@ void worker_update(struct pod_worker *w, struct pod_spec *spec)
 		w->state->settled = false; // there is one more thing to do: delete the object
 		prepare_objects_changed(w);
 	} else if (changed) {
-		prepare_refresh(w); // labels and annotations may stand in files
+		prepare_refresh(w); // they may stand in files
 	}
 	worker_step_soon(w);
 }

@@ -86,6 +86,7 @@ void prepare_abandon(struct pod_worker *w); // the worker is being destroyed
 
 // start.c
 void start_begin(struct pod_worker *w, size_t container);
+void start_cancel_queued(struct pod_worker *w);		    // those that have not had their turn need not wait for it
 void start_abandon(struct pod_worker *w, size_t container); // the worker is being destroyed
 bool start_exited(struct pod_worker *w, size_t container, const struct runtime_state *s); // before it was known to run
 void start_running(struct pod_worker *w, size_t container, bool was_started, int64_t since_ns); // probes begin
