@@ -75,7 +75,8 @@ static int make_everywhere(const struct cgroups *c, const char *path, struct err
 {
 	for (size_t i = 0; i < c->tree_count; i++)
 		if (make_in(c, c->trees[i], path) < 0)
-			return err_errno(e, errno, "control group %s%s%s (%s)", c->parent, path[0] ? "/" : "", path, c->trees[i]);
+			return err_errno(e, errno, "control group %s%s%s (%s)", c->parent, path[0] ? "/" : "", path,
+					 c->trees[i]);
 	return 0;
 }
 
@@ -135,7 +136,8 @@ static bool is_group(int directory, const struct dirent *at)
 	struct stat st;
 	if (at->d_name[0] == '.' || (at->d_type != DT_DIR && at->d_type != DT_UNKNOWN))
 		return false;
-	return at->d_type == DT_DIR || (fstatat(directory, at->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
+	return at->d_type == DT_DIR ||
+	       (fstatat(directory, at->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
 }
 
 // Calls visit for the group and all below it, deepest first.

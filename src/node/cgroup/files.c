@@ -26,7 +26,8 @@ int cgroup_write(const struct cgroups *c, const char *tree, const char *path, co
 	return n < 0 ? -1 : 0;
 }
 
-ssize_t cgroup_read(const struct cgroups *c, const char *tree, const char *path, const char *file, char *out, size_t size)
+ssize_t cgroup_read(const struct cgroups *c, const char *tree, const char *path, const char *file, char *out,
+		    size_t size)
 {
 	char name[PATH_MAX];
 	cgroup_path(c, tree, path, file, name);

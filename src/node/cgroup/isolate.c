@@ -103,7 +103,9 @@ int node_isolate(const char *run_dir, struct err *e)
 {
 	bool hybrid = is_hybrid();
 	if (!run_dir)
-		return hybrid && (unshare(CLONE_NEWNS) < 0 || arrange_mounts() < 0) ? err_errno(e, errno, "mount namespace") : 0;
+		return hybrid && (unshare(CLONE_NEWNS) < 0 || arrange_mounts() < 0)
+			   ? err_errno(e, errno, "mount namespace")
+			   : 0;
 	if (mkdir(run_dir, 0711) < 0 && errno != EEXIST)
 		return err_errno(e, errno, "%s", run_dir);
 	if (hybrid && enter_pinned(run_dir, e) < 0)

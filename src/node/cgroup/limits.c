@@ -15,7 +15,8 @@ uint64_t cgroup_weight_of_shares(uint64_t shares)
 	return 1 + (shares - 2) * 9999 / 262142;
 }
 
-static int put(const struct cgroups *c, const char *tree, const char *path, const char *file, uint64_t value, struct err *e)
+static int put(const struct cgroups *c, const char *tree, const char *path, const char *file, uint64_t value,
+	       struct err *e)
 {
 	char text[32];
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
@@ -37,7 +38,8 @@ static int set_v1(const struct cgroups *c, const char *path, const struct cgroup
 	if (l->memory_bytes) {
 		if (put(c, "memory", path, "memory.limit_in_bytes", l->memory_bytes, e) < 0)
 			return -1;
-		put(c, "memory", path, "memory.memsw.limit_in_bytes", l->memory_bytes, NULL); // no swap; not in all kernels
+		// No swap; not in all kernels.
+		put(c, "memory", path, "memory.memsw.limit_in_bytes", l->memory_bytes, NULL);
 	}
 	return l->pids > 0 ? put(c, "pids", path, "pids.max", (uint64_t)l->pids, e) : 0;
 }

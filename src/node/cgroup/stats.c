@@ -20,7 +20,8 @@ static void read_blkio(const char *text, uint64_t *reads, uint64_t *writes)
 	struct str rest = str_of(text), line, device, tail, kind, value;
 	uint64_t n;
 	while (str_next(&rest, '\n', &line)) {
-		if (!str_cut(line, ' ', &device, &tail) || !str_cut(tail, ' ', &kind, &value) || str_to_u64(value, &n) < 0)
+		if (!str_cut(line, ' ', &device, &tail) || !str_cut(tail, ' ', &kind, &value) ||
+		    str_to_u64(value, &n) < 0)
 			continue;
 		if (str_is(kind, "Read"))
 			*reads += n;

@@ -31,7 +31,8 @@ static int describe(struct images *s, struct arena *a, const struct json *entry,
 	struct oci_config c;
 	str_cut(id, ':', &kind, &hex);
 	const char *path = store_path(s, a, "images/blobs/sha256/%.*s", STR_FMT(hex));
-	if (store_read_file(a, AT_FDCWD, path, s->limits.manifest_bytes, &text, e) < 0 || oci_config_parse(a, text, &c, e) < 0)
+	if (store_read_file(a, AT_FDCWD, path, s->limits.manifest_bytes, &text, e) < 0 ||
+	    oci_config_parse(a, text, &c, e) < 0)
 		return err_wrap(e, "image %.*s", STR_FMT(id));
 	*out = (struct image){
 		.id = id,

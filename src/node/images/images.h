@@ -60,8 +60,8 @@ struct images_import {
 // Takes in an OCI layout or a docker archive, a directory or a tar, plain, gzip or zstd. Verifies the digest of every
 // manifest, config and layer, and every diffID. Of several platforms, takes this machine's. On failure nothing changes.
 // The images taken in are given in *out (arena's).
-int images_import(struct images *s, struct arena *a, const char *path, const struct images_import *how, struct image **out,
-		  size_t *count, struct err *e);
+int images_import(struct images *s, struct arena *a, const char *path, const struct images_import *how,
+		  struct image **out, size_t *count, struct err *e);
 
 // By name as Kubernetes users write it ("busybox", "busybox:1", "r.example/x@sha256:..."), by "sha256:..." ID, or by an
 // unambiguous start (>= 6 digits) of the ID's hex. ERR_NOT_FOUND when absent, ERR_BAD_REQUEST for an ill-formed name.
@@ -77,7 +77,8 @@ int images_tag(struct images *s, struct str name, struct str new_name, struct er
 
 // Mounts the image's layers with a fresh writable layer at DATA/containers/ID/rootfs and gives that path. The image is
 // in use until rootfs_remove. An ID is used once.
-int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct image *image, struct str *path, struct err *e);
+int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct image *image, struct str *path,
+		 struct err *e);
 // Unmounts and deletes DATA/containers/ID. Idempotent.
 int rootfs_remove(struct images *s, struct str id, struct err *e);
 // Bytes and inodes written by the container (its upper directory).

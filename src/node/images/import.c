@@ -208,8 +208,8 @@ static int take_layer(struct import *i, const struct plan_image *m, size_t n, st
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_BAD_REQUEST, "%s: not a file", l->path);
 	if (l->size >= 0 && st.st_size != l->size)
-		return err_set(e, ERR_BAD_REQUEST, "%lld bytes, not %lld: cut short or of another image", (long long)st.st_size,
-			       (long long)l->size);
+		return err_set(e, ERR_BAD_REQUEST, "%lld bytes, not %lld: cut short or of another image",
+			       (long long)st.st_size, (long long)l->size);
 	enum oci_digest_kind kind = OCI_SHA256;
 	oci_digest_parse(l->digest, &kind, NULL);
 	struct layer_reader r;
@@ -368,13 +368,14 @@ static int report(struct import *i, struct image **out, size_t *count, struct er
 	return 0;
 }
 
-int images_import(struct images *s, struct arena *a, const char *path, const struct images_import *how, struct image **out,
-		  size_t *count, struct err *e)
+int images_import(struct images *s, struct arena *a, const char *path, const struct images_import *how,
+		  struct image **out, size_t *count, struct err *e)
 {
 	struct import i = {.store = s, .arena = a, .how = how, .staging_lock = -1, .source = -1};
 	int result = -1;
+	struct str name = how ? how->name : STR_NONE;
 	if (open_staging(&i, e) == 0 && open_source(&i, path, e) == 0 &&
-	    import_plan(a, i.source, how ? how->name : STR_NONE, s->limits.manifest_bytes, &i.images, &i.count, e) == 0 &&
+	    import_plan(a, i.source, name, s->limits.manifest_bytes, &i.images, &i.count, e) == 0 &&
 	    take_layers(&i, e) == 0 && commit(&i, e) == 0)
 		result = report(&i, out, count, e);
 	close_staging(&i);

@@ -46,8 +46,8 @@ static int read_blob(struct planner *p, const struct oci_descriptor *d, struct s
 	struct str is = oci_hash_end(&h, p->arena);
 	oci_hash_finish(&h);
 	if (!str_eq(is, d->digest))
-		return err_set(e, ERR_BAD_REQUEST, "digest mismatch: the bytes of %.*s hash to %.*s", STR_FMT(d->digest),
-			       STR_FMT(is));
+		return err_set(e, ERR_BAD_REQUEST, "digest mismatch: the bytes of %.*s hash to %.*s",
+			       STR_FMT(d->digest), STR_FMT(is));
 	if ((int64_t)out->n != d->size)
 		return err_set(e, ERR_BAD_REQUEST, "%.*s: %zu bytes, not %lld", STR_FMT(d->digest), out->n,
 			       (long long)d->size);
@@ -147,7 +147,8 @@ static int plan_manifest(struct planner *p, const struct oci_descriptor *d, cons
 	struct plan_image *m = new_image(p, e);
 	if (!m)
 		return -1;
-	*m = (struct plan_image){.digest = d->digest, .manifest = bytes, .id = f->config.digest, .layer_count = f->layer_count};
+	*m = (struct plan_image){
+	    .digest = d->digest, .manifest = bytes, .id = f->config.digest, .layer_count = f->layer_count};
 	if (!str_starts(m->id, STR("sha256:")) || !str_starts(m->digest, STR("sha256:")))
 		return err_set(e, ERR_BAD_REQUEST, "manifests and configs are kept by their sha256 digests only");
 	if (read_blob(p, &f->config, &m->config, e) < 0)
@@ -158,7 +159,8 @@ static int plan_manifest(struct planner *p, const struct oci_descriptor *d, cons
 		if (!oci_layer_type_known(l->media_type))
 			return err_set(e, ERR_BAD_REQUEST, "layers[%zu].mediaType: \"%.*s\" cannot be unpacked", i,
 				       STR_FMT(l->media_type));
-		m->layers[i] = (struct plan_layer){.path = blob_path(p, l->digest), .digest = l->digest, .size = l->size};
+		m->layers[i] =
+		    (struct plan_layer){.path = blob_path(p, l->digest), .digest = l->digest, .size = l->size};
 	}
 	if (chain_layers(p, m, e) < 0 || name_from_layout(p, m, top, e) < 0)
 		return -1;
@@ -176,8 +178,8 @@ static bool for_this_machine(const struct oci_descriptor *d)
 }
 
 // `top`: the entry of index.json by which the image is named.
-static int plan_descriptor(struct planner *p, const struct oci_descriptor *d, const struct oci_descriptor *top, int depth,
-			   struct err *e)
+static int plan_descriptor(struct planner *p, const struct oci_descriptor *d, const struct oci_descriptor *top,
+			   int depth, struct err *e)
 {
 	struct str bytes;
 	struct oci_manifest f;
@@ -186,7 +188,8 @@ static int plan_descriptor(struct planner *p, const struct oci_descriptor *d, co
 	if (read_blob(p, d, &bytes, e) < 0 || oci_manifest_parse(p->arena, bytes, &f, e) < 0)
 		return err_wrap(e, "manifest %.*s", STR_FMT(d->digest));
 	if (!f.is_index)
-		return plan_manifest(p, d, top, bytes, &f, e) < 0 ? err_wrap(e, "manifest %.*s", STR_FMT(d->digest)) : 0;
+		return plan_manifest(p, d, top, bytes, &f, e) < 0 ? err_wrap(e, "manifest %.*s", STR_FMT(d->digest))
+								  : 0;
 	for (size_t i = 0; i < f.manifest_count; i++)
 		if (for_this_machine(&f.manifests[i])) // the first that fits, as registries' clients take it
 			return plan_descriptor(p, &f.manifests[i], top, depth + 1, e);
@@ -248,7 +251,8 @@ static int plan_docker_image(struct planner *p, const struct oci_docker_entry *d
 	m->id = oci_digest_of(p->arena, m->config);
 	struct str hex = str_from(m->id, 7);
 	if (!str_starts(d->config, hex) && !str_ends(d->config, hex)) // HEX.json or blobs/sha256/HEX
-		return err_set(e, ERR_BAD_REQUEST, "digest mismatch: config %.*s hashes to %.*s", STR_FMT(d->config), STR_FMT(m->id));
+		return err_set(e, ERR_BAD_REQUEST, "digest mismatch: config %.*s hashes to %.*s", STR_FMT(d->config),
+			       STR_FMT(m->id));
 	m->layers = ARENA_ARRAY(p->arena, struct plan_layer, d->layers.count + 1);
 	for (size_t i = 0; i < d->layers.count; i++)
 		m->layers[i] = (struct plan_layer){.path = arena_c(p->arena, d->layers.items[i]), .size = -1};
@@ -280,7 +284,8 @@ int import_plan(struct arena *a, int dir, struct str name, size_t manifest_max, 
 			if (plan_docker_image(&p, &p.docker[i], e) < 0)
 				return err_wrap(e, "manifest.json[%zu]", i);
 	} else {
-		return err_set(e, ERR_BAD_REQUEST, "neither an OCI layout (index.json) nor a docker archive (manifest.json)");
+		return err_set(e, ERR_BAD_REQUEST,
+			       "neither an OCI layout (index.json) nor a docker archive (manifest.json)");
 	}
 	if (!str_empty(name) && p.count > 1)
 		return err_set(e, ERR_BAD_REQUEST, "%zu images cannot all be called \"%.*s\"", p.count, STR_FMT(name));

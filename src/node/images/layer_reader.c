@@ -58,7 +58,8 @@ void layer_reader_finish(struct layer_reader *r)
 static int check_bounds(struct layer_reader *r)
 {
 	if (r->bytes_max && r->unpacked > r->bytes_max)
-		return err_set(r->e, ERR_TOO_LARGE, "unpacks to more than %llu bytes", (unsigned long long)r->bytes_max);
+		return err_set(r->e, ERR_TOO_LARGE, "unpacks to more than %llu bytes",
+			       (unsigned long long)r->bytes_max);
 	if (r->ratio_max && r->unpacked > RATIO_FROM && r->unpacked / r->ratio_max > r->packed)
 		return err_set(r->e, ERR_TOO_LARGE, "unpacks to more than %llu times its size",
 			       (unsigned long long)r->ratio_max);
@@ -77,8 +78,9 @@ static int next(struct layer_reader *r, size_t *n)
 		if (r->rest.n && r->rest.n < had)
 			continue;
 		if (r->at_end)
-			return oci_inflate_complete(&r->inflate) ? 0
-								: err_set(r->e, ERR_BAD_REQUEST, "compressed data is cut short");
+			return oci_inflate_complete(&r->inflate)
+				   ? 0
+				   : err_set(r->e, ERR_BAD_REQUEST, "compressed data is cut short");
 		if (fill(r) < 0)
 			return -1;
 	}

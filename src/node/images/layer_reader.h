@@ -29,7 +29,8 @@ struct layer_reader {
 // kind: of the packed digest to be compared; the unpacked side is always SHA-256.
 int layer_reader_init(struct layer_reader *r, int fd, bool hashing, enum oci_digest_kind kind, struct err *e);
 void layer_reader_finish(struct layer_reader *r);
-struct archive *layer_reader_archive(struct layer_reader *r, struct err *e); // a tar over it; archive_read_free when done
+// A tar over it; archive_read_free when done.
+struct archive *layer_reader_archive(struct layer_reader *r, struct err *e);
 // Reads what follows the archive's end, so that the hashes cover all; fails on truncated input.
 int layer_reader_drain(struct layer_reader *r, struct err *e);
 void layer_reader_digests(struct layer_reader *r, struct arena *a, struct str *packed, struct str *unpacked);

@@ -12,8 +12,8 @@
 enum { OPTIONS_MAX = 4000 }; // the kernel takes a page
 
 // The lower layers, topmost first, by their paths; where those do not fit a page, by descriptors kept in fds.
-static int lower_option(struct images *s, struct arena *a, const struct image *m, struct buf *out, int *fds, size_t *fd_count,
-			struct err *e)
+static int lower_option(struct images *s, struct arena *a, const struct image *m, struct buf *out, int *fds,
+			size_t *fd_count, struct err *e)
 {
 	*fd_count = 0;
 	for (size_t n = m->layers.count; n-- > 0;)
@@ -79,7 +79,8 @@ static int mark_image(struct arena *a, const char *dir, struct str image_id, str
 	return 0;
 }
 
-static int mount_at(struct images *s, struct arena *a, const struct image *m, const char *dir, const char *at, struct err *e)
+static int mount_at(struct images *s, struct arena *a, const struct image *m, const char *dir, const char *at,
+		    struct err *e)
 {
 	struct buf lower CLEAN_BUF;
 	int fds[512], result = -1;
@@ -93,7 +94,8 @@ static int mount_at(struct images *s, struct arena *a, const struct image *m, co
 	return result;
 }
 
-int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct image *image, struct str *path, struct err *e)
+int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct image *image, struct str *path,
+		 struct err *e)
 {
 	const char *dir = store_path(s, a, "containers/%.*s", STR_FMT(id));
 	const char *at = arena_fmt(a, "%s/rootfs", dir).p;
@@ -103,7 +105,8 @@ int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct 
 		return -1;
 	if (mkdir(dir, 0711) < 0 || mkdir(at, 0755) < 0)
 		return err_errno(e, errno, "%s", dir);
-	if (mark_image(a, dir, now.id, e) < 0 || make_upper(s, a, &now, dir, e) < 0 || mount_at(s, a, &now, dir, at, e) < 0) {
+	if (mark_image(a, dir, now.id, e) < 0 || make_upper(s, a, &now, dir, e) < 0 ||
+	    mount_at(s, a, &now, dir, at, e) < 0) {
 		rootfs_remove(s, id, NULL);
 		return -1;
 	}

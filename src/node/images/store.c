@@ -164,7 +164,8 @@ bool store_in_use(struct images *s, struct str id)
 	for (struct dirent *at; d && !found && (at = readdir(d));) {
 		struct str used;
 		const char *mark = store_path(s, &a, "containers/%s/image", at->d_name);
-		found = at->d_name[0] != '.' && store_read_file(&a, AT_FDCWD, mark, 256, &used, NULL) == 0 && str_eq(used, id);
+		found = at->d_name[0] != '.' && store_read_file(&a, AT_FDCWD, mark, 256, &used, NULL) == 0 &&
+			str_eq(used, id);
 	}
 	if (d)
 		closedir(d);
@@ -241,7 +242,8 @@ static int find_root(struct images *s, const char *data_dir, struct err *e)
 	if (tree_make_dirs(data_dir, 0755) < 0 || !(s->root = realpath(data_dir, NULL)))
 		return err_errno(e, errno, "%s", data_dir);
 	if (strpbrk(s->root, ":,\\"))
-		return err_set(e, ERR_BAD_REQUEST, "%s: a data directory may not have ':', ',' or '\\' in its name", s->root);
+		return err_set(e, ERR_BAD_REQUEST, "%s: a data directory may not have ':', ',' or '\\' in its name",
+			       s->root);
 	return 0;
 }
 

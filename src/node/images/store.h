@@ -21,7 +21,8 @@ struct images {
 };
 
 // DATA/<formatted>, in the arena.
-const char *store_path(struct images *s, struct arena *a, const char *format, ...) __attribute__((format(printf, 3, 4)));
+const char *store_path(struct images *s, struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // The images of the index as it is on disk now, in the arena.
 int store_index(struct images *s, struct arena *a, struct json **index, struct err *e);

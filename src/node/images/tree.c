@@ -107,7 +107,8 @@ static int empty_dir(int dir, const char *name, int top, int depth)
 			if (is_dot(at->d_name))
 				continue;
 			again = depth == 0;
-			result = remove_entry(self, at->d_name, at->d_type == DT_DIR, depth == 0 ? self : top, depth + 1);
+			result =
+			    remove_entry(self, at->d_name, at->d_type == DT_DIR, depth == 0 ? self : top, depth + 1);
 		}
 		rewinddir(d);
 	}

@@ -147,8 +147,8 @@ static void refuse(struct timer *timer)
 	session_end(&t->session, 0, &t->e);
 }
 
-struct runtime_session *engine_attach(struct runtime *r, struct str id, bool stdin_open, const struct runtime_session_events *ev,
-				      void *arg)
+struct runtime_session *engine_attach(struct runtime *r, struct str id, bool stdin_open,
+				      const struct runtime_session_events *ev, void *arg)
 {
 	struct engine *g = engine_of(r);
 	struct attach *t = MEM_NEW(struct attach);

@@ -84,7 +84,8 @@ static void add_own_mounts(struct arena *a, struct json *mounts, const struct ru
 	const char *how = c->privileged ? "nosuid noexec nodev" : "nosuid noexec nodev ro";
 	add_mount(a, mounts, "/sys", "sysfs", "sysfs", how);
 	add_mount(a, mounts, "/sys/fs/cgroup", "cgroup", "cgroup",
-		  c->privileged && host->cgroup_v2 ? "nosuid noexec nodev relatime" : "nosuid noexec nodev relatime ro");
+		  c->privileged && host->cgroup_v2 ? "nosuid noexec nodev relatime"
+						   : "nosuid noexec nodev relatime ro");
 }
 
 static void add_spec_mount(struct arena *a, struct json *mounts, const struct runtime_mount *m)

@@ -68,7 +68,8 @@ int capabilities_of(const struct runtime_container_spec *spec, uint64_t own, uin
 		*out = own;
 		return 0;
 	}
-	if (collect(spec->cap_add, spec->cap_add_count, &add, e) < 0 || collect(spec->cap_drop, spec->cap_drop_count, &drop, e) < 0)
+	if (collect(spec->cap_add, spec->cap_add_count, &add, e) < 0 ||
+	    collect(spec->cap_drop, spec->cap_drop_count, &drop, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(ordinary); i++)
 		if (bit_of(str_of(ordinary[i]), &bit) == 0)

@@ -128,8 +128,8 @@ static int let_go(struct engine *g, pid_t pid, struct pipes *p, struct err *e)
 	return write(p->start[1], "", 1) == 1 ? 0 : err_errno(e, errno, "conmon's start pipe");
 }
 
-int conmon_create(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, const char *dir, int *pid,
-		  struct err *e)
+int conmon_create(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, const char *dir,
+		  int *pid, struct err *e)
 {
 	const char *args[ARGS_MAX];
 	const char *env[] = {engine_env[0], "_OCI_SYNCPIPE=3", "_OCI_STARTPIPE=4", NULL};
@@ -140,7 +140,8 @@ int conmon_create(struct engine *g, struct arena *a, const struct runtime_contai
 	if (open_pipes(&p, a, dir, e) < 0)
 		return -1;
 	make_args(g, a, spec, dir, args);
-	struct spawn s = {.args = args, .env = env, .cwd = dir, .fds = {-1, -1, p.says, p.sync[1], p.start[0]}, .fd_count = 5};
+	struct spawn s = {
+	    .args = args, .env = env, .cwd = dir, .fds = {-1, -1, p.says, p.sync[1], p.start[0]}, .fd_count = 5};
 	if (spawn_start(&s, &conmon, e) < 0)
 		return -1;
 	tree_close_fd(&p.sync[1]);

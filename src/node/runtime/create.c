@@ -22,14 +22,15 @@ struct create_job {
 
 // ---- on the pool
 
-static int write_config(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, int root, const char *dir,
-			struct err *e)
+static int write_config(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, int root,
+			const char *dir, struct err *e)
 {
 	struct identity who;
 	struct bundle_pod pod;
 	uint64_t capabilities;
 	if (bundle_check_root(root, e) < 0 || identity_find(a, root, spec, &who, e) < 0 ||
-	    capabilities_of(spec, g->capabilities, &capabilities, e) < 0 || bundle_prepare_cwd(root, spec->cwd, &who, e) < 0)
+	    capabilities_of(spec, g->capabilities, &capabilities, e) < 0 ||
+	    bundle_prepare_cwd(root, spec->cwd, &who, e) < 0)
 		return -1;
 	struct bundle_host host = {
 		.cgroup_v2 = g->cgroups.v2,
@@ -37,7 +38,8 @@ static int write_config(struct engine *g, struct arena *a, const struct runtime_
 		.oom_score_least = g->oom_score_least,
 		.cgroup = arena_fmt(a, "%s/pod%.*s/%.*s", g->cgroups.parent, STR_FMT(spec->pod_uid), STR_FMT(spec->id)),
 	};
-	if (spec->seccomp_default && !spec->privileged && seccomp_filter(g->seccomp, a, capabilities, &host.seccomp, e) < 0)
+	if (spec->seccomp_default && !spec->privileged &&
+	    seccomp_filter(g->seccomp, a, capabilities, &host.seccomp, e) < 0)
 		return -1;
 	pod_read(g, a, spec->pod_uid, &pod);
 	struct str text = json_text(a, bundle_config(a, spec, &pod, &host, &who, capabilities));
@@ -75,8 +77,8 @@ static int make_container(struct create_job *j)
 	int root CLEAN_FD = open(root_path.p, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || mkdir(arena_fmt(a, "%s/persist", dir).p, 0700) < 0)
 		return err_errno(e, errno, "%s", dir);
-	if (record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 || write_config(g, a, spec, root, dir, e) < 0 ||
-	    make_log_directory(a, spec->log_path, e) < 0)
+	if (record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 ||
+	    write_config(g, a, spec, root, dir, e) < 0 || make_log_directory(a, spec->log_path, e) < 0)
 		return -1;
 	const char *cgroup = arena_fmt(a, "pod%.*s/%.*s", STR_FMT(spec->pod_uid), STR_FMT(spec->id)).p;
 	if (cgroup_make(&g->cgroups, cgroup, &spec->limits, e) < 0)
@@ -88,7 +90,8 @@ static int run_create(struct job *job)
 {
 	struct create_job *j = (struct create_job *)job;
 	if (make_container(j) == 0) {
-		j->created = file_time(arena_fmt(&job->arena, "%s/pidfile", container_dir(job->engine, &job->arena, j->spec.id.p)).p);
+		const char *dir = container_dir(job->engine, &job->arena, j->spec.id.p);
+		j->created = file_time(arena_fmt(&job->arena, "%s/pidfile", dir).p);
 		return 0;
 	}
 	container_destroy(job->engine, &job->arena, j->spec.id.p, j->spec.pod_uid.p, NULL);
@@ -124,7 +127,8 @@ static struct str *copy_strings(struct arena *a, const struct str *from, size_t 
 static void copy_spec(struct arena *a, const struct runtime_container_spec *from, struct runtime_container_spec *to)
 {
 	*to = *from;
-	struct str *texts[] = {&to->id, &to->pod_uid, &to->name, &to->note, &to->image_id, &to->log_path, &to->cwd, &to->user};
+	struct str *texts[] = {&to->id,	      &to->pod_uid,  &to->name, &to->note,
+			       &to->image_id, &to->log_path, &to->cwd,	&to->user};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = arena_str(a, *texts[i]);
 	to->args = copy_strings(a, from->args, from->arg_count);
@@ -202,7 +206,8 @@ static int run_start(struct job *job)
 	struct start_job *j = (struct start_job *)job;
 	struct arena *a = &job->arena;
 	const char *mark = arena_fmt(a, "%s/started", container_dir(job->engine, a, job->id)).p;
-	int fd CLEAN_FD = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600); // before: who finds it knows it may have run
+	// Before: who finds it knows that the process may have run.
+	int fd CLEAN_FD = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(&job->e, errno, "%s", mark);
 	if (release(job->engine, a, job->id, &job->e) < 0) {

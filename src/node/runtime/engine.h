@@ -68,7 +68,8 @@ static inline struct engine *engine_of(struct runtime *r)
 	return CONTAINER_OF(r, struct engine, base);
 }
 
-const char *engine_path(const struct engine *g, struct arena *a, const char *format, ...) __attribute__((format(printf, 3, 4)));
+const char *engine_path(const struct engine *g, struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 extern const char *const engine_env[]; // for programs we run
 void engine_release(struct engine *g); // one job less; frees what was closed
 
@@ -90,7 +91,8 @@ struct job {
 };
 
 // A job of `size` bytes whose first member is struct job, in its own arena.
-void *job_create(struct engine *g, struct str pod_uid, size_t size, int (*run)(struct job *), runtime_done *done, void *arg);
+void *job_create(struct engine *g, struct str pod_uid, size_t size, int (*run)(struct job *), runtime_done *done,
+		 void *arg);
 void job_submit(struct job *j); // runs after those of the same pod
 // Fails on the next turn with the reason, without running.
 void job_refuse(struct job *j, enum err_reason reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -121,11 +123,12 @@ void pod_read(const struct engine *g, struct arena *a, struct str uid, struct bu
 void pod_free_if_idle(struct pod *p);
 struct pod *pod_need(struct engine *g, struct str uid);
 void pods_adopt(struct engine *g);
-int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *e); // its containers are gone; on the pool
+// Its containers are gone; on the pool.
+int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *e);
 
 // conmon.c: all on the pool
-int conmon_create(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, const char *dir, int *pid,
-		  struct err *e);
+int conmon_create(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, const char *dir,
+		  int *pid, struct err *e);
 int conmon_reopen_log(const char *dir, struct err *e);
 int conmon_resize(const char *dir, int width, int height, struct err *e);
 // Whether the container's conmon still runs.
@@ -152,9 +155,9 @@ void engine_create(struct runtime *, const struct runtime_container_spec *, runt
 void engine_start(struct runtime *, struct str id, runtime_done *, void *arg);
 int engine_kill(struct runtime *, struct str id, int signal, struct err *e);
 void engine_remove(struct runtime *, struct str id, runtime_done *, void *arg);
-struct runtime_session *engine_exec(struct runtime *, const struct runtime_exec_spec *, const struct runtime_session_events *,
-				    void *arg);
-struct runtime_session *engine_attach(struct runtime *, struct str id, bool stdin_open, const struct runtime_session_events *,
-				      void *arg);
+struct runtime_session *engine_exec(struct runtime *, const struct runtime_exec_spec *,
+				    const struct runtime_session_events *, void *arg);
+struct runtime_session *engine_attach(struct runtime *, struct str id, bool stdin_open,
+				      const struct runtime_session_events *, void *arg);
 
 #endif

@@ -22,8 +22,8 @@
 #include "node/runtime/session.h"
 #include "node/runtime/spawn.h"
 
-enum { CONFIG_MAX = 4 << 20, SAID_MAX = 4096, TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, LOOK_MS = 1, READ_MAX = 32 << 10 };
-enum { READS_A_TURN = 8, END_OF_INPUT = 4 /* ^D */ };
+enum { CONFIG_MAX = 4 << 20, SAID_MAX = 4096, READ_MAX = 32 << 10, READS_A_TURN = 8, END_OF_INPUT = 4 /* ^D */ };
+enum { TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, LOOK_MS = 1 };
 
 struct exec {
 	struct session session;
@@ -100,7 +100,8 @@ static int receive_terminal(int listener, pid_t crun)
 		struct cmsghdr align;
 	} control;
 	struct iovec v = {name, sizeof(name)};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
 	if (peer < 0 || recvmsg(peer, &m, MSG_CMSG_CLOEXEC) < 0)
 		return -1;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
@@ -138,11 +139,18 @@ static int start_crun(struct exec *x, struct arena *a, struct err *e)
 		result = make_pipes(x, theirs, e);
 	}
 	const char *args[] = {
-		g->crun, arena_fmt(a, "--root=%s/crun", g->run).p, arena_fmt(a, "--log=file:%s", file(x, a, "log")).p, "exec",
-		arena_fmt(a, "--process=%s", file(x, a, "json")).p, arena_fmt(a, "--pid-file=%s", file(x, a, "pid")).p,
-		socket_args ? socket_args : x->session.id, socket_args ? x->session.id : NULL, NULL,
+	    g->crun,
+	    arena_fmt(a, "--root=%s/crun", g->run).p,
+	    arena_fmt(a, "--log=file:%s", file(x, a, "log")).p,
+	    "exec",
+	    arena_fmt(a, "--process=%s", file(x, a, "json")).p,
+	    arena_fmt(a, "--pid-file=%s", file(x, a, "pid")).p,
+	    socket_args ? socket_args : x->session.id,
+	    socket_args ? x->session.id : NULL,
+	    NULL,
 	};
-	struct spawn s = {.args = args, .env = engine_env, .cwd = "/", .fds = {theirs[0], theirs[1], theirs[2]}, .fd_count = 3};
+	struct spawn s = {
+	    .args = args, .env = engine_env, .cwd = "/", .fds = {theirs[0], theirs[1], theirs[2]}, .fd_count = 3};
 	if (result == 0)
 		result = spawn_start(&s, &x->crun, e);
 	for (int i = 0; i < 3; i++)
@@ -374,7 +382,8 @@ static void resize_exec(struct session *s, int width, int height)
 
 static void watch_process(struct exec *x)
 {
-	session_open_channel(&x->session, &x->session.ended, (int)syscall(SYS_pidfd_open, x->crun, 0), UV_READABLE, on_process_end);
+	session_open_channel(&x->session, &x->session.ended, (int)syscall(SYS_pidfd_open, x->crun, 0), UV_READABLE,
+			     on_process_end);
 }
 
 static void watch_output(struct exec *x)

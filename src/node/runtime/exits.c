@@ -125,7 +125,8 @@ void exit_watch_process(struct container *c)
 	if (fd < 0)
 		return; // nobody asks, or it has ended: its exit file is there or comes
 	struct process_watch *w = MEM_NEW(struct process_watch);
-	*w = (struct process_watch){.container = c, .fd = fd, .timer = {.fire = patience_ends, .loop = c->engine->base.loop}};
+	*w = (struct process_watch){
+	    .container = c, .fd = fd, .timer = {.fire = patience_ends, .loop = c->engine->base.loop}};
 	uv_poll_init(loop_real_uv(w->timer.loop), &w->poll, fd);
 	w->poll.data = w;
 	uv_poll_start(&w->poll, UV_READABLE, process_ended);

@@ -7,6 +7,7 @@
 #include "node/runtime/runtime.h"
 
 struct json *host_devices_all(struct arena *a); // for privileged containers: all below /dev but terminals and the like
-struct json *host_devices_named(struct arena *a, const struct runtime_device *devices, size_t count); // absent ones are left out
+// Absent ones are left out.
+struct json *host_devices_named(struct arena *a, const struct runtime_device *devices, size_t count);
 
 #endif

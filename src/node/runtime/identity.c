@@ -131,7 +131,8 @@ static int from_image(struct lookup *l, struct str text, struct user *u, struct 
 	return 0;
 }
 
-int identity_find(struct arena *a, int root, const struct runtime_container_spec *spec, struct identity *out, struct err *e)
+int identity_find(struct arena *a, int root, const struct runtime_container_spec *spec, struct identity *out,
+		  struct err *e)
 {
 	struct lookup l = {.arena = a, .root = root};
 	struct user u;

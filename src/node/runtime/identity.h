@@ -13,7 +13,8 @@ struct identity {
 };
 
 // Reads /etc/passwd and /etc/group below the open directory `root`, as it looks from inside. ERR_INVALID.
-int identity_find(struct arena *a, int root, const struct runtime_container_spec *spec, struct identity *out, struct err *e);
+int identity_find(struct arena *a, int root, const struct runtime_container_spec *spec, struct identity *out,
+		  struct err *e);
 
 // Bit n stands for capability number n of the kernel.
 uint64_t capabilities_own(void); // those this process may hand on (its bounding set)

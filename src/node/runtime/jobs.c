@@ -35,7 +35,8 @@ static void finished(struct work *w)
 	engine_release(g);
 }
 
-void *job_create(struct engine *g, struct str pod_uid, size_t size, int (*run)(struct job *), runtime_done *done, void *arg)
+void *job_create(struct engine *g, struct str pod_uid, size_t size, int (*run)(struct job *), runtime_done *done,
+		 void *arg)
 {
 	struct arena arena;
 	arena_init(&arena);

@@ -77,7 +77,8 @@ void pods_adopt(struct engine *g)
 
 // ---- pod.json
 
-static int write_record(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
+static int write_record(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid,
+			struct err *e)
 {
 	struct json *j = json_object(a);
 	json_put_str(a, j, "netNs", s->net_ns);
@@ -173,7 +174,8 @@ static int enter_net(struct arena *a, struct str path, struct err *e)
 	return fd < 0 || setns(fd, CLONE_NEWNET) < 0 ? err_errno(e, errno, "network namespace %.*s", STR_FMT(path)) : 0;
 }
 
-static int arrange_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
+static int arrange_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid,
+			      struct err *e)
 {
 	const char *ipc = pod_path(g, a, uid, "ipc"), *uts = pod_path(g, a, uid, "uts");
 	bool make_ipc = !s->host_ipc && !is_held(ipc), make_uts = !str_empty(s->hostname) && !is_held(uts);
@@ -192,7 +194,8 @@ static int arrange_namespaces(struct engine *g, struct arena *a, const struct ru
 	return 0;
 }
 
-static int make_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
+static int make_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid,
+			   struct err *e)
 {
 	struct excursion x = {-1, -1, -1};
 	int result = begin_excursion(&x, e) < 0 ? -1 : arrange_namespaces(g, a, s, uid, e);
@@ -228,7 +231,8 @@ static int make_shm(struct engine *g, struct arena *a, const struct runtime_pod_
 {
 	const char *path = pod_path(g, a, uid, "shm");
 	struct statfs fs;
-	if (s->host_ipc || (statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC && access(pod_path(g, a, uid, "pod.json"), F_OK) == 0))
+	bool made_before = access(pod_path(g, a, uid, "pod.json"), F_OK) == 0;
+	if (s->host_ipc || (made_before && statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC))
 		return 0;
 	uint64_t bytes = s->shm_bytes ? s->shm_bytes : SHM_BYTES;
 	const char *options = arena_fmt(a, "mode=1777,size=%llu", (unsigned long long)bytes).p;
@@ -274,7 +278,8 @@ void engine_pod_make(struct runtime *r, const struct runtime_pod_spec *spec, run
 	j->spec.net_ns = arena_str(a, spec->net_ns);
 	struct runtime_sysctl *sysctls = ARENA_ARRAY(a, struct runtime_sysctl, spec->sysctl_count + 1);
 	for (size_t i = 0; i < spec->sysctl_count; i++)
-		sysctls[i] = (struct runtime_sysctl){arena_str(a, spec->sysctls[i].name), arena_str(a, spec->sysctls[i].value)};
+		sysctls[i] =
+		    (struct runtime_sysctl){arena_str(a, spec->sysctls[i].name), arena_str(a, spec->sysctls[i].value)};
 	j->spec.sysctls = sysctls;
 	j->uid = arena_c(a, spec->uid);
 	j->job.pod->made = true;

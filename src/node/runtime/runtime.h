@@ -54,11 +54,12 @@ struct runtime_container_spec {
 	struct str id;	    // [a-z0-9]{1,64}, chosen by the caller, never used again
 	struct str pod_uid; // of a pod that runtime_pod_make made
 	struct str name;    // of the container in the pod; for people and metrics
-	struct str note;    // kept and given back as it is (the pods' half writes what it wants to find after a restart)
+	struct str note; // kept and given back as it is (the pods' half writes what it wants to find after a restart)
 	struct str image_id;
 	struct str log_path; // absolute; directories are made
 
-	const struct str *args; // the whole command line: the caller has joined the image's entrypoint and the pod's command
+	// The whole command line: the caller has joined the image's entrypoint and the pod's command.
+	const struct str *args;
 	size_t arg_count;
 	const struct str *env; // "NAME=value"; the caller has merged the image's
 	size_t env_count;
@@ -140,8 +141,10 @@ struct runtime_ops {
 	size_t (*list_pods)(struct runtime *, struct arena *, struct str **uids);
 	int (*image)(struct runtime *, struct arena *, struct str name, struct image *out, struct err *e);
 	void (*reopen_log)(struct runtime *, struct str id, runtime_done *, void *arg);
-	struct runtime_session *(*exec)(struct runtime *, const struct runtime_exec_spec *, const struct runtime_session_events *, void *arg);
-	struct runtime_session *(*attach)(struct runtime *, struct str id, bool stdin_open, const struct runtime_session_events *, void *arg);
+	struct runtime_session *(*exec)(struct runtime *, const struct runtime_exec_spec *,
+					const struct runtime_session_events *, void *arg);
+	struct runtime_session *(*attach)(struct runtime *, struct str id, bool stdin_open,
+					  const struct runtime_session_events *, void *arg);
 	void (*session_write)(struct runtime_session *, struct str data);
 	size_t (*session_pending)(struct runtime_session *);
 	void (*session_close_stdin)(struct runtime_session *);
@@ -163,42 +166,111 @@ struct runtime_session {
 };
 
 // Who hears of exits; before it nothing is told.
-static inline void runtime_watch(struct runtime *r, const struct runtime_events *ev, void *arg) { r->ops->watch(r, ev, arg); }
+static inline void runtime_watch(struct runtime *r, const struct runtime_events *ev, void *arg)
+{
+	r->ops->watch(r, ev, arg);
+}
 // Makes the pod's cgroup, namespaces (ipc, uts, and pid where shared) and /dev/shm. Again: makes what is missing.
-static inline void runtime_pod_make(struct runtime *r, const struct runtime_pod_spec *p, runtime_done *d, void *arg) { r->ops->pod_make(r, p, d, arg); }
+static inline void runtime_pod_make(struct runtime *r, const struct runtime_pod_spec *p,
+				    runtime_done *d, void *arg)
+{
+	r->ops->pod_make(r, p, d, arg);
+}
 // Kills and removes what is left of the pod's containers, then the pod's own things. Idempotent.
-static inline void runtime_pod_remove(struct runtime *r, struct str uid, runtime_done *d, void *arg) { r->ops->pod_remove(r, uid, d, arg); }
+static inline void runtime_pod_remove(struct runtime *r, struct str uid, runtime_done *d, void *arg)
+{
+	r->ops->pod_remove(r, uid, d, arg);
+}
 // Mounts the root file system and makes the container, its process waiting for start. On failure nothing is left.
 // ERR_NOT_FOUND: no such image; ERR_INVALID: the spec or the image asks for what is refused (the text says what).
-static inline void runtime_create(struct runtime *r, const struct runtime_container_spec *c, runtime_done *d, void *arg) { r->ops->create(r, c, d, arg); }
+static inline void runtime_create(struct runtime *r, const struct runtime_container_spec *c,
+				  runtime_done *d, void *arg)
+{
+	r->ops->create(r, c, d, arg);
+}
 // A command that cannot be found or executed fails here or in create: reason ERR_BAD_REQUEST, the text names the command.
-static inline void runtime_start(struct runtime *r, struct str id, runtime_done *d, void *arg) { r->ops->start(r, id, d, arg); }
+static inline void runtime_start(struct runtime *r, struct str id, runtime_done *d, void *arg)
+{
+	r->ops->start(r, id, d, arg);
+}
 // Signals the container's first process, at once; SIGKILL goes to all its processes. ERR_NOT_FOUND once it has ended.
-static inline int runtime_kill(struct runtime *r, struct str id, int signal, struct err *e) { return r->ops->kill(r, id, signal, e); }
+static inline int runtime_kill(struct runtime *r, struct str id, int signal, struct err *e)
+{
+	return r->ops->kill(r, id, signal, e);
+}
 // Kills it if it runs; takes away its cgroup, root file system and directory. Its log stays. Idempotent.
-static inline void runtime_remove(struct runtime *r, struct str id, runtime_done *d, void *arg) { r->ops->remove(r, id, d, arg); }
-static inline bool runtime_state(struct runtime *r, struct arena *a, struct str id, struct runtime_state *out) { return r->ops->state(r, a, id, out); }
-static inline size_t runtime_list(struct runtime *r, struct arena *a, struct runtime_state **out) { return r->ops->list(r, a, out); }
-static inline size_t runtime_list_pods(struct runtime *r, struct arena *a, struct str **uids) { return r->ops->list_pods(r, a, uids); }
+static inline void runtime_remove(struct runtime *r, struct str id, runtime_done *d, void *arg)
+{
+	r->ops->remove(r, id, d, arg);
+}
+static inline bool runtime_state(struct runtime *r, struct arena *a, struct str id, struct runtime_state *out)
+{
+	return r->ops->state(r, a, id, out);
+}
+static inline size_t runtime_list(struct runtime *r, struct arena *a, struct runtime_state **out)
+{
+	return r->ops->list(r, a, out);
+}
+static inline size_t runtime_list_pods(struct runtime *r, struct arena *a, struct str **uids)
+{
+	return r->ops->list_pods(r, a, uids);
+}
 // The image by its name in a pod; quick (the index is kept in memory). ERR_NOT_FOUND: absent; ERR_BAD_REQUEST: no name.
-static inline int runtime_image(struct runtime *r, struct arena *a, struct str name, struct image *out, struct err *e) { return r->ops->image(r, a, name, out, e); }
+static inline int runtime_image(struct runtime *r, struct arena *a, struct str name,
+				struct image *out, struct err *e)
+{
+	return r->ops->image(r, a, name, out, e);
+}
 // Begins a new log file at log_path (after it was renamed away).
-static inline void runtime_reopen_log(struct runtime *r, struct str id, runtime_done *d, void *arg) { r->ops->reopen_log(r, id, d, arg); }
+static inline void runtime_reopen_log(struct runtime *r, struct str id, runtime_done *d, void *arg)
+{
+	r->ops->reopen_log(r, id, d, arg);
+}
 // Runs a command in a running container; never NULL: what fails is told by on_end.
-static inline struct runtime_session *runtime_exec(struct runtime *r, const struct runtime_exec_spec *x, const struct runtime_session_events *ev, void *arg) { return r->ops->exec(r, x, ev, arg); }
+static inline struct runtime_session *runtime_exec(struct runtime *r, const struct runtime_exec_spec *x,
+						   const struct runtime_session_events *ev, void *arg)
+{
+	return r->ops->exec(r, x, ev, arg);
+}
 // Follows the container's own output from now on, and feeds its stdin.
-static inline struct runtime_session *runtime_attach(struct runtime *r, struct str id, bool stdin_open, const struct runtime_session_events *ev, void *arg) { return r->ops->attach(r, id, stdin_open, ev, arg); }
-static inline void runtime_session_write(struct runtime_session *s, struct str data) { s->runtime->ops->session_write(s, data); }
+static inline struct runtime_session *runtime_attach(struct runtime *r, struct str id, bool stdin_open,
+						     const struct runtime_session_events *ev, void *arg)
+{
+	return r->ops->attach(r, id, stdin_open, ev, arg);
+}
+static inline void runtime_session_write(struct runtime_session *s, struct str data)
+{
+	s->runtime->ops->session_write(s, data);
+}
 // Bytes given to write that the process has not taken yet: stop reading the client above some bound. on_output or a
 // timer is a good moment to look again.
-static inline size_t runtime_session_pending(struct runtime_session *s) { return s->runtime->ops->session_pending(s); }
-static inline void runtime_session_close_stdin(struct runtime_session *s) { s->runtime->ops->session_close_stdin(s); }
-static inline void runtime_session_resize(struct runtime_session *s, int width, int height) { s->runtime->ops->session_resize(s, width, height); }
-static inline void runtime_session_pause(struct runtime_session *s, bool paused) { s->runtime->ops->session_pause(s, paused); }
+static inline size_t runtime_session_pending(struct runtime_session *s)
+{
+	return s->runtime->ops->session_pending(s);
+}
+static inline void runtime_session_close_stdin(struct runtime_session *s)
+{
+	s->runtime->ops->session_close_stdin(s);
+}
+static inline void runtime_session_resize(struct runtime_session *s, int width, int height)
+{
+	s->runtime->ops->session_resize(s, width, height);
+}
+static inline void runtime_session_pause(struct runtime_session *s, bool paused)
+{
+	s->runtime->ops->session_pause(s, paused);
+}
 // The client went away: exec's process is killed, attach lets go. No callback follows. NULL is fine.
 static inline void runtime_session_cancel(struct runtime_session *s) { if (s) s->runtime->ops->session_cancel(s); }
-static inline int runtime_stats(struct runtime *r, struct str id, struct cgroup_stats *out, struct err *e) { return r->ops->stats(r, id, out, e); }
-static inline int runtime_pod_stats(struct runtime *r, struct str uid, struct cgroup_stats *out, struct err *e) { return r->ops->pod_stats(r, uid, out, e); }
+static inline int runtime_stats(struct runtime *r, struct str id, struct cgroup_stats *out, struct err *e)
+{
+	return r->ops->stats(r, id, out, e);
+}
+static inline int runtime_pod_stats(struct runtime *r, struct str uid, struct cgroup_stats *out,
+				    struct err *e)
+{
+	return r->ops->pod_stats(r, uid, out, e);
+}
 // Lets go: containers live on. Sessions must have ended or been cancelled before. The loop must run on until its
 // pool has done what is under way (no `done` is called for that). NULL is fine.
 static inline void runtime_close(struct runtime *r) { if (r) r->ops->close(r); }

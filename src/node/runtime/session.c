@@ -10,7 +10,8 @@
 
 enum { PACKET_MAX = 8 << 10 };
 
-void session_init(struct session *s, struct engine *g, struct str id, const struct runtime_session_events *ev, void *arg)
+void session_init(struct session *s, struct engine *g, struct str id, const struct runtime_session_events *ev,
+		  void *arg)
 {
 	s->base.runtime = &g->base;
 	s->engine = g;

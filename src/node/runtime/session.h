@@ -41,7 +41,8 @@ struct session {
 	bool busy;    // a pool thread holds it: freed later
 };
 
-void session_init(struct session *s, struct engine *g, struct str id, const struct runtime_session_events *ev, void *arg);
+void session_init(struct session *s, struct engine *g, struct str id, const struct runtime_session_events *ev,
+		  void *arg);
 void session_open_channel(struct session *s, struct channel *c, int fd, int events,
 			  void (*ready)(struct session *, struct channel *, int));
 void session_watch(struct channel *c, int events); // changes what it is watched for; 0: nothing

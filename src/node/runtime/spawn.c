@@ -13,18 +13,21 @@
 #include "base/str.h"
 #include "node/images/tree.h"
 
-enum { SAID_MAX = 4096, HIGH = 64 };
+enum { SAID_MAX = 4096 };
 
-// Sources are first moved out of the way of the targets, then each to its number; the rest is closed.
+// Sources are first moved above them all, out of the way of the targets and of each other, then each to its number; the
+// rest is closed.
 static int arrange(posix_spawn_file_actions_t *a, const struct spawn *s)
 {
-	int code = 0;
+	int code = 0, high = (int)s->fd_count;
+	for (size_t i = 0; i < s->fd_count; i++)
+		high = s->fds[i] >= high ? s->fds[i] + 1 : high;
 	for (size_t i = 0; i < s->fd_count && !code; i++)
 		if (s->fds[i] >= 0)
-			code = posix_spawn_file_actions_adddup2(a, s->fds[i], HIGH + (int)i);
+			code = posix_spawn_file_actions_adddup2(a, s->fds[i], high + (int)i);
 	for (size_t i = 0; i < s->fd_count && !code; i++)
 		code = s->fds[i] < 0 ? posix_spawn_file_actions_addopen(a, (int)i, "/dev/null", O_RDWR, 0)
-				     : posix_spawn_file_actions_adddup2(a, HIGH + (int)i, (int)i);
+				     : posix_spawn_file_actions_adddup2(a, high + (int)i, (int)i);
 	if (!code)
 		code = posix_spawn_file_actions_addclosefrom_np(a, (int)s->fd_count);
 	if (!code && s->cwd)
@@ -46,7 +49,8 @@ int spawn_start(const struct spawn *s, pid_t *pid, struct err *e)
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	int code = arrange(&actions, s);
 	if (!code) // posix_spawn does not write to the arrays
-		code = posix_spawn(pid, s->args[0], &actions, &attributes, (char **)(uintptr_t)s->args, (char **)(uintptr_t)s->env);
+		code = posix_spawn(pid, s->args[0], &actions, &attributes, (char **)(uintptr_t)s->args,
+				   (char **)(uintptr_t)s->env);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return code ? err_errno(e, code, "run %s", s->args[0]) : 0;

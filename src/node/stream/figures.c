@@ -22,7 +22,9 @@ static struct json *memory_json(struct arena *a, struct str now, const struct cg
 	struct json *j = json_object(a);
 	json_put_str(a, j, "time", now);
 	if (s->memory_limit)
-		json_put_int(a, j, "availableBytes", (int64_t)(s->memory_limit > s->memory_working_set ? s->memory_limit - s->memory_working_set : 0));
+		json_put_int(
+		    a, j, "availableBytes",
+		    (int64_t)(s->memory_limit > s->memory_working_set ? s->memory_limit - s->memory_working_set : 0));
 	json_put_int(a, j, "usageBytes", (int64_t)s->memory_bytes);
 	json_put_int(a, j, "workingSetBytes", (int64_t)s->memory_working_set);
 	json_put_int(a, j, "rssBytes", (int64_t)s->memory_rss);
@@ -37,7 +39,8 @@ static void put_usage(struct arena *a, struct json *j, struct str now, const str
 	json_put(j, "memory", memory_json(a, now, s));
 }
 
-static struct json *container_json(struct stream_server *s, struct arena *a, struct str now, const struct stream_pod *p, size_t i)
+static struct json *container_json(struct stream_server *s, struct arena *a, struct str now, const struct stream_pod *p,
+				   size_t i)
 {
 	struct cgroup_stats stats;
 	if (!p->containers[i].running || runtime_stats(s->runtime, p->containers[i].id, &stats, NULL) < 0)
@@ -150,25 +153,29 @@ static const struct series {
 	size_t offset; // of a uint64_t in struct cgroup_stats
 	bool in_seconds;
 } series[] = {
-	{"container_cpu_usage_seconds_total", "counter", "Processor time used.", offsetof(struct cgroup_stats, cpu_ns), true},
-	{"container_cpu_user_seconds_total", "counter", "Of it in user mode.", offsetof(struct cgroup_stats, cpu_user_ns), true},
-	{"container_cpu_system_seconds_total", "counter", "Of it in the kernel.", offsetof(struct cgroup_stats, cpu_system_ns), true},
-	{"container_cpu_cfs_periods_total", "counter", "Periods of the limit that have passed.", offsetof(struct cgroup_stats, cpu_periods), false},
-	{"container_cpu_cfs_throttled_periods_total", "counter", "Periods in which it was held back.", offsetof(struct cgroup_stats, cpu_throttled_periods), false},
-	{"container_cpu_cfs_throttled_seconds_total", "counter", "Time it was held back.", offsetof(struct cgroup_stats, cpu_throttled_ns), true},
-	{"container_memory_usage_bytes", "gauge", "Memory in use, caches included.", offsetof(struct cgroup_stats, memory_bytes), false},
-	{"container_memory_working_set_bytes", "gauge", "Memory in use less inactive file pages.", offsetof(struct cgroup_stats, memory_working_set), false},
-	{"container_memory_rss", "gauge", "Anonymous memory.", offsetof(struct cgroup_stats, memory_rss), false},
-	{"container_memory_cache", "gauge", "Page cache.", offsetof(struct cgroup_stats, memory_cache), false},
-	{"container_memory_swap", "gauge", "Swap in use.", offsetof(struct cgroup_stats, memory_swap), false},
-	{"container_memory_mapped_file", "gauge", "Mapped files.", offsetof(struct cgroup_stats, memory_mapped_file), false},
-	{"container_memory_failcnt", "counter", "Times the limit was hit.", offsetof(struct cgroup_stats, memory_failures), false},
-	{"container_spec_memory_limit_bytes", "gauge", "Limit of memory; 0: none.", offsetof(struct cgroup_stats, memory_limit), false},
-	{"container_processes", "gauge", "Processes.", offsetof(struct cgroup_stats, pids), false},
-	{"container_fs_reads_bytes_total", "counter", "Bytes read from disks.", offsetof(struct cgroup_stats, io_read_bytes), false},
-	{"container_fs_writes_bytes_total", "counter", "Bytes written to disks.", offsetof(struct cgroup_stats, io_write_bytes), false},
-	{"container_fs_reads_total", "counter", "Reads from disks.", offsetof(struct cgroup_stats, io_reads), false},
-	{"container_fs_writes_total", "counter", "Writes to disks.", offsetof(struct cgroup_stats, io_writes), false},
+#define FIELD(name) offsetof(struct cgroup_stats, name)
+    {"container_cpu_usage_seconds_total", "counter", "Processor time used.", FIELD(cpu_ns), true},
+    {"container_cpu_user_seconds_total", "counter", "Of it in user mode.", FIELD(cpu_user_ns), true},
+    {"container_cpu_system_seconds_total", "counter", "Of it in the kernel.", FIELD(cpu_system_ns), true},
+    {"container_cpu_cfs_periods_total", "counter", "Periods of the limit that have passed.", FIELD(cpu_periods), false},
+    {"container_cpu_cfs_throttled_periods_total", "counter", "Periods in which it was held back.",
+     FIELD(cpu_throttled_periods), false},
+    {"container_cpu_cfs_throttled_seconds_total", "counter", "Time it was held back.", FIELD(cpu_throttled_ns), true},
+    {"container_memory_usage_bytes", "gauge", "Memory in use, caches included.", FIELD(memory_bytes), false},
+    {"container_memory_working_set_bytes", "gauge", "Memory in use less inactive file pages.",
+     FIELD(memory_working_set), false},
+    {"container_memory_rss", "gauge", "Anonymous memory.", FIELD(memory_rss), false},
+    {"container_memory_cache", "gauge", "Page cache.", FIELD(memory_cache), false},
+    {"container_memory_swap", "gauge", "Swap in use.", FIELD(memory_swap), false},
+    {"container_memory_mapped_file", "gauge", "Mapped files.", FIELD(memory_mapped_file), false},
+    {"container_memory_failcnt", "counter", "Times the limit was hit.", FIELD(memory_failures), false},
+    {"container_spec_memory_limit_bytes", "gauge", "Limit of memory; 0: none.", FIELD(memory_limit), false},
+    {"container_processes", "gauge", "Processes.", FIELD(pids), false},
+    {"container_fs_reads_bytes_total", "counter", "Bytes read from disks.", FIELD(io_read_bytes), false},
+    {"container_fs_writes_bytes_total", "counter", "Bytes written to disks.", FIELD(io_write_bytes), false},
+    {"container_fs_reads_total", "counter", "Reads from disks.", FIELD(io_reads), false},
+    {"container_fs_writes_total", "counter", "Writes to disks.", FIELD(io_writes), false},
+#undef FIELD
 };
 
 struct sample {
@@ -209,8 +216,9 @@ static void write_series(struct buf *out, const struct series *r, const struct s
 	for (size_t i = 0; i < count; i++) {
 		const struct sample *m = &samples[i];
 		uint64_t value = *(const uint64_t *)(const void *)((const char *)&m->stats + r->offset);
-		buf_fmt(out, "%s{container=\"%.*s\",id=\"%.*s\",image=\"%.*s\",namespace=\"%.*s\",pod=\"%.*s\"} ", r->name,
-			STR_FMT(m->container), STR_FMT(m->id), STR_FMT(m->image), STR_FMT(m->pod->namespace), STR_FMT(m->pod->name));
+		buf_fmt(out, "%s{container=\"%.*s\",id=\"%.*s\",image=\"%.*s\",namespace=\"%.*s\",pod=\"%.*s\"} ",
+			r->name, STR_FMT(m->container), STR_FMT(m->id), STR_FMT(m->image), STR_FMT(m->pod->namespace),
+			STR_FMT(m->pod->name));
 		if (r->in_seconds)
 			buf_fmt(out, "%.9g\n", seconds(value));
 		else
@@ -239,15 +247,22 @@ void stream_metrics(struct stream_server *s, struct http_exchange *x)
 	struct buf text CLEAN_BUF;
 	struct stream_pod *pods;
 	struct runtime_state *containers;
-	size_t pod_count = s->pods->list(s->pods_arg, a, &pods), count = runtime_list(s->runtime, a, &containers), by_phase[3] = {0};
+	size_t pod_count = s->pods->list(s->pods_arg, a, &pods), count = runtime_list(s->runtime, a, &containers),
+	       by_phase[3] = {0};
 	static const char *const names[] = {"created", "running", "exited"};
 	for (size_t i = 0; i < count; i++)
 		by_phase[containers[i].phase]++;
 	buf_init(&text);
-	buf_fmt(&text, "# HELP kubelet_node_name The node's name.\n# TYPE kubelet_node_name gauge\nkubelet_node_name{node=\"%s\"} 1\n",
+	buf_fmt(&text,
+		"# HELP kubelet_node_name The node's name.\n# TYPE kubelet_node_name "
+		"gauge\nkubelet_node_name{node=\"%s\"} 1\n",
 		s->node_name ? s->node_name : "");
-	buf_fmt(&text, "# HELP kubelet_running_pods Pods on this node.\n# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", pod_count);
-	BUF_LIT(&text, "# HELP kubelet_running_containers Containers by state.\n# TYPE kubelet_running_containers gauge\n");
+	buf_fmt(&text,
+		"# HELP kubelet_running_pods Pods on this node.\n# TYPE kubelet_running_pods "
+		"gauge\nkubelet_running_pods %zu\n",
+		pod_count);
+	BUF_LIT(&text,
+		"# HELP kubelet_running_containers Containers by state.\n# TYPE kubelet_running_containers gauge\n");
 	for (size_t i = 0; i < 3; i++)
 		buf_fmt(&text, "kubelet_running_containers{container_state=\"%s\"} %zu\n", names[i], by_phase[i]);
 	http_reply_str(x, 200, metrics_type, buf_str(&text));

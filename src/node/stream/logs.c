@@ -57,7 +57,8 @@ static int parse_query(struct stream_server *s, struct http_exchange *x, struct 
 		q->out = str_is(text, "All") || str_is(text, "Stdout");
 		q->err = str_is(text, "All") || str_is(text, "Stderr");
 		if (!q->out && !q->err)
-			return err_set(e, ERR_BAD_REQUEST, "stream: \"%.*s\" is not All, Stdout or Stderr", STR_FMT(text));
+			return err_set(e, ERR_BAD_REQUEST, "stream: \"%.*s\" is not All, Stdout or Stderr",
+				       STR_FMT(text));
 	}
 	return 0;
 }
@@ -203,8 +204,8 @@ void stream_logs_drain(struct http_exchange *x)
 
 // ---- beginning
 
-static int choose_file(struct http_exchange *x, const struct stream_path *p, const struct stream_container *c, const char **path,
-		       struct err *e)
+static int choose_file(struct http_exchange *x, const struct stream_path *p, const struct stream_container *c,
+		       const char **path, struct err *e)
 {
 	bool previous = stream_flag(x, "previous");
 	struct str file = previous ? c->previous_log_path : c->log_path;
@@ -262,7 +263,8 @@ void stream_logs(struct stream_server *s, struct http_exchange *x)
 	}
 	if (stream_find(s, x, &p, false, &c) < 0)
 		return;
-	if (parse_query(s, x, &q, &e) < 0 || choose_file(x, &p, &c, &path, &e) < 0 || log_reader_open(&reader, path, &q, &e) < 0)
+	if (parse_query(s, x, &q, &e) < 0 || choose_file(x, &p, &c, &path, &e) < 0 ||
+	    log_reader_open(&reader, path, &q, &e) < 0)
 		stream_refuse(x, &e);
 	else
 		begin(s, x, reader, c.id);

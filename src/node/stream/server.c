@@ -77,7 +77,8 @@ int stream_find(struct stream_server *s, struct http_exchange *x, const struct s
 		struct stream_container *out)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	int found = s->pods->find_container(s->pods_arg, &x->arena, p->namespace, p->pod, p->uid, p->container, out, &e);
+	int found =
+	    s->pods->find_container(s->pods_arg, &x->arena, p->namespace, p->pod, p->uid, p->container, out, &e);
 	if (found == 0 && (!running || out->running))
 		return 0;
 	if (found == 0)
@@ -149,7 +150,8 @@ static void on_request(void *arg, struct http_exchange *x)
 	if (ok == 0 && !get && !(post && r->post))
 		ok = err_set(&e, ERR_METHOD_NOT_ALLOWED, "method not allowed");
 	if (ok == 0 && s->open_count >= OPEN_MAX)
-		ok = err_set(&e, ERR_TOO_MANY_REQUESTS, "more than %d logs and sessions are open on this node", OPEN_MAX);
+		ok = err_set(&e, ERR_TOO_MANY_REQUESTS, "more than %d logs and sessions are open on this node",
+			     OPEN_MAX);
 	if (ok < 0)
 		stream_refuse(x, &e);
 	else

@@ -19,7 +19,8 @@ struct stream_container {     // in the caller's arena
 	struct str log_path;
 	struct str previous_log_path; // of the instance before; empty: none
 	bool running, tty, stdin_open;
-	struct str waiting; // why it has no log yet: "ContainerCreating", "trying and failing to pull image"; empty: the former
+	struct str waiting; // why it has no log yet: "ContainerCreating", "trying and failing to pull image"; empty:
+			    // the former
 };
 
 struct stream_pod { // in the caller's arena
@@ -35,8 +36,8 @@ struct stream_pod { // in the caller's arena
 // What the pods' half knows. Called on the server's loop.
 struct stream_pods {
 	// uid empty: whichever pod has the name now. ERR_NOT_FOUND.
-	int (*find_pod)(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid, struct stream_pod *out,
-			struct err *e);
+	int (*find_pod)(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid,
+			struct stream_pod *out, struct err *e);
 	// container empty: the only one, or an error that lists them.
 	int (*find_container)(void *arg, struct arena *a, struct str namespace, struct str name, struct str uid,
 			      struct str container, struct stream_container *out, struct err *e);
@@ -56,7 +57,8 @@ struct stream_server_options {
 	void *pods_arg;
 };
 
-int stream_server_open(struct loop *l, const struct stream_server_options *o, struct stream_server **out, struct err *e);
+int stream_server_open(struct loop *l, const struct stream_server_options *o, struct stream_server **out,
+		       struct err *e);
 int stream_server_port(const struct stream_server *s);
 void stream_server_close(struct stream_server *s); // cuts what is open; NULL is fine
 
