@@ -121,7 +121,8 @@ static void on_client_end(void *arg)
 	cut(&((struct exchange_session *)arg)->open);
 }
 
-static const struct remote_events remote_events = {on_ready, on_stdin, on_stdin_end, on_resize, on_drain, on_client_end};
+static const struct remote_events remote_events = {on_ready,  on_stdin, on_stdin_end,
+						   on_resize, on_drain, on_client_end};
 
 // ---- beginning
 
