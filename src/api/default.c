@@ -43,11 +43,6 @@ static void fill_object(struct arena *a, const struct api_type *t, struct json *
 		t->defaults(a, object);
 }
 
-void api_default_type(struct arena *a, const struct api_type *type, struct json *object)
-{
-	fill_object(a, type, object);
-}
-
 void api_default(struct arena *a, const struct api_resource *r, struct json *object)
 {
 	fill_object(a, r->type, object);

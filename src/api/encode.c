@@ -193,8 +193,3 @@ void api_encode(struct buf *out, const struct api_resource *r, const struct json
 	if (revision_at)
 		*revision_at = hole.at;
 }
-
-void api_encode_type(struct buf *out, const struct api_type *type, const struct json *object)
-{
-	encode_object(out, type, object, NULL, true);
-}

@@ -77,16 +77,6 @@ void format_dns_label(struct str s, struct format_faults *f)
 		      "digit (such as 'my-name' or '123-abc')");
 }
 
-void format_dns_label_1035(struct str s, struct format_faults *f)
-{
-	if (s.n > 63)
-		fault(f, TOO_LONG(63));
-	if (!is_dns_label(s) || !is_lower(s.p[0]))
-		fault(f,
-		      "a DNS-1035 label holds lower case letters, digits and '-', begins with a letter and ends with a "
-		      "letter or digit (such as 'my-name' or 'abc-123')");
-}
-
 void format_dns_subdomain(struct str s, struct format_faults *f)
 {
 	if (s.n > 253)
@@ -95,16 +85,6 @@ void format_dns_subdomain(struct str s, struct format_faults *f)
 		fault(f,
 		      "a DNS subdomain holds lower case letters, digits, '-' and '.', and each part between dots "
 		      "begins and ends with a letter or digit (such as 'example.com')");
-}
-
-void format_wildcard_subdomain(struct str s, struct format_faults *f)
-{
-	if (s.n > 253)
-		fault(f, TOO_LONG(253));
-	if (!str_starts(s, STR("*.")) || !is_subdomain(str_from(s, 2)))
-		fault(f,
-		      "a wildcard DNS subdomain begins with '*.' and a DNS subdomain follows (such as "
-		      "'*.example.com')");
 }
 
 void format_domain_name(struct str s, struct format_faults *f)
@@ -156,17 +136,6 @@ void format_qualified_name(struct str s, struct format_faults *f)
 	else
 		format_dns_subdomain(prefix, f);
 	name_part(name, f);
-}
-
-void format_prefixed_key(struct str s, struct format_faults *f)
-{
-	struct str prefix, name;
-	if (!str_cut(s, '/', &prefix, &name)) {
-		fault(f, "must be a domain-prefixed key (such as 'acme.io/foo')");
-		return;
-	}
-	format_dns_subdomain(prefix, f);
-	format_qualified_name(s, f);
 }
 
 void format_label_value(struct str s, struct format_faults *f)
@@ -268,12 +237,6 @@ void format_http_header(struct str s, struct format_faults *f)
 		fault(f, "a header's name holds letters, digits and '-' (such as 'X-Header-Name')");
 }
 
-void format_c_identifier(struct str s, struct format_faults *f)
-{
-	if (!all_of(s, is_alphanumeric, "_") || is_digit(s.p[0]))
-		fault(f, "holds letters, digits and '_', and does not begin with a digit");
-}
-
 static bool is_sysctl_part(struct str s)
 {
 	return framed(s, is_lower_alphanumeric, "-_");
@@ -300,43 +263,6 @@ void format_process_signal(struct str s, struct format_faults *f)
 {
 	if (!str_starts(s, STR("SIG")) || !all_of(s, is_alphanumeric, "+-"))
 		fault(f, "must be the name of a signal (such as SIGTERM)");
-}
-
-format_check *format_find(const char *name)
-{
-	static const struct {
-		const char *name;
-		format_check *check;
-	} checks[] = {
-		{"dns-label", format_dns_label},
-		{"dns-label-1035", format_dns_label_1035},
-		{"dns-subdomain", format_dns_subdomain},
-		{"wildcard-subdomain", format_wildcard_subdomain},
-		{"domain-name", format_domain_name},
-		{"fully-qualified-name", format_fully_qualified_name},
-		{"qualified-name", format_qualified_name},
-		{"prefixed-key", format_prefixed_key},
-		{"label-value", format_label_value},
-		{"env-name", format_env_name},
-		{"config-key", format_config_key},
-		{"port-name", format_port_name},
-		{"ip", format_ip},
-		{"ipv4", format_ipv4},
-		{"ipv6", format_ipv6},
-		{"cidr", format_cidr},
-		{"absolute-path", format_absolute_path},
-		{"local-path", format_local_path},
-		{"path-segment", format_path_segment},
-		{"percent", format_percent},
-		{"http-header", format_http_header},
-		{"c-identifier", format_c_identifier},
-		{"sysctl", format_sysctl},
-		{"process-signal", format_process_signal},
-	};
-	for (size_t i = 0; name && i < ARRAY_LEN(checks); i++)
-		if (!strcmp(checks[i].name, name))
-			return checks[i].check;
-	return NULL;
 }
 
 bool format_good(format_check *check, struct str value)

@@ -2,7 +2,7 @@
 // Forms that texts in objects must have: names, keys, addresses, paths. Each check tells every fault it finds, in a
 // sentence that completes "Invalid value: ...: "; the same text may break several rules at once (too long, and a bad
 // character), and each is a cause of its own.
-// Source of the rules: Kubernetes v1.36 validation, RFC 1123, RFC 1035, RFC 6335, RFC 4291, RFC 4632.
+// Source of the rules: Kubernetes v1.36 validation, RFC 1123, RFC 6335, RFC 4291, RFC 4632.
 #ifndef API_FORMAT_H
 #define API_FORMAT_H
 
@@ -17,19 +17,14 @@ struct format_faults {
 
 typedef void format_check(struct str value, struct format_faults *faults); // appends
 
-// The check of this name ("dns-label", "label-value"...), or NULL.
-format_check *format_find(const char *name);
 // Whether the text has the form.
 bool format_good(format_check *check, struct str value);
 
 format_check format_dns_label;		     // RFC 1123: lower case letters, digits, '-'; at most 63
-format_check format_dns_label_1035;	     // the same, beginning with a letter
 format_check format_dns_subdomain;	     // labels joined by '.'; at most 253
-format_check format_wildcard_subdomain;	     // "*." and a subdomain
 format_check format_domain_name;	     // a subdomain, perhaps with a closing '.'
 format_check format_fully_qualified_name;    // a subdomain of two labels at least
 format_check format_qualified_name;	     // keys of labels and annotations: [subdomain/]name
-format_check format_prefixed_key;	     // a qualified name whose prefix may not be absent
 format_check format_label_value;	     // as the name of a key, or empty
 format_check format_env_name;		     // printable ASCII but '='
 format_check format_config_key;		     // a file's name: letters, digits, '-', '_', '.'
@@ -43,7 +38,6 @@ format_check format_local_path;		     // relative, and without ".."
 format_check format_path_segment;	     // what may stand between two '/' of a URL
 format_check format_percent;		     // digits and '%'
 format_check format_http_header;
-format_check format_c_identifier;
 format_check format_sysctl;
 format_check format_process_signal;	     // SIGTERM, SIGRTMIN+1...
 

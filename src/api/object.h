@@ -34,7 +34,6 @@ int api_media_of(struct str content_type, enum api_media *out, struct err *e);
 // Fills in what the schema and the kind's rules say of absent fields; objects that are no pointers become {}. Runs
 // again without effect.
 void api_default(struct arena *a, const struct api_resource *r, struct json *object);
-void api_default_type(struct arena *a, const struct api_type *type, struct json *object);
 
 struct api_context {
 	struct arena *arena;
@@ -67,7 +66,5 @@ int api_validate_update(struct api_context *c, const struct api_resource *r, con
 // store to fill in; pass NULL to encode the tree's own resourceVersion instead.
 // The first two members are always "apiVersion" and "kind": items of a list leave them out by skipping a fixed prefix.
 void api_encode(struct buf *out, const struct api_resource *r, const struct json *object, size_t *revision_at);
-// The same of any type: a Scale, a review, a Status.
-void api_encode_type(struct buf *out, const struct api_type *type, const struct json *object);
 
 #endif

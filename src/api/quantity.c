@@ -219,11 +219,6 @@ struct quantity quantity_add(struct quantity a, struct quantity b)
 	return (struct quantity){clamp(a.nano + b.nano), a.nano == 0 ? b.form : a.form};
 }
 
-struct quantity quantity_sub(struct quantity a, struct quantity b)
-{
-	return (struct quantity){clamp(a.nano - b.nano), a.nano == 0 ? b.form : a.form};
-}
-
 int int_or_percent(const struct json *value, int64_t total, bool round_up, int64_t *out)
 {
 	if (value && value->type == JSON_INT) {

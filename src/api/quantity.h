@@ -33,7 +33,6 @@ int64_t quantity_value(struct quantity q);		// whole units, rounded up
 int64_t quantity_milli(struct quantity q);		// thousandths, rounded up
 // The form is that of `a`, or of `b` where `a` is zero. Bounded.
 struct quantity quantity_add(struct quantity a, struct quantity b);
-struct quantity quantity_sub(struct quantity a, struct quantity b);
 
 // An IntOrString as a share of `total`: "25%" is a quarter of it, rounded up or down; a number is itself.
 // 0, or -1 when the value is neither a number nor a percentage.

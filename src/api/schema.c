@@ -47,11 +47,6 @@ const struct api_field *api_field_find(const struct api_type *t, struct str name
 	return &t->fields[slot - 1];
 }
 
-const struct api_field *api_field_by_number(const struct api_type *t, uint32_t number)
-{
-	return api_field_within(t, 0, number);
-}
-
 const struct api_field *api_field_within(const struct api_type *t, uint32_t within, uint32_t number)
 {
 	for (size_t i = 0; i < t->field_count; i++)

@@ -115,8 +115,7 @@ const struct api_resource *api_resource_find(struct str group, struct str versio
 const struct api_resource *api_resource_by_kind(struct str group, struct str version, struct str kind);
 const struct api_subresource *api_subresource_find(const struct api_resource *r, struct str name);
 const struct api_field *api_field_find(const struct api_type *t, struct str name);
-const struct api_field *api_field_by_number(const struct api_type *t, uint32_t number);
-// The same of a field that lies in the embedded message number `within`.
+// By its number in protobuf: of the message itself (`within` 0), or in the embedded message number `within`.
 const struct api_field *api_field_within(const struct api_type *t, uint32_t within, uint32_t number);
 const struct api_type *api_type_find(struct str name); // "v1.PodSpec"
 // "v1", "apps/v1"

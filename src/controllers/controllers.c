@@ -42,11 +42,6 @@ struct controllers {
 	char *root_ca;
 };
 
-const char *controllers_name(size_t i)
-{
-	return i < ARRAY_LEN(table) ? table[i].name : NULL;
-}
-
 static bool is_known(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {

@@ -23,7 +23,5 @@ void controllers_stop(struct controllers *c);
 // the scheduler asks controllers_selected.
 int controllers_check(struct str selection, struct err *e);
 bool controllers_selected(struct str selection, const char *name);
-// For --help: every name, in order; NULL past the end.
-const char *controllers_name(size_t i);
 
 #endif

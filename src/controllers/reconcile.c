@@ -174,11 +174,6 @@ void sync_send(struct sync *s, const char *method, struct str path, const struct
 	sync_write(s, NULL, method, path, body, answer, arg);
 }
 
-void sync_fail(struct sync *s)
-{
-	CONTAINER_OF(s, struct open_sync, sync)->failed = true;
-}
-
 struct reconciler *reconciler_create(struct transport *t, size_t parallel, reconcile *handle, void *arg)
 {
 	struct reconciler *r = MEM_NEW(struct reconciler);

@@ -34,6 +34,5 @@ void sync_send(struct sync *s, const char *method, struct str path, const struct
 // five seconds have passed), so that no decision is made on a state that we know to be old.
 void sync_write(struct sync *s, const struct informer *cache, const char *method, struct str path,
 		const struct json *body, sync_answer *answer, void *arg);
-void sync_fail(struct sync *s); // the key comes again with back-off
 
 #endif

@@ -26,7 +26,6 @@ struct server_private { // what only the core loop touches
 	struct timer renewal, upkeep;
 	struct tls_context *former_node_tls[8]; // loops may still look at them; renewals are months apart
 	size_t former;
-	int port;
 	void (*on_ready)(void *arg, const struct err *e);
 	void (*on_stopped)(void *arg);
 	void *ready_arg, *stopped_arg;
@@ -35,11 +34,6 @@ struct server_private { // what only the core loop touches
 static struct server_private *private_of(const struct server *s)
 {
 	return CONTAINER_OF(s, struct server_private, shared);
-}
-
-const char *server_version(void)
-{
-	return VERSION;
 }
 
 // ---- creating
@@ -285,7 +279,6 @@ static void listens(void *arg, int port, const struct err *why)
 		ready(p, why);
 		return;
 	}
-	p->port = port;
 	if (p->listen) {
 		struct str host = host_of(str_of(p->listen));
 		if (is_any_address(host))
@@ -352,11 +345,6 @@ void server_stop(struct server *s, void (*on_stopped)(void *arg), void *arg)
 }
 
 // ---- telling
-
-int server_port(const struct server *s)
-{
-	return private_of(s)->port;
-}
 
 struct str server_address(const struct server *s)
 {

@@ -46,9 +46,8 @@ void server_stop(struct server *s, void (*on_stopped)(void *arg), void *arg);
 // Stopped, or never started.
 void server_destroy(struct server *s);
 
-int server_port(const struct server *s);	   // after on_ready
-struct str server_address(const struct server *s); // "127.0.0.1:6443": where clients reach it
-const char *server_version(void);		   // "v1.36.0+onggi.0.1.0"
+// "127.0.0.1:6443": where clients reach it. Empty before on_ready.
+struct str server_address(const struct server *s);
 
 // The authority's certificate as PEM: kube-root-ca.crt. Lives as long as the server.
 struct str server_authority(const struct server *s);

@@ -47,7 +47,6 @@ TEST(quantity_arithmetic)
 	CHECK(quantity_cmp(a, b) < 0);
 	CHECK_INT(quantity_milli(quantity_add(a, b)), 1100);
 	CHECK_INT(quantity_value(a), 1);
-	CHECK_INT(quantity_milli(quantity_sub(a, b)), -900);
 	REQUIRE(!quantity_parse(STR("1n"), &a));
 	CHECK_INT(quantity_milli(a), 1);
 	REQUIRE(!quantity_parse(STR("-1500m"), &a));

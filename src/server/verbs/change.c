@@ -179,13 +179,6 @@ void change_run(struct change *ch)
 
 // ---- steps for makers
 
-int64_t change_old_revision(const struct json *old)
-{
-	int64_t revision = 0;
-	str_to_i64(json_str(old, "metadata.resourceVersion"), &revision);
-	return revision;
-}
-
 int change_check_uid(struct change *ch, const struct json *old, struct str uid, struct err *e)
 {
 	struct str is = json_str(old, "metadata.uid");

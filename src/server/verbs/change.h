@@ -52,7 +52,5 @@ int change_complete(struct change *ch, struct json *now, const struct json *old,
 // Preconditions on the old state: ERR_CONFLICT.
 int change_check_uid(struct change *ch, const struct json *old, struct str uid, struct err *e);
 int change_check_revision(struct change *ch, const struct json *old, struct str revision, struct err *e);
-// The revision in the old tree.
-int64_t change_old_revision(const struct json *old);
 
 #endif
