@@ -30,25 +30,26 @@ struct store_op {
 	enum store_action action;
 	struct str key;
 	int64_t expect;
-	struct str value;     // of STORE_PUT
-	size_t revision_at;   // offset in value at which the digits of the new revision are inserted; 0: nowhere
+	struct str value;   // of STORE_PUT
+	size_t revision_at; // offset in value at which the digits of the new revision are inserted; 0: nowhere
 };
 
 // A key stands in one op of a transaction only. Deleting what is not there (with STORE_ANY) changes nothing.
 enum { STORE_OPS_MAX = 64, STORE_KEY_MAX = 1024, STORE_VALUE_MAX = 3 << 20 };
 
 struct store_result {
-	int64_t revision;     // of the transaction
-	const struct err *e;  // NULL: durable. ERR_CONFLICT: op `failed` did not hold, nothing was changed; a snapshot
-			      // taken now shows what it lost against. ERR_BAD_REQUEST, ERR_TOO_LARGE: beyond the limits.
-			      // ERR_UNAVAILABLE: refused (disk full, shutting down). ERR_TIMEOUT: unknown whether it happened.
-	size_t failed;	      // index of the op
+	int64_t revision; // of the transaction
+	// NULL: durable. ERR_CONFLICT: op `failed` did not hold, nothing was changed; a snapshot taken now shows what
+	// it lost against. ERR_BAD_REQUEST, ERR_TOO_LARGE: beyond the limits. ERR_UNAVAILABLE: refused (disk full,
+	// shutting down). ERR_TIMEOUT: unknown whether it happened.
+	const struct err *e;
+	size_t failed;		    // index of the op
 	struct blob *const *values; // one an op, what a PUT stored (revision filled in); borrowed during the call
 };
 
 typedef void store_done(void *arg, const struct store_result *r);
 
-// ---- snapshots
+// ---- snapshots: the whole state as it was after one transaction
 
 struct store_item {
 	struct str key;
@@ -57,6 +58,8 @@ struct store_item {
 };
 
 struct store_snapshot; // immutable; cheap; usable from one thread at a time
+
+// ---- watches: every change from a revision on
 
 struct store_event {
 	struct str key;
@@ -74,8 +77,12 @@ struct store_watch_events {
 	void (*on_end)(void *arg, const struct err *e); // not after store_watch_close, which is due after it too
 };
 
+// ---- what an implementation has; callers use the functions below
+
+// Snapshots and watches begin with a pointer to their ops too, so that they need no store.
 struct store_ops {
-	void (*txn)(struct store *, const struct store_op *ops, size_t count, struct loop *loop, store_done *done, void *arg);
+	void (*txn)(struct store *, const struct store_op *ops, size_t count, struct loop *loop, store_done *done,
+		    void *arg);
 	struct store_snapshot *(*snapshot)(struct store *);
 	int (*snapshot_at)(struct store *, int64_t revision, struct store_snapshot **out, struct err *e);
 	void (*snapshot_release)(struct store_snapshot *);
@@ -90,37 +97,58 @@ struct store_ops {
 	void (*destroy)(struct store *);
 };
 
+#define STORE_OPS_OF(p) (*(const struct store_ops *const *)(p))
+
+// ---- what can be done with a store
+
 // Copies what it is given; done comes on `loop`, also for failures.
-static inline void store_txn(struct store *s, const struct store_op *ops, size_t count, struct loop *loop, store_done *done, void *arg)
+static inline void store_txn(struct store *s, const struct store_op *ops, size_t count, struct loop *loop,
+			     store_done *done, void *arg)
 {
 	s->ops->txn(s, ops, count, loop, done, arg);
 }
+
 // The newest durable state. Release it soon: it holds memory.
-static inline struct store_snapshot *store_snapshot(struct store *s) { return s->ops->snapshot(s); }
+static inline struct store_snapshot *store_snapshot(struct store *s)
+{
+	return s->ops->snapshot(s);
+}
+
 // As it was at an earlier revision, while the history reaches back that far (ERR_EXPIRED otherwise); of a revision
 // that is still to come: ERR_TIMEOUT.
 static inline int store_snapshot_at(struct store *s, int64_t revision, struct store_snapshot **out, struct err *e)
 {
 	return s->ops->snapshot_at(s, revision, out, e);
 }
-#define STORE_SNAPSHOT_OF(p) ((const struct store_ops *const *)(p))
-// Snapshots and watches begin with a pointer to their ops, so that they need no store.
-static inline void store_snapshot_release(struct store_snapshot *p) { if (p) (*STORE_SNAPSHOT_OF(p))->snapshot_release(p); }
-static inline int64_t store_snapshot_revision(struct store_snapshot *p) { return (*STORE_SNAPSHOT_OF(p))->snapshot_revision(p); }
+
+static inline void store_snapshot_release(struct store_snapshot *p)
+{
+	if (p)
+		STORE_OPS_OF(p)->snapshot_release(p);
+}
+
+static inline int64_t store_snapshot_revision(struct store_snapshot *p)
+{
+	return STORE_OPS_OF(p)->snapshot_revision(p);
+}
+
 static inline bool store_get(struct store_snapshot *p, struct str key, struct store_item *out)
 {
-	return (*STORE_SNAPSHOT_OF(p))->snapshot_get(p, key, out);
+	return STORE_OPS_OF(p)->snapshot_get(p, key, out);
 }
+
 // Keys that start with prefix and come after `after` (empty: from the start), in byte order, while each returns true.
 static inline void store_scan(struct store_snapshot *p, struct str prefix, struct str after,
 			      bool (*each)(void *arg, const struct store_item *), void *arg)
 {
-	(*STORE_SNAPSHOT_OF(p))->snapshot_scan(p, prefix, after, each, arg);
+	STORE_OPS_OF(p)->snapshot_scan(p, prefix, after, each, arg);
 }
+
 static inline size_t store_count(struct store_snapshot *p, struct str prefix, struct str after)
 {
-	return (*STORE_SNAPSHOT_OF(p))->snapshot_count(p, prefix, after);
+	return STORE_OPS_OF(p)->snapshot_count(p, prefix, after);
 }
+
 // Changes after revision `after` of keys that start with prefix. Where the history no longer reaches back: on_end
 // with ERR_EXPIRED.
 static inline struct store_watch *store_watch(struct store *s, struct str prefix, int64_t after, struct loop *loop,
@@ -128,10 +156,20 @@ static inline struct store_watch *store_watch(struct store *s, struct str prefix
 {
 	return s->ops->watch(s, prefix, after, loop, events, arg);
 }
+
 // No callback comes after this (call it on the watch's loop). Due once for every watch, also after on_end.
-static inline void store_watch_close(struct store_watch *w) { if (w) (*STORE_SNAPSHOT_OF(w))->watch_close(w); }
+static inline void store_watch_close(struct store_watch *w)
+{
+	if (w)
+		STORE_OPS_OF(w)->watch_close(w);
+}
+
 // Waits for pending transactions, then frees. On the core loop's thread, after the watches are closed; what is left to
 // do (the last answers among it) is posted to the core loop.
-static inline void store_destroy(struct store *s) { if (s) s->ops->destroy(s); }
+static inline void store_destroy(struct store *s)
+{
+	if (s)
+		s->ops->destroy(s);
+}
 
 #endif

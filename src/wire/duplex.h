@@ -44,31 +44,62 @@ static inline void duplex_start(struct duplex *d, const struct duplex_events *ev
 {
 	d->ops->start(d, ev, arg);
 }
+
 // Back-pressure on the peer. Nothing is delivered while off; what came meanwhile is kept (bounded) and
 // delivered later, never from inside this call.
-static inline void duplex_read(struct duplex *d, bool on) { d->ops->read(d, on); }
+static inline void duplex_read(struct duplex *d, bool on)
+{
+	d->ops->read(d, on);
+}
+
 // Takes over the caller's reference. The writes of one turn of the loop leave together.
-static inline void duplex_write(struct duplex *d, struct blob *b) { d->ops->write(d, b); }
-static inline void duplex_write_str(struct duplex *d, struct str s) { d->ops->write(d, blob_create(s)); }
+static inline void duplex_write(struct duplex *d, struct blob *b)
+{
+	d->ops->write(d, b);
+}
+
+static inline void duplex_write_str(struct duplex *d, struct str s)
+{
+	d->ops->write(d, blob_create(s));
+}
+
 // Optional: what was written leaves at once, not at the end of the turn. For an answer that is whole.
-static inline void duplex_flush(struct duplex *d) { d->ops->flush(d); }
+static inline void duplex_flush(struct duplex *d)
+{
+	d->ops->flush(d);
+}
+
 // Puts bytes back in front of what is read next. For handing a connection over: duplex_unread, then
 // duplex_start.
-static inline void duplex_unread(struct duplex *d, struct str s) { d->ops->unread(d, s); }
+static inline void duplex_unread(struct duplex *d, struct str s)
+{
+	d->ops->unread(d, s);
+}
+
 // Bytes written that have not gone to the kernel.
-static inline size_t duplex_pending(struct duplex *d) { return d->ops->pending(d); }
+static inline size_t duplex_pending(struct duplex *d)
+{
+	return d->ops->pending(d);
+}
+
 // Ends our direction after what is pending; reading goes on.
-static inline void duplex_shutdown(struct duplex *d) { d->ops->shutdown(d); }
+static inline void duplex_shutdown(struct duplex *d)
+{
+	d->ops->shutdown(d);
+}
+
 // Frees; no callback comes after this, what is pending is thrown away. NULL is fine.
-static inline void duplex_close(struct duplex *d) { if (d) d->ops->close(d); }
+static inline void duplex_close(struct duplex *d)
+{
+	if (d)
+		d->ops->close(d);
+}
 
 // A plain stream as a duplex; owns the stream, which has not been started.
 struct duplex *duplex_of_stream(struct stream *s);
 
 // Connects two started-by-nobody connections to each other with back-pressure until both directions have
-// ended or one broke; closes both, then calls done (NULL: nobody cares). The splice frees itself.
-struct duplex_splice;
-struct duplex_splice *duplex_splice(struct duplex *a, struct duplex *b, void (*done)(void *arg), void *arg);
-void duplex_splice_cancel(struct duplex_splice *s); // closes both; done is not called
+// ended or one broke; then closes both.
+void duplex_splice(struct duplex *a, struct duplex *b);
 
 #endif

@@ -2,30 +2,26 @@
 #include "wire/duplex.h"
 
 struct side {
-	struct duplex_splice *splice;
+	struct splice *splice;
 	struct duplex *from, *to;
 	bool ended;
 };
 
-struct duplex_splice {
+struct splice {
 	struct side sides[2]; // [0]: a to b
-	void (*done)(void *arg);
-	void *arg;
 };
 
-static void finish(struct duplex_splice *s)
+static void finish(struct splice *s)
 {
 	duplex_close(s->sides[0].from);
 	duplex_close(s->sides[1].from);
-	if (s->done)
-		s->done(s->arg);
 	free(s);
 }
 
 static void on_read(void *arg, struct str data, const struct err *e)
 {
 	struct side *side = arg;
-	struct duplex_splice *s = side->splice;
+	struct splice *s = side->splice;
 	if (e) {
 		finish(s);
 	} else if (data.n == 0) {
@@ -48,18 +44,11 @@ static void on_drain(void *arg)
 		duplex_read(side->to, true);
 }
 
-struct duplex_splice *duplex_splice(struct duplex *a, struct duplex *b, void (*done)(void *arg), void *arg)
+void duplex_splice(struct duplex *a, struct duplex *b)
 {
 	static const struct duplex_events events = {on_read, on_drain};
-	struct duplex_splice *s = MEM_NEW(struct duplex_splice);
-	*s = (struct duplex_splice){{{s, a, b, false}, {s, b, a, false}}, done, arg};
+	struct splice *s = MEM_NEW(struct splice);
+	*s = (struct splice){{{s, a, b, false}, {s, b, a, false}}};
 	duplex_start(a, &events, &s->sides[0]);
 	duplex_start(b, &events, &s->sides[1]);
-	return s;
-}
-
-void duplex_splice_cancel(struct duplex_splice *s)
-{
-	s->done = NULL;
-	finish(s);
 }

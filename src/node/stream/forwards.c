@@ -69,7 +69,8 @@ static int connect_inside(struct dial *d, struct err *e)
 		d->connecting = net_connect(l, address, on_connect, d);
 		return 0;
 	}
-	int back CLEAN_FD = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), to CLEAN_FD = open(ns, O_RDONLY | O_CLOEXEC);
+	int back CLEAN_FD = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC),
+		 to CLEAN_FD = open(ns, O_RDONLY | O_CLOEXEC);
 	if (back < 0 || to < 0 || setns(to, CLONE_NEWNET) < 0)
 		return err_errno(e, errno, "network namespace of the pod");
 	d->connecting = net_connect(l, address, on_connect, d);
@@ -92,7 +93,7 @@ static void on_connect(void *arg, struct stream *s, const struct err *why)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	d->connecting = NULL;
 	if (s) {
-		duplex_splice(forward_open(d->connection), duplex_of_stream(s), NULL, NULL);
+		duplex_splice(forward_open(d->connection), duplex_of_stream(s));
 		free_dial(d);
 	} else if (!d->v6) {
 		d->v6 = true;

@@ -110,7 +110,7 @@ static void on_upgrade(void *arg, const struct http_head *head, struct duplex *f
 	worker_call_ends(c);
 	struct duplex *near = c->front->upgrade(c, (struct http_headers){headers, n});
 	if (near)
-		duplex_splice(near, far, NULL, NULL);
+		duplex_splice(near, far);
 	else
 		duplex_close(far);
 }
