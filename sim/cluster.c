@@ -158,11 +158,6 @@ struct sim *cluster_sim(struct cluster *c)
 	return c->sim;
 }
 
-struct transport *cluster_client(struct cluster *c)
-{
-	return c->client;
-}
-
 void cluster_set_faults(struct cluster *c, const struct store_cluster_faults *faults)
 {
 	store_cluster_set_faults(c->stores, faults);

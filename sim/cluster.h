@@ -23,7 +23,6 @@ struct cluster *cluster_create(const struct cluster_config *config);
 void cluster_destroy(struct cluster *c);
 
 struct sim *cluster_sim(struct cluster *c);
-struct transport *cluster_client(struct cluster *c); // an administrator's, of the first server
 void cluster_set_faults(struct cluster *c, const struct store_cluster_faults *faults);
 
 // One request, run until its answer: the code, and the parsed body in the arena (NULL: none).

@@ -94,21 +94,6 @@ void encode_hex(struct buf *out, struct str bytes)
 	}
 }
 
-int decode_hex(struct arena *a, struct str text, struct str *bytes)
-{
-	char *out = arena_alloc(a, text.n / 2 + 1);
-	if (text.n % 2)
-		return -1;
-	for (size_t i = 0; i < text.n; i += 2) {
-		int high = hex_digit(text.p[i]), low = hex_digit(text.p[i + 1]);
-		if (high < 0 || low < 0)
-			return -1;
-		out[i / 2] = (char)(high << 4 | low);
-	}
-	*bytes = (struct str){out, text.n / 2};
-	return 0;
-}
-
 void encode_url(struct buf *out, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {

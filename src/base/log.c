@@ -6,21 +6,7 @@
 
 #include "base/buf.h"
 
-static enum log_level least = LOG_INFO;
 static const char *program = "onggi";
-static void (*sink)(void *, enum log_level, const char *);
-static void *sink_arg;
-
-void log_set_level(enum log_level level)
-{
-	least = level;
-}
-
-void log_set_sink(void (*to)(void *, enum log_level, const char *), void *arg)
-{
-	sink = to;
-	sink_arg = arg;
-}
 
 void log_set_name(const char *name)
 {
@@ -40,9 +26,7 @@ static void add_escaped(struct buf *b, struct str s)
 
 void log_write(enum log_level level, const char *format, ...)
 {
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-	if (level < least)
-		return;
+	static const char *const names[] = {"info", "warn", "error"};
 	struct buf text CLEAN_BUF, line CLEAN_BUF;
 	buf_init(&text);
 	buf_init(&line);
@@ -52,12 +36,7 @@ void log_write(enum log_level level, const char *format, ...)
 	va_end(args);
 	buf_fmt(&line, "onggi %s: %s: ", program, names[level]);
 	add_escaped(&line, buf_str(&text));
-	buf_add_byte(&line, '\0');
-	if (sink) {
-		sink(sink_arg, level, line.p);
-		return;
-	}
-	line.p[line.n - 1] = '\n';
+	buf_add_byte(&line, '\n');
 	if (write(STDERR_FILENO, line.p, line.n) < 0)
 		return; // nobody listens
 }

@@ -47,11 +47,6 @@ void client_create(struct transport *t, struct str collection_path, const struct
 	send_json(t, "POST", collection_path, "application/json", object, done, arg);
 }
 
-void client_update(struct transport *t, struct str path, const struct json *object, client_done *done, void *arg)
-{
-	send_json(t, "PUT", path, "application/json", object, done, arg);
-}
-
 void client_patch_merge(struct transport *t, struct str path, const struct json *patch, client_done *done, void *arg)
 {
 	send_json(t, "PATCH", path, "application/merge-patch+json", patch, done, arg);

@@ -77,7 +77,6 @@ struct str client_path(struct arena *a, struct str group_version, struct str nam
 void client_get(struct transport *t, struct str path, client_done *done, void *arg);
 void client_create(struct transport *t, struct str collection_path, const struct json *object, client_done *done,
 		   void *arg);
-void client_update(struct transport *t, struct str path, const struct json *object, client_done *done, void *arg);
 void client_patch_merge(struct transport *t, struct str path, const struct json *patch, client_done *done, void *arg);
 void client_patch_strategic(struct transport *t, struct str path, const struct json *patch, client_done *done,
 			    void *arg);

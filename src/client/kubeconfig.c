@@ -103,26 +103,3 @@ int kubeconfig_load(struct arena *a, struct loop *l, const char *path, const cha
 		return err_wrap(e, "%s", path);
 	return 0;
 }
-
-static void write_data(struct buf *out, const char *key, struct str bytes)
-{
-	if (bytes.n == 0)
-		return;
-	buf_fmt(out, "    %s: ", key);
-	encode_base64(out, bytes);
-	buf_add_byte(out, '\n');
-}
-
-void kubeconfig_write(struct buf *out, const char *name, const struct https_config *c)
-{
-	BUF_LIT(out, "apiVersion: v1\nkind: Config\n");
-	buf_fmt(out, "clusters:\n- name: %s\n  cluster:\n    server: %s\n", name, c->server);
-	write_data(out, "certificate-authority-data", c->authorities);
-	buf_fmt(out, "users:\n- name: %s\n  user:\n", name);
-	write_data(out, "client-certificate-data", c->certificate);
-	write_data(out, "client-key-data", c->key);
-	if (c->token.n)
-		buf_fmt(out, "    token: \"%.*s\"\n", STR_FMT(c->token));
-	buf_fmt(out, "contexts:\n- name: %s\n  context:\n    cluster: %s\n    user: %s\n", name, name, name);
-	buf_fmt(out, "current-context: %s\npreferences: {}\n", name);
-}

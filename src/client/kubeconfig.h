@@ -12,8 +12,5 @@ int kubeconfig_load(struct arena *a, struct loop *l, const char *path, const cha
 // The same of a text; files that it names are sought from `directory`.
 int kubeconfig_parse(struct arena *a, struct loop *l, struct str text, const char *directory, const char *context,
 		     struct https_config *out, struct err *e);
-// A file with one cluster, user and context of this name, which kubectl and kubeconfig_load read: server,
-// authorities, and certificate with key or token.
-void kubeconfig_write(struct buf *out, const char *name, const struct https_config *c);
 
 #endif

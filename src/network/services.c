@@ -153,8 +153,3 @@ void services_destroy(struct services *s)
 	free((char *)s->node.p);
 	free(s);
 }
-
-bool services_settled(const struct services *s)
-{
-	return s->known && s->dirty.count == 0 && s->ledger.touched.count == 0;
-}

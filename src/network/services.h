@@ -14,6 +14,5 @@ struct services;
 struct services *services_create(struct loop *loop, struct informer *service_cache, struct informer *slice_cache,
 				 struct nftables *tables, const char *node);
 void services_destroy(struct services *s);
-bool services_settled(const struct services *s); // the kernel has all that is known
 
 #endif

@@ -8,7 +8,6 @@
 #include "base/err.h"
 
 enum oci_digest_kind { OCI_SHA256, OCI_SHA512 };
-enum { OCI_DIGEST_TEXT_MAX = 7 + 128 };
 
 // Whether `text` is a well-formed digest; parts may be NULL.
 bool oci_digest_parse(struct str text, enum oci_digest_kind *kind, struct str *hex);

@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 
-enum { OCI_LAYERS_MAX = 256, OCI_MANIFESTS_MAX = 1000, OCI_MANIFEST_BYTES_MAX = 4 << 20 };
+enum { OCI_LAYERS_MAX = 256, OCI_MANIFESTS_MAX = 1000 };
 
 struct oci_descriptor {
 	struct str media_type;

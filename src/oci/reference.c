@@ -135,11 +135,6 @@ int oci_reference_parse(struct arena *a, struct str text, struct oci_reference *
 	return 0;
 }
 
-struct str oci_reference_repository(struct arena *a, const struct oci_reference *r)
-{
-	return arena_fmt(a, "%.*s/%.*s", STR_FMT(r->domain), STR_FMT(r->path));
-}
-
 struct str oci_reference_tagged(struct arena *a, const struct oci_reference *r)
 {
 	return arena_fmt(a, "%.*s/%.*s:%.*s", STR_FMT(r->domain), STR_FMT(r->path), STR_FMT(r->tag));

@@ -15,8 +15,7 @@ struct oci_reference {	   // points into the text or the arena
 };
 
 int oci_reference_parse(struct arena *a, struct str text, struct oci_reference *out, struct err *e); // ERR_BAD_REQUEST
-struct str oci_reference_repository(struct arena *a, const struct oci_reference *r); // domain/path
-struct str oci_reference_tagged(struct arena *a, const struct oci_reference *r);	  // domain/path:tag; needs a tag
-struct str oci_reference_pinned(struct arena *a, const struct oci_reference *r);	  // domain/path@digest; needs a digest
+struct str oci_reference_tagged(struct arena *a, const struct oci_reference *r); // domain/path:tag; needs a tag
+struct str oci_reference_pinned(struct arena *a, const struct oci_reference *r); // domain/path@digest; needs one
 
 #endif

@@ -283,16 +283,6 @@ int jwt_verify(struct arena *a, const struct jwt_key *k, struct str token, struc
 	return 0;
 }
 
-int jwt_peek(struct arena *a, struct str token, struct json **header, struct json **claims, struct err *e)
-{
-	struct parts parts;
-	if (take_apart(a, token, &parts) < 0)
-		return err_set(e, ERR_UNAUTHORIZED, "the token is malformed");
-	*header = parts.header;
-	*claims = parts.claims;
-	return 0;
-}
-
 int jwt_check_time(const struct json *claims, int64_t now_ns, struct err *e)
 {
 	int64_t now = now_ns / TIME_S;

@@ -22,8 +22,6 @@ enum { JWT_MAX = 16 * 1024 };
 int jwt_sign(const struct jwt_key *k, const struct json *claims, struct buf *out, struct err *e);
 // Checks form and signature. *claims live in the arena. ERR_UNAUTHORIZED. The reason never holds the token.
 int jwt_verify(struct arena *a, const struct jwt_key *k, struct str token, struct json **claims, struct err *e);
-// Reads claims without any check of the signature: to choose a key by issuer. Same strict form.
-int jwt_peek(struct arena *a, struct str token, struct json **header, struct json **claims, struct err *e);
 int jwt_check_time(const struct json *claims, int64_t now_ns, struct err *e); // exp (demanded), nbf; no leeway
 
 #endif

@@ -57,7 +57,7 @@ void spdy_writer_finish(struct spdy_writer *w);
 void spdy_write_syn_stream(struct spdy_writer *w, struct buf *out, uint32_t stream, bool fin, struct http_headers h);
 void spdy_write_syn_reply(struct spdy_writer *w, struct buf *out, uint32_t stream, bool fin, struct http_headers h);
 void spdy_write_data(struct buf *out, uint32_t stream, bool fin, struct str data); // less than 16 MiB
-enum { SPDY_PROTOCOL_ERROR = 1, SPDY_REFUSED_STREAM = 3, SPDY_CANCEL = 5 };
+enum { SPDY_REFUSED_STREAM = 3, SPDY_CANCEL = 5 };
 void spdy_write_rst_stream(struct buf *out, uint32_t stream, uint32_t status);
 void spdy_write_ping(struct buf *out, uint32_t id);
 void spdy_write_goaway(struct buf *out, uint32_t last_stream);

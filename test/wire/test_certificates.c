@@ -311,7 +311,9 @@ TEST(tokens_are_signed_with_rsa_too)
 	REQUIRE(rsa && jwt_sign(rsa, claims_of(&a), &token, NULL) == 0);
 	CHECK(jwt_verify(&a, rsa, buf_str(&token), &claims, NULL) == 0);
 	CHECK(jwt_verify(&a, ec, buf_str(&token), &claims, NULL) < 0);
-	REQUIRE(jwt_peek(&a, buf_str(&token), &header, &claims, NULL) == 0);
+	struct str encoded, rest, text;
+	str_cut(buf_str(&token), '.', &encoded, &rest);
+	REQUIRE(decode_base64_url(&a, encoded, &text) == 0 && json_parse(&a, text, NULL, &header, NULL) == 0);
 	CHECK_STR(json_str(header, "alg"), "RS256");
 	CHECK(str_eq(json_str(header, "kid"), jwt_key_id(rsa)));
 	CHECK_STR(json_str(jwt_key_jwk(&a, rsa), "e"), "AQAB");
