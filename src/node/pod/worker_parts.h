@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of one worker share: worker.c decides the order, prepare.c makes what the containers share, start.c
-// and stop.c bring containers up and down, report.c tells the API, tell.c the users. Nobody else includes this.
+// and stop.c bring containers up and down, tend.c minds those that run, adopt.c takes over those of a former agent,
+// report.c tells the API, tell.c the users. Nobody else includes this.
 #ifndef NODE_POD_WORKER_PARTS_H
 #define NODE_POD_WORKER_PARTS_H
 
@@ -77,6 +78,10 @@ void worker_read_end(struct pod_worker *w, size_t container, int attempt, const 
 // The running container's life ended so; takes what `end` owns.
 void worker_ended(struct pod_worker *w, size_t container, struct container_run *end);
 
+// adopt.c
+void adopt_recall(struct pod_worker *w, size_t container); // what the API still shows of it
+void adopt_resume(struct pod_worker *w);		   // the sandbox stands again: probes go on
+
 // prepare.c
 void prepare_begin(struct pod_worker *w);
 void prepare_objects_changed(struct pod_worker *w); // tries the volumes again
@@ -89,10 +94,13 @@ void start_begin(struct pod_worker *w, size_t container);
 void start_cancel_queued(struct pod_worker *w);		    // those that have not had their turn need not wait for it
 void start_abandon(struct pod_worker *w, size_t container); // the worker is being destroyed
 bool start_exited(struct pod_worker *w, size_t container, const struct runtime_state *s); // before it was known to run
-void start_running(struct pod_worker *w, size_t container, bool was_started, int64_t since_ns); // probes begin
-void start_quiet(struct pod_worker *w, size_t container); // no more hooks and probes
 // Whether the image is there now, for containers that wait for theirs.
 bool start_has_image(struct pod_worker *w, size_t container);
+
+// tend.c
+// It runs, since since_ns; was_started: its startup probe has passed before.
+void tend_begin(struct pod_worker *w, size_t container, bool was_started, int64_t since_ns);
+void tend_end(struct pod_worker *w, size_t container); // no more hooks and probes
 
 // stop.c
 void stop_begin(struct pod_worker *w, const struct plan_action *how);
