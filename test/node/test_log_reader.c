@@ -91,6 +91,15 @@ TEST(lines_and_streams)
 	CHECK_STR(read_all(&p, q), "three\n\n spaces \n");
 }
 
+TEST(streams_in_turns)
+{
+	struct place p CLEAN_PLACE;
+	set_up(&p);
+	// Two streams that write parts of lines in turns give whole lines; what never ends comes at the end.
+	append_lines(p.path, "0 o+ v\n0 e error\n1 o alue\n2 e+ le\n2 o+ pro\n3 e ft\n4 o+ mpt");
+	CHECK_STR(read_all(&p, everything), "error\nvalue\nleft\nprompt");
+}
+
 TEST(tails)
 {
 	struct place p CLEAN_PLACE;

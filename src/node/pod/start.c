@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A container's way up: its image, its environment, identity and mounts, the runtime's create and start, its postStart
-// hook and its probes. What fails on the way becomes the reason for which it waits.
+// A container's way up: its image, its environment, identity and mounts, the runtime's create and start. What fails on
+// the way becomes the reason for which it waits. From then on tend.c has it.
 #include <stdio.h>
 
 #include "node/env/services.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 
-#include "base/log.h"
 #include "node/pod/worker_parts.h"
 
 enum { HOOK_REST_S = 3 }; // a hook that failed will most likely fail again
