@@ -193,8 +193,9 @@ int nftables_open(const struct nftables_config *config, struct nftables **out, s
 			mnl_socket_close(nl);
 		return err_errno(e, errno, "open a netfilter socket");
 	}
-	int room = 8 << 20; // a transaction goes out in one message
+	int room = 8 << 20; // a transaction goes out in one message, and all of its acknowledgements come at once
 	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
 	struct nftables *t = MEM_NEW(struct nftables);
 	*t = (struct nftables){.nl = nl, .port = mnl_socket_get_portid(nl), .table = mem_strdup(config->table), .chains = FIRST_CHAINS};
 	*out = t;

@@ -262,3 +262,29 @@ TEST(services_spread_stick_refuse_and_come_home)
 	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), "10.244.9.1", 30080), ECONNREFUSED);
 	demolish(&w);
 }
+
+// As many as the first pass over a large cluster has: their acknowledgements come all at once.
+TEST(a_hundred_thousand_elements_change_in_one_transaction)
+{
+	enum { MANY = 100000 };
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct nftables_config n = {.table = "ogtest", .bridge = "ogtest0", .range = "10.244.9.0/24"};
+	struct nftables *tables;
+	struct plan_element *many = ARENA_ARRAY(&a, struct plan_element, MANY), *read;
+	size_t count;
+	MUST_OK(nftables_open(&n, &tables, &e));
+	for (uint32_t i = 0; i < MANY; i++) {
+		uint32_t address = htonl(i);
+		many[i] = (struct plan_element){.set = PLAN_REFUSED, .key_len = 12, .key = {[4] = IPPROTO_TCP, [9] = 80}};
+		memcpy(many[i].key, &address, sizeof address);
+	}
+	MUST_OK(nftables_change(tables, NULL, 0, many, MANY, &e));
+	MUST_OK(nftables_read(tables, &a, &read, &count, &e));
+	CHECK_INT(count, MANY);
+	MUST_OK(nftables_change(tables, many, MANY, NULL, 0, &e));
+	nftables_close(tables);
+	CHECK(nftables_remove("ogtest", NULL) == 0);
+}
