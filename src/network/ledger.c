@@ -47,6 +47,11 @@ static struct ledger_entry *touch(struct ledger *l, const struct plan_element *x
 
 void ledger_found(struct ledger *l, const struct plan_element *elements, size_t count)
 {
+	map_each(slot, &l->entries) {
+		struct ledger_entry *entry = slot->value;
+		entry->in_kernel = false;
+		map_set(&l->touched, slot->key, entry);
+	}
 	for (size_t i = 0; i < count; i++) {
 		struct ledger_entry *entry = touch(l, &elements[i]);
 		entry->kernel = elements[i];

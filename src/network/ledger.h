@@ -15,7 +15,7 @@ struct ledger {
 void ledger_init(struct ledger *l);
 void ledger_finish(struct ledger *l);
 
-// What is in the kernel already, wanted by nobody yet.
+// What is in the kernel now, as it has been read: at the start, and when a change has failed.
 void ledger_found(struct ledger *l, const struct plan_element *elements, size_t count);
 void ledger_want(struct ledger *l, const struct plan_element *elements, size_t count);
 void ledger_unwant(struct ledger *l, const struct plan_element *elements, size_t count);

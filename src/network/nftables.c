@@ -33,7 +33,7 @@ static const struct {
 struct nftables {
 	struct mnl_socket *nl;
 	unsigned port, sequence;
-	char *table;
+	char *table, *bridge, *range;
 	unsigned chains; // there are chains for 1 to this many endpoints
 };
 
@@ -197,9 +197,23 @@ int nftables_open(const struct nftables_config *config, struct nftables **out, s
 	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
 	struct nftables *t = MEM_NEW(struct nftables);
-	*t = (struct nftables){.nl = nl, .port = mnl_socket_get_portid(nl), .table = mem_strdup(config->table), .chains = FIRST_CHAINS};
+	*t = (struct nftables){
+		.nl = nl,
+		.port = mnl_socket_get_portid(nl),
+		.table = mem_strdup(config->table),
+		.bridge = mem_strdup(config->bridge),
+		.range = mem_strdup(config->range),
+		.chains = FIRST_CHAINS,
+	};
 	*out = t;
 	return 0;
+}
+
+int nftables_restore(struct nftables *t, struct err *e)
+{
+	struct nftables_config config = {.table = t->table, .bridge = t->bridge, .range = t->range};
+	t->chains = FIRST_CHAINS;
+	return load_rules(&config, e);
 }
 
 void nftables_close(struct nftables *t)
@@ -208,6 +222,8 @@ void nftables_close(struct nftables *t)
 		return;
 	mnl_socket_close(t->nl);
 	free(t->table);
+	free(t->bridge);
+	free(t->range);
 	free(t);
 }
 

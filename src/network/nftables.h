@@ -15,9 +15,14 @@ struct nftables_config {
 
 struct nftables;
 
+// Loads the rules.
 int nftables_open(const struct nftables_config *config, struct nftables **out, struct err *e);
 void nftables_close(struct nftables *t); // leaves the table in the kernel
 int nftables_remove(const char *table, struct err *e); // absent: fine
+
+// Loads the rules again: something else may have flushed them, as a restart of the host's firewall does. What stands
+// keeps its elements.
+int nftables_restore(struct nftables *t, struct err *e);
 
 // The elements in the kernel now, in plan_element_cmp's order.
 int nftables_read(struct nftables *t, struct arena *a, struct plan_element **elements, size_t *count, struct err *e);

@@ -23,7 +23,8 @@ struct services {
 	struct map dirty;   // the same keys
 	struct ledger ledger;
 	struct timer flush;
-	bool known; // the kernel's own elements have been read
+	bool known;  // the kernel's own elements have been read
+	bool broken; // the last change failed, so that nothing is known for sure
 };
 
 static void mark(void *arg, struct str service)
@@ -64,13 +65,16 @@ static void plan(struct services *s, struct str key)
 	map_set(&s->planned, key, fresh);
 }
 
-// Once: what an earlier agent left in the kernel.
+// At the start what an earlier agent left in the kernel; after a failure what is there now.
 static int learn(struct services *s, struct arena *a, struct err *e)
 {
 	struct plan_element *elements;
 	size_t count;
 	if (s->known)
 		return 0;
+	if (s->broken && nftables_restore(s->tables, e) < 0)
+		return -1;
+	s->broken = false;
 	if (nftables_read(s->tables, a, &elements, &count, e) < 0)
 		return -1;
 	ledger_found(&s->ledger, elements, count);
@@ -104,6 +108,8 @@ static void on_flush(struct timer *t)
 		return; // on_synced comes back
 	if (apply(s, &e) < 0) {
 		log_warn("services: %s; trying again", err_text(&e));
+		s->known = false;
+		s->broken = true;
 		timer_start(s->loop, &s->flush, RETRY_MS * TIME_MS);
 	}
 }

@@ -288,3 +288,27 @@ TEST(a_hundred_thousand_elements_change_in_one_transaction)
 	nftables_close(tables);
 	CHECK(nftables_remove("ogtest", NULL) == 0);
 }
+
+// As a restart of the host's firewall does.
+TEST(tables_that_somebody_flushed_come_back)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	build(&w, &a);
+	struct plan_element *two, *read;
+	size_t n, count;
+	plan(&a, &w, "None", 2, &two, &n);
+	MUST_OK(nftables_change(w.tables, NULL, 0, two, n, &e));
+	REQUIRE(nftables_remove("ogtest", NULL) == 0);
+	CHECK(nftables_change(w.tables, two, n, NULL, 0, NULL) < 0);
+	MUST_OK(nftables_restore(w.tables, &e));
+	MUST_OK(nftables_read(w.tables, &a, &read, &count, &e));
+	CHECK_INT(count, 0);
+	MUST_OK(nftables_change(w.tables, read, count, two, n, &e));
+	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
+	taken_by(w.server[0], w.server[1]);
+	demolish(&w);
+}

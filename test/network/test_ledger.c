@@ -61,3 +61,19 @@ TEST(ledger_takes_over_what_the_kernel_has)
 	CHECK(x.from_count == 0 && x.to_count == 0);
 	ledger_finish(&l);
 }
+
+TEST(ledger_forgets_what_the_kernel_has_lost)
+{
+	struct arena a CLEAN_ARENA;
+	struct ledger l;
+	arena_init(&a);
+	ledger_init(&l);
+	struct plan_element wanted[] = {element(1, 7), element(2, 7)};
+	ledger_want(&l, wanted, 2);
+	ledger_settle(&l);
+	ledger_found(&l, wanted, 1);
+	struct lists x = changes(&l, &a);
+	CHECK(x.from_count == 1 && x.to_count == 2);
+	CHECK(x.from[0].key[0] == 1 && x.to[1].key[0] == 2);
+	ledger_finish(&l);
+}
