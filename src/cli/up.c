@@ -64,6 +64,12 @@ static void add_options(struct half *h, const struct option_spec *list)
 	}
 }
 
+static void drop_arguments(struct half *h)
+{
+	while (h->argc)
+		free(h->argv[--h->argc]);
+}
+
 static void start(struct half *h)
 {
 	pid_t parent = getpid();
@@ -216,6 +222,8 @@ static int run_up(int count, char **operands)
 	add_argument(&halves[0], setup.name);
 	log_set_name("up");
 	int status = supervise(halves, ARRAY_LEN(halves));
+	for (size_t i = 0; i < ARRAY_LEN(halves); i++)
+		drop_arguments(&halves[i]);
 	char path[4096];
 	snprintf(path, sizeof path, "%s/up.pid", cli_data_dir);
 	unlink(path);
