@@ -146,6 +146,31 @@ static struct str ask(struct arena *a, const char *name, bool tcp)
 	return arena_str(a, str_of(inet_ntop(AF_INET, body + got - 4, text, sizeof text)));
 }
 
+// Asks without end and reads nothing: whether it is cut off.
+static bool cut_off_for_not_reading(void)
+{
+	enum { QUESTIONS = 500, ROUNDS = 500 };
+	unsigned char m[QUESTIONS * 64];
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(5353)};
+	struct timeval patience = {.tv_sec = 5};
+	int s = bound(SOCK_STREAM, "127.0.0.1", 0);
+	size_t n = 0;
+	for (int i = 0; i < QUESTIONS; i++) {
+		size_t one = question(m + n + 2, "none.shop.svc.cluster.local");
+		m[n] = 0;
+		m[n + 1] = (unsigned char)one;
+		n += one + 2;
+	}
+	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+	setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	REQUIRE(connect(s, (struct sockaddr *)&to, sizeof to) == 0);
+	bool cut = false;
+	for (int i = 0; i < ROUNDS && !cut; i++)
+		cut = send(s, m, n, MSG_NOSIGNAL) < 0;
+	close(s);
+	return cut;
+}
+
 TEST(names_over_sockets)
 {
 	world_enter();
@@ -172,6 +197,7 @@ TEST(names_over_sockets)
 	pthread_join(thread, NULL);
 	close(up);
 	CHECK_STR(ask(&a, "example.test", true), "code 2"); // nobody takes it by TCP
+	CHECK(cut_off_for_not_reading());
 	p.task.run = close_place;
 	loop_post(p.loop, &p.task);
 	wait_for(&p, 2);

@@ -7,7 +7,7 @@
 #include "base/times.h"
 #include "sys/real.h"
 
-enum { CONNECTIONS_MAX = 64, IDLE_S = 10 };
+enum { CONNECTIONS_MAX = 64, IDLE_S = 10, UNREAD_MAX = 256 << 10 };
 
 struct dns_server {
 	struct loop *loop;
@@ -200,6 +200,10 @@ static void on_read(void *arg, struct str data, const struct err *e)
 		size_t n = (size_t)((unsigned char)c->in.p[0] << 8 | (unsigned char)c->in.p[1]);
 		if (c->in.n < n + 2)
 			break;
+		if (stream_pending(c->stream) > UNREAD_MAX) { // it asks on and on, and does not read our answers
+			close_connection(c);
+			return;
+		}
 		on_message(c, (struct str){c->in.p + 2, n});
 		buf_drop(&c->in, n + 2);
 	}
