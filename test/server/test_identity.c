@@ -67,6 +67,75 @@ TEST(nodes_write_only_what_is_theirs)
 	world_finish(&w);
 }
 
+// The first certificate to leak is a node's: it opens what its pods need, and no more.
+TEST(nodes_see_only_what_their_pods_need)
+{
+	static const char *const containers = "'containers':[{'name':'c','image':'x','env':[{'name':'E','valueFrom':{"
+					      "'configMapKeyRef':{'name':'in-env','key':'k'}}}]}]";
+	struct world w;
+	world_init(&w, 4);
+	struct user n1 = user_named(&w, "system:node:n1", "system:nodes"), n2 = user_named(&w, "system:node:n2",
+											   "system:nodes");
+	ask(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
+	for (int i = 0; i < 2; i++) {
+		const char *secret = i ? "other" : "in-volume";
+		ask(&w, "POST", "/api/v1/namespaces/default/secrets",
+		    arena_fmt(&w.arena, "{'metadata':{'name':'%s'}}", secret).p);
+	}
+	ask(&w, "POST", "/api/v1/namespaces/default/configmaps", "{'metadata':{'name':'in-env'}}");
+	CHECK_INT(ask(&w, "POST", "/api/v1/namespaces/default/pods",
+		      arena_fmt(&w.arena,
+				"{'metadata':{'name':'p'},'spec':{'nodeName':'n1','volumes':[{'name':'v','secret':{"
+				"'secretName':'in-volume'}}],%s}}",
+				containers)
+			      .p)
+			  .code,
+		  201);
+	static const struct {
+		const char *path;
+		int of_n1, of_n2;
+	} reads[] = {
+		{"/api/v1/namespaces/default/secrets/in-volume", 200, 403},
+		{"/api/v1/namespaces/default/secrets?fieldSelector=metadata.name%3Din-volume", 200, 403},
+		{"/api/v1/namespaces/default/secrets/other", 403, 403},
+		{"/api/v1/namespaces/default/secrets", 403, 403},
+		{"/api/v1/secrets", 403, 403},
+		{"/api/v1/namespaces/default/configmaps/in-env", 200, 403},
+		{"/api/v1/namespaces/default/configmaps/in-volume", 403, 403},
+		{"/api/v1/namespaces/default/serviceaccounts/default", 200, 403},
+		{"/api/v1/pods", 403, 403},
+		{"/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", 200, 403},
+		{"/api/v1/namespaces/default/pods/p", 200, 403},
+	};
+	for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
+		int first = code_as(&w, &n1, "GET", reads[i].path, NULL), second = code_as(&w, &n2, "GET", reads[i].path,
+											  NULL);
+		if (first != reads[i].of_n1 || second != reads[i].of_n2)
+			unit_fail(__FILE__, __LINE__, "%s: %d and %d", reads[i].path, first, second);
+	}
+	const char *tokens = "/api/v1/namespaces/default/serviceaccounts/default/token";
+	const char *bound = "{'spec':{'boundObjectRef':{'kind':'Pod','apiVersion':'v1','name':'p'}}}";
+	CHECK_INT(code_as(&w, &n1, "POST", tokens, bound), 201);
+	CHECK_INT(code_as(&w, &n1, "POST", tokens, "{'spec':{}}"), 403);
+	CHECK_INT(code_as(&w, &n2, "POST", tokens, bound), 403);
+	world_finish(&w);
+}
+
+TEST(nodes_make_only_what_bears_their_name)
+{
+	struct world w;
+	world_init(&w, 5);
+	struct user node = user_named(&w, "system:node:n1", "system:nodes");
+	const char *leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+	CHECK_INT(code_as(&w, &node, "POST", "/api/v1/nodes", "{'metadata':{'name':'n2'}}"), 403);
+	CHECK_INT(code_as(&w, &node, "POST", leases, "{'metadata':{'name':'n1'}}"), 201);
+	CHECK_INT(code_as(&w, &node, "POST", leases, "{'metadata':{'name':'kube-scheduler'}}"), 403);
+	CHECK_INT(code_as(&w, &node, "POST", "/api/v1/namespaces/default/pods",
+			  "{'metadata':{'name':'p'},'spec':{'containers':[{'name':'c','image':'x'}]}}"),
+		  403);
+	world_finish(&w);
+}
+
 static struct str token_of(struct world *w, const char *body)
 {
 	struct answer a = ask(w, "POST", "/api/v1/namespaces/default/serviceaccounts/sa/token", body);

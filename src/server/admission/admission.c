@@ -5,8 +5,9 @@ static const struct {
 	admission_plugin *run;
 	bool decides_only; // does not fill in anything
 } plugins[] = {
-	{admit_namespace_lifecycle, true}, {admit_service_account, false}, {admit_default_tolerations, false},
-	{admit_priority, false},	   {admit_node_taints, false},	   {admit_service_addresses, false},
+	{admit_namespace_lifecycle, true},  {admit_node_own, true},  {admit_service_account, false},
+	{admit_default_tolerations, false}, {admit_priority, false}, {admit_node_taints, false},
+	{admit_service_addresses, false},
 };
 
 int admission_run(struct admission *a, struct err *e)

@@ -40,6 +40,7 @@ admission_plugin admit_default_tolerations; // a pod stays 300 s on a node that 
 admission_plugin admit_priority;	    // a pod's priority from its class
 admission_plugin admit_service_addresses;   // a Service's cluster IP and node ports
 admission_plugin admit_node_taints;	    // a new node is not ready
+admission_plugin admit_node_own;	    // a node's agent makes only its own Node and Lease
 
 // Drops the keys of what a Service held and, as it is `now` (prepared; NULL: gone), no longer does.
 int service_addresses_release(const struct json *service, const struct json *now, struct arena *a, struct op_list *ops,

@@ -1,22 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/authorize/authorize.h"
 
+#include "api/selector.h"
+#include "server/authorize/node.h"
 #include "server/plain.h"
 #include "server/state.h"
+
+// Whoever may see one object may list and watch it alone. A selector that is broken is refused later.
+static void narrow_by_fields(struct call *c, struct access *a)
+{
+	struct err ignored CLEAN_ERR = ERR_EMPTY;
+	struct api_field_selector *fields;
+	struct str text = query_get(&c->query, "fieldSelector");
+	if (str_empty(text) || !c->route.resource || !(str_is(a->verb, "list") || str_is(a->verb, "watch")) ||
+	    api_field_selector_parse(c->arena, c->route.resource, text, &fields, &ignored) < 0)
+		return;
+	if (str_empty(a->name))
+		a->name = api_field_selector_value(fields, "metadata.name");
+	a->on_node = api_field_selector_value(fields, "spec.nodeName");
+}
 
 struct access access_of_call(struct call *c)
 {
 	const struct route *r = &c->route;
-	return (struct access){.user = &c->user,
-			       .is_resource = r->is_resource,
-			       .verb = r->verb,
-			       .path = c->path,
-			       .namespace = r->namespace,
-			       .group = r->group,
-			       .version = r->version,
-			       .resource = r->plural,
-			       .subresource = r->subresource,
-			       .name = r->name};
+	struct access a = {.user = &c->user,
+			   .is_resource = r->is_resource,
+			   .verb = r->verb,
+			   .path = c->path,
+			   .namespace = r->namespace,
+			   .group = r->group,
+			   .version = r->version,
+			   .resource = r->plural,
+			   .subresource = r->subresource,
+			   .name = r->name};
+	narrow_by_fields(c, &a);
+	return a;
 }
 
 static bool is_all_powerful(const struct user *u)
@@ -60,11 +78,8 @@ bool access_allowed(struct server *s, const struct access *a)
 		return is_read(a->verb) && (plain_path_is_public(a->path) || (known && is_discovery(a->path)));
 	if (!known)
 		return false;
-	struct str prefix = STR("system:node:");
-	if (user_in_group(a->user, "system:nodes") && str_starts(a->user->name, prefix) &&
-	    access_of_node(s, a, str_from(a->user->name, prefix.n)))
-		return true;
-	return is_self_review(a);
+	struct str node;
+	return is_self_review(a) || (node_of_user(a->user, &node) && node_may(s, a, node));
 }
 
 int access_check(struct call *c, const struct access *a, struct err *e)

@@ -1,38 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a node may do: read what pods need, write itself, its lease, and the pods bound to it.
-#include "server/authorize/authorize.h"
-#include "server/state.h"
-#include "server/verbs/verbs.h"
+#include "server/authorize/node.h"
 
-struct rule {
+enum reach {
+	ANY,
+	OWN_NAME, // the object named as the node. Creation is for admission to judge: the path says no name then
+	OWN_POD,  // pods that are bound to the node
+	NEEDED,	  // what such a pod names
+};
+
+static const struct {
 	const char *group, *resource; // resource with its subresource: "pods/status"
 	const char *verbs;	      // separated by spaces
-	bool own;		      // only the object named after the node
+	enum reach reach;
+} rules[] = {
+	{"", "services", "get list watch", ANY},
+	{"", "endpoints", "get list watch", ANY},
+	{"discovery.k8s.io", "endpointslices", "get list watch", ANY},
+	{"", "namespaces", "get list watch", ANY},
+	{"", "nodes", "get list watch", ANY},
+	{"", "nodes", "create update patch delete", OWN_NAME},
+	{"", "nodes/status", "get update patch", OWN_NAME},
+	{"coordination.k8s.io", "leases", "get create update patch delete", OWN_NAME},
+	{"", "pods", "get list watch delete", OWN_POD},
+	{"", "pods/status", "get update patch", OWN_POD},
+	{"", "configmaps", "get list watch", NEEDED},
+	{"", "secrets", "get list watch", NEEDED},
+	{"", "serviceaccounts", "get", NEEDED},
+	{"", "serviceaccounts/token", "create", NEEDED},
+	{"", "events", "create update patch", ANY},
+	{"events.k8s.io", "events", "create update patch", ANY},
+	{"authentication.k8s.io", "tokenreviews", "create", ANY},
+	{"authorization.k8s.io", "subjectaccessreviews", "create", ANY},
 };
 
-static const struct rule rules[] = {
-	{"", "services", "get list watch", false},
-	{"", "endpoints", "get list watch", false},
-	{"discovery.k8s.io", "endpointslices", "get list watch", false},
-	{"", "nodes", "get list watch create", false},
-	{"", "nodes", "update patch delete", true},
-	{"", "nodes/status", "get update patch", true},
-	{"", "pods", "get list watch", false},
-	{"", "configmaps", "get list watch", false},
-	{"", "secrets", "get list watch", false},
-	{"", "namespaces", "get list watch", false},
-	{"", "serviceaccounts", "get", false},
-	{"", "serviceaccounts/token", "create", false},
-	{"", "persistentvolumes", "get", false},
-	{"", "persistentvolumeclaims", "get", false},
-	{"", "events", "create update patch", false},
-	{"events.k8s.io", "events", "create update patch", false},
-	{"coordination.k8s.io", "leases", "get create update patch delete", true},
-	{"node.k8s.io", "runtimeclasses", "get list watch", false},
-	{"authentication.k8s.io", "tokenreviews", "create", false},
-	{"authorization.k8s.io", "subjectaccessreviews", "create", false},
-	{"certificates.k8s.io", "certificatesigningrequests", "create get list watch", false},
-};
+bool node_of_user(const struct user *u, struct str *node)
+{
+	struct str prefix = STR("system:node:");
+	if (!user_in_group(u, "system:nodes") || !str_starts(u->name, prefix))
+		return false;
+	*node = str_from(u->name, prefix.n);
+	return !str_empty(*node);
+}
 
 static bool has_verb(const char *verbs, struct str verb)
 {
@@ -50,34 +58,29 @@ static bool resource_is(const struct access *a, const char *resource)
 	return str_eq(name, a->resource) && str_eq(sub, a->subresource);
 }
 
-// Writing pods: only those that are bound to the node.
-static bool may_write_pod(struct server *s, const struct access *a, struct str node)
+static bool is_within(enum reach reach, struct server *s, const struct access *a, struct str node)
 {
-	if (str_is(a->verb, "create") || str_empty(a->name))
-		return str_is(a->verb, "create") && str_empty(a->subresource); // mirror pods
-	bool status = str_is(a->subresource, "status") && (str_is(a->verb, "update") || str_is(a->verb, "patch"));
-	bool remove = str_empty(a->subresource) && str_is(a->verb, "delete");
-	if (!status && !remove)
-		return false;
-	struct arena scratch CLEAN_ARENA;
-	arena_init(&scratch);
-	const struct api_resource *pods = api_resource_find(STR(""), STR("v1"), STR("pods"));
-	struct store_item item;
-	struct store_snapshot *snapshot = store_snapshot(s->store);
-	bool own = false;
-	if (store_get(snapshot, object_key(&scratch, pods, a->namespace, a->name), &item))
-		own = str_eq(json_str(object_parse(&scratch, item.value), "spec.nodeName"), node);
-	store_snapshot_release(snapshot);
-	return own;
+	bool many = str_is(a->verb, "list") || str_is(a->verb, "watch");
+	switch (reach) {
+	case ANY:
+		return true;
+	case OWN_NAME:
+		return str_eq(a->name, node) || str_is(a->verb, "create");
+	case OWN_POD:
+		if (many)
+			return str_eq(a->on_node, node);
+		return !str_empty(a->name) && node_pod_is_own(s, node, a->namespace, a->name);
+	case NEEDED:
+		return node_pods_need(s, node, a);
+	}
+	return false;
 }
 
-bool access_of_node(struct server *s, const struct access *a, struct str node)
+bool node_may(struct server *s, const struct access *a, struct str node)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		const struct rule *r = &rules[i];
-		bool fits = str_is(a->group, r->group) && resource_is(a, r->resource) && has_verb(r->verbs, a->verb);
-		if (fits && (!r->own || str_eq(a->name, node) || str_is(a->verb, "create")))
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (str_is(a->group, rules[i].group) && resource_is(a, rules[i].resource) &&
+		    has_verb(rules[i].verbs, a->verb) && is_within(rules[i].reach, s, a, node))
 			return true;
-	}
-	return str_empty(a->group) && str_is(a->resource, "pods") && may_write_pod(s, a, node);
+	return false;
 }

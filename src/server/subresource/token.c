@@ -2,6 +2,7 @@
 // authentication.k8s.io/v1 TokenRequest: a new token of a ServiceAccount, bound to an object where that is asked for.
 #include "server/authenticate/authenticate.h"
 #include "server/authenticate/service_account.h"
+#include "server/authorize/node.h"
 #include "server/respond.h"
 #include "server/subresource/subresource.h"
 #include "server/verbs/verbs.h"
@@ -67,6 +68,15 @@ static int bind(struct call *c, struct store_snapshot *s, const struct json *ref
 	return err_set(e, ERR_BAD_REQUEST, "cannot bind token to an object of this kind");
 }
 
+// Authorization cannot see the body: that the token is bound to one of the node's pods.
+static int check_asker(struct call *c, const struct token_binding *b, struct err *e)
+{
+	struct str node;
+	if (!node_of_user(&c->user, &node) || (str_is(b->kind, "Pod") && str_eq(b->node_name, node)))
+		return 0;
+	return err_set(e, ERR_FORBIDDEN, "a node may only ask for tokens that are bound to a pod of its own");
+}
+
 static int make_token(struct call *c, struct json *body, struct store_snapshot *s, struct err *e)
 {
 	struct json *spec = json_need_object(c->arena, body, "spec");
@@ -76,7 +86,8 @@ static int make_token(struct call *c, struct json *body, struct store_snapshot *
 	if (!store_get(s, object_key(c->arena, c->route.resource, c->route.namespace, c->route.name), &item))
 		return status_not_found(e, c->route.resource, c->route.name);
 	const struct json *ref = json_get(spec, STR("boundObjectRef"));
-	if (seconds_of(spec, &seconds, e) < 0 || (ref && ref->type == JSON_OBJECT && bind(c, s, ref, &b, e) < 0))
+	if (seconds_of(spec, &seconds, e) < 0 || (ref && ref->type == JSON_OBJECT && bind(c, s, ref, &b, e) < 0) ||
+	    check_asker(c, &b, e) < 0)
 		return -1;
 	struct json *account = object_parse(c->arena, item.value), *audiences = audiences_of(c, spec);
 	struct buf token CLEAN_BUF;
