@@ -50,12 +50,22 @@ static void stopped(struct task *t)
 	w->stopped(w->stopped_arg);
 }
 
+// On the worker's loop and from inside no callback: its connections to nodes go before the loop does.
+static void leave(struct task *t)
+{
+	struct worker *w = CONTAINER_OF(t, struct worker, task);
+	node_clients_destroy(w->nodes);
+	w->nodes = NULL;
+	t->run = stopped;
+	loop_post(w->server->core, t);
+}
+
 static void look_whether_stopped(struct worker *w)
 {
-	if (!w->stopping || w->task.run == stopped || w->reads + w->writes + w->watches > 0)
+	if (!w->stopping || w->task.run || w->reads + w->writes + w->watches > 0)
 		return;
-	w->task.run = stopped;
-	loop_post(w->server->core, &w->task);
+	w->task.run = leave;
+	loop_post(w->loop, &w->task);
 }
 
 static void stop_here(struct task *t)
