@@ -76,14 +76,17 @@ static void run_survey(struct work *w)
 		s->found[s->count++] = dirs[i];
 }
 
+static void look_at(struct survey *s, struct str uid)
+{
+	if (!map_set(&s->seen, uid, s) && !s->known(s->arg, uid))
+		sweep_one(s->host, uid);
+}
+
 static void survey_done(struct work *w)
 {
 	struct survey *s = CONTAINER_OF(w, struct survey, work);
-	for (size_t i = 0; i < s->count && s->known; i++) {
-		if (map_set(&s->seen, s->found[i], s) || s->known(s->arg, s->found[i]))
-			continue;
-		sweep_one(s->host, s->found[i]);
-	}
+	for (size_t i = 0; i < s->count && s->known; i++)
+		look_at(s, s->found[i]);
 	if (s->known)
 		s->done(s->arg);
 	struct pod_host *h = s->host;
@@ -103,6 +106,7 @@ struct survey *pods_sweep(struct pod_host *h, bool (*known)(void *arg, struct st
 			  void *arg)
 {
 	struct survey *s = MEM_NEW(struct survey);
+	struct runtime_state *containers;
 	struct str *uids;
 	arena_init(&s->memory);
 	map_init(&s->seen);
@@ -113,11 +117,11 @@ struct survey *pods_sweep(struct pod_host *h, bool (*known)(void *arg, struct st
 	s->arg = arg;
 	s->work = (struct work){.run = run_survey, .done = survey_done};
 	size_t count = runtime_list_pods(h->runtime, &s->memory, &uids);
-	for (size_t i = 0; i < count; i++) {
-		map_set(&s->seen, uids[i], s);
-		if (!known(arg, uids[i]))
-			sweep_one(h, uids[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		look_at(s, uids[i]);
+	count = runtime_list(h->runtime, &s->memory, &containers); // a restart of the machine forgets pods, not these
+	for (size_t i = 0; i < count; i++)
+		look_at(s, containers[i].pod_uid);
 	loop_work(h->loop, &s->work);
 	return s;
 }
