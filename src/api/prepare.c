@@ -117,7 +117,7 @@ static void keep_all_but_status(struct api_context *c, struct json *object, cons
 	copy_field(c->arena, metadata, json_get(old, STR("metadata")), "ownerReferences");
 }
 
-const struct json *comparable(struct api_context *c, const struct api_resource *r, const struct json *old)
+const struct json *rules_comparable(struct api_context *c, const struct api_resource *r, const struct json *old)
 {
 	struct json *copy = json_clone(c->arena, old);
 	struct err ignored CLEAN_ERR = ERR_EMPTY; // what was stored was valid
@@ -151,6 +151,6 @@ int api_prepare_update(struct api_context *c, const struct api_resource *r, stru
 	if (rules->prepare_update && !str_is(c->subresource, "status"))
 		rules->prepare_update(c, object, old);
 	if (rules->traits & KIND_GENERATION && !str_is(c->subresource, "status"))
-		count_change(c, rules, object, comparable(c, r, old));
+		count_change(c, rules, object, rules_comparable(c, r, old));
 	return 0;
 }

@@ -62,7 +62,7 @@ int api_validate_update(struct api_context *context, const struct api_resource *
 	struct err found CLEAN_ERR = ERR_EMPTY;
 	struct check c = check_of(context, r, object, old, &found);
 	if (!str_is(context->subresource, "status"))
-		c.old = comparable(context, r, old);
+		c.old = rules_comparable(context, r, old);
 	if (!(rules->traits & KIND_REVIEW))
 		check_update(&c, rules);
 	else if (rules->update)

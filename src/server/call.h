@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One request under way, from its arrival to its answer, and how it is answered. A `struct call` lives in the arena of
 // its request, on one loop; handlers receive it and end it exactly once by one of the respond_ functions (respond.h) or
-// by call_end_stream. Where it came from (HTTPS or from inside the process) is behind `struct front`.
+// by respond_stream_end or _abort. Where it came from (HTTPS or from inside the process) is behind `struct front`.
 #ifndef SERVER_CALL_H
 #define SERVER_CALL_H
 

@@ -9,7 +9,7 @@ static void label_with_name(struct api_context *c, struct json *namespace)
 	json_put_str(c->arena, labels, "kubernetes.io/metadata.name", json_str(namespace, "metadata.name"));
 }
 
-void namespace_prepare_create(struct api_context *c, struct json *namespace)
+void rules_namespace_prepare_create(struct api_context *c, struct json *namespace)
 {
 	struct json *finalizers = json_need_array(c->arena, json_need_object(c->arena, namespace, "spec"),
 						  "finalizers");
@@ -23,7 +23,7 @@ void namespace_prepare_create(struct api_context *c, struct json *namespace)
 }
 
 // Only the finalize subresource changes spec.finalizers.
-void namespace_prepare_update(struct api_context *c, struct json *namespace, const struct json *old)
+void rules_namespace_prepare_update(struct api_context *c, struct json *namespace, const struct json *old)
 {
 	const struct json *spec = json_get(old, STR("spec"));
 	if (str_is(c->subresource, "finalize")) {
@@ -36,7 +36,7 @@ void namespace_prepare_update(struct api_context *c, struct json *namespace, con
 	label_with_name(c, namespace);
 }
 
-void namespace_create(struct check *c)
+void rules_namespace_create(struct check *c)
 {
 	const struct path *p = AT(AT(NULL, "spec"), "finalizers");
 	json_each(finalizer, json_at(c->object, "spec.finalizers")) {
@@ -89,7 +89,7 @@ static void check_node(struct check *c)
 }
 
 // A node comes with its status, and afterwards only the status subresource writes it.
-void node_prepare_update(struct api_context *c, struct json *node, const struct json *old)
+void rules_node_prepare_update(struct api_context *c, struct json *node, const struct json *old)
 {
 	const struct json *status = field(old, "status");
 	if (status)
@@ -116,7 +116,7 @@ static void check_addresses(struct check *c)
 	}
 }
 
-void node_update(struct check *c)
+void rules_node_update(struct check *c)
 {
 	const struct path *spec = AT(NULL, "spec");
 	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
@@ -129,7 +129,7 @@ void node_update(struct check *c)
 	check_taints(c, AT(AT(NULL, "metadata"), "taints"), field(now, "taints"));
 }
 
-void lease_create(struct check *c)
+void rules_lease_create(struct check *c)
 {
 	const struct path *p = AT(NULL, "spec");
 	const struct json *spec = field(c->object, "spec");

@@ -24,7 +24,7 @@ static void check_immutable_content(struct check *c, const char *const *fields)
 			fail_forbidden(c, AT_STR(NULL, str_of(*fields)), "the object is immutable");
 }
 
-void config_map_create(struct check *c)
+void rules_config_map_create(struct check *c)
 {
 	const struct json *data = field(c->object, "data"), *binary = field(c->object, "binaryData");
 	struct index binary_keys CLEAN_INDEX;
@@ -44,11 +44,11 @@ void config_map_create(struct check *c)
 		fail_too_long(c, NULL, CONTENT_MAX);
 }
 
-void config_map_update(struct check *c)
+void rules_config_map_update(struct check *c)
 {
 	static const char *const fixed[] = {"data", "binaryData", NULL};
 	check_immutable_content(c, fixed);
-	config_map_create(c);
+	rules_config_map_create(c);
 }
 
 // What each type of Secret must hold.
@@ -103,7 +103,7 @@ static void check_secret_type(struct check *c)
 	}
 }
 
-void secret_create(struct check *c)
+void rules_secret_create(struct check *c)
 {
 	size_t total = 0;
 	json_each(value, field(c->object, "data")) {
@@ -115,16 +115,16 @@ void secret_create(struct check *c)
 	check_secret_type(c);
 }
 
-void secret_update(struct check *c)
+void rules_secret_update(struct check *c)
 {
 	static const char *const fixed[] = {"data", NULL};
 	check_immutable(c, AT(NULL, "type"), field(c->object, "type"), field(c->old, "type"));
 	check_immutable_content(c, fixed);
-	secret_create(c);
+	rules_secret_create(c);
 }
 
 // stringData is for writing only: it overwrites keys of data.
-void secret_prepare_create(struct api_context *c, struct json *secret)
+void rules_secret_prepare_create(struct api_context *c, struct json *secret)
 {
 	struct json *texts = json_get(secret, STR("stringData"));
 	if (count_of(texts)) {
@@ -140,7 +140,7 @@ void secret_prepare_create(struct api_context *c, struct json *secret)
 	json_remove(secret, STR("stringData"));
 }
 
-void secret_prepare_update(struct api_context *c, struct json *secret, const struct json *old)
+void rules_secret_prepare_update(struct api_context *c, struct json *secret, const struct json *old)
 {
-	secret_prepare_create(c, secret);
+	rules_secret_prepare_create(c, secret);
 }

@@ -20,20 +20,7 @@ static void check_addresses(struct check *c, const struct path *p, const struct 
 		check_endpoint_address(c, AT_INDEX(p, i++), address);
 }
 
-static void check_endpoint_port(struct check *c, const struct path *p, const struct json *port, bool needs_name)
-{
-	struct str name = text_of(port, "name");
-	if (name.n)
-		check_format(c, AT(p, "name"), name, format_dns_label);
-	else if (needs_name)
-		fail_required(c, AT(p, "name"), "ports need names where there are several");
-	check_port(c, AT(p, "port"), field(port, "port"));
-	ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
-	if (field(port, "appProtocol"))
-		check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
-}
-
-void endpoints_create(struct check *c)
+void rules_endpoints_create(struct check *c)
 {
 	size_t i = 0;
 	json_each(subset, field(c->object, "subsets")) {
@@ -45,7 +32,7 @@ void endpoints_create(struct check *c)
 		check_addresses(c, AT(p, "notReadyAddresses"), field(subset, "notReadyAddresses"));
 		size_t j = 0;
 		json_each(port, ports)
-			check_endpoint_port(c, AT_INDEX(AT(p, "ports"), j++), port, ports->count > 1);
+			check_named_port(c, AT_INDEX(AT(p, "ports"), j++), port, ports->count > 1);
 	}
 }
 
@@ -130,7 +117,7 @@ static void check_slice_ports(struct check *c, const struct json *ports)
 	}
 }
 
-void endpoint_slice_create(struct check *c)
+void rules_endpoint_slice_create(struct check *c)
 {
 	const struct path *list = AT(NULL, "endpoints");
 	const struct json *endpoints = field(c->object, "endpoints");
@@ -147,13 +134,13 @@ void endpoint_slice_create(struct check *c)
 	check_slice_ports(c, field(c->object, "ports"));
 }
 
-void endpoint_slice_update(struct check *c)
+void rules_endpoint_slice_update(struct check *c)
 {
-	endpoint_slice_create(c);
+	rules_endpoint_slice_create(c);
 	check_immutable(c, AT(NULL, "addressType"), field(c->object, "addressType"), field(c->old, "addressType"));
 }
 
-bool endpoint_slice_changed(const struct json *slice, const struct json *old)
+bool rules_endpoint_slice_changed(const struct json *slice, const struct json *old)
 {
 	return !same_field(slice, old, "endpoints") || !same_field(slice, old, "ports") ||
 	       !same_field(slice, old, "addressType") ||

@@ -66,7 +66,7 @@ static void check_series(struct check *c)
 		fail_required(c, AT(p, "lastObservedTime"), "a series was last seen at some time");
 }
 
-void event_create(struct check *c)
+void rules_event_create(struct check *c)
 {
 	static const struct {
 		const char *field, *path;
@@ -88,7 +88,7 @@ void event_create(struct check *c)
 				     "must not be set");
 }
 
-void event_update(struct check *c)
+void rules_event_update(struct check *c)
 {
 	static const struct {
 		const char *field, *path;

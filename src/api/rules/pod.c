@@ -10,7 +10,7 @@ static void check_pod(struct check *c)
 	check_pod_spec(c, SPEC, field(c->object, "spec"), json_str(c->object, "metadata.name"));
 }
 
-void pod_create(struct check *c)
+void rules_pod_create(struct check *c)
 {
 	const struct json *spec = field(c->object, "spec");
 	check_pod(c);
@@ -214,7 +214,7 @@ static void check_resize(struct check *c)
 	check_resize_list(c, "initContainers");
 }
 
-void pod_update(struct check *c)
+void rules_pod_update(struct check *c)
 {
 	check_pod(c);
 	if (str_is(c->context->subresource, "ephemeralcontainers"))

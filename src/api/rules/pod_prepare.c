@@ -74,7 +74,7 @@ static void tell_gated(struct api_context *c, struct json *status)
 	json_put_str(c->arena, condition, "message", STR("Scheduling is blocked due to non-empty scheduling gates"));
 }
 
-void pod_prepare_create(struct api_context *c, struct json *pod)
+void rules_pod_prepare_create(struct api_context *c, struct json *pod)
 {
 	const struct json *spec = field(pod, "spec");
 	struct json *status = json_need_object(c->arena, pod, "status");
@@ -127,7 +127,7 @@ static void narrow(struct api_context *c, struct json *pod, const struct json *o
 	json_put(pod, "metadata", metadata);
 }
 
-void pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old)
+void rules_pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old)
 {
 	if (IS_ONE_OF(c->subresource, "ephemeralcontainers", "resize"))
 		narrow(c, pod, old);

@@ -34,7 +34,7 @@ static void check_no_metadata(struct check *c, bool namespaced)
 	}
 }
 
-void subject_access_review_create(struct check *c)
+void rules_subject_access_review_create(struct check *c)
 {
 	const struct json *spec = field(c->object, "spec");
 	check_attributes(c, spec);
@@ -42,13 +42,13 @@ void subject_access_review_create(struct check *c)
 	check_no_metadata(c, false);
 }
 
-void self_subject_access_review_create(struct check *c)
+void rules_self_subject_access_review_create(struct check *c)
 {
 	check_attributes(c, field(c->object, "spec"));
 	check_no_metadata(c, false);
 }
 
-void local_subject_access_review_create(struct check *c)
+void rules_local_subject_access_review_create(struct check *c)
 {
 	const struct json *spec = field(c->object, "spec"), *resource = field(spec, "resourceAttributes");
 	check_attributes(c, spec);

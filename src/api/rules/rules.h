@@ -34,7 +34,7 @@ const struct kind_rules *kind_rules_of(const struct api_resource *r); // never N
 
 // prepare.c: a stored object in the shape of new ones, so that the two can be compared (see same()): the caller may
 // have parsed it plainly, with empty values that mean absence.
-const struct json *comparable(struct api_context *c, const struct api_resource *r, const struct json *old);
+const struct json *rules_comparable(struct api_context *c, const struct api_resource *r, const struct json *old);
 
 // metadata.c
 void check_metadata(struct check *c, const struct path *p, const struct json *metadata, bool namespaced,
@@ -44,61 +44,61 @@ void check_metadata_update(struct check *c, const struct path *p, const struct j
 void check_finalizer_domain(struct check *c, const struct path *p, struct str name);
 
 // config.c
-void secret_prepare_create(struct api_context *c, struct json *secret);
-void secret_prepare_update(struct api_context *c, struct json *secret, const struct json *old);
-void config_map_create(struct check *c);
-void config_map_update(struct check *c);
-void secret_create(struct check *c);
-void secret_update(struct check *c);
+void rules_secret_prepare_create(struct api_context *c, struct json *secret);
+void rules_secret_prepare_update(struct api_context *c, struct json *secret, const struct json *old);
+void rules_config_map_create(struct check *c);
+void rules_config_map_update(struct check *c);
+void rules_secret_create(struct check *c);
+void rules_secret_update(struct check *c);
 
 // cluster.c: Namespace, Node, Lease, ServiceAccount
-void namespace_prepare_create(struct api_context *c, struct json *namespace);
-void namespace_prepare_update(struct api_context *c, struct json *namespace, const struct json *old);
-void namespace_create(struct check *c);
-void node_prepare_update(struct api_context *c, struct json *node, const struct json *old);
+void rules_namespace_prepare_create(struct api_context *c, struct json *namespace);
+void rules_namespace_prepare_update(struct api_context *c, struct json *namespace, const struct json *old);
+void rules_namespace_create(struct check *c);
+void rules_node_prepare_update(struct api_context *c, struct json *node, const struct json *old);
 void rules_node_create(struct check *c);
-void node_update(struct check *c);
-void lease_create(struct check *c);
+void rules_node_update(struct check *c);
+void rules_lease_create(struct check *c);
 
 // service.c
-void service_prepare_update(struct api_context *c, struct json *service, const struct json *old);
-void service_prepare_create(struct api_context *c, struct json *service);
-void service_create(struct check *c);
-void service_update(struct check *c);
-void service_status(struct check *c);
+void rules_service_prepare_update(struct api_context *c, struct json *service, const struct json *old);
+void rules_service_prepare_create(struct api_context *c, struct json *service);
+void rules_service_create(struct check *c);
+void rules_service_update(struct check *c);
+void rules_service_status(struct check *c);
 
 // endpoints.c
-void endpoints_create(struct check *c);
-bool endpoint_slice_changed(const struct json *slice, const struct json *old);
-void endpoint_slice_create(struct check *c);
-void endpoint_slice_update(struct check *c);
+void rules_endpoints_create(struct check *c);
+bool rules_endpoint_slice_changed(const struct json *slice, const struct json *old);
+void rules_endpoint_slice_create(struct check *c);
+void rules_endpoint_slice_update(struct check *c);
 
 // event.c
-void event_create(struct check *c);
-void event_update(struct check *c);
+void rules_event_create(struct check *c);
+void rules_event_update(struct check *c);
 
 // workload.c: Deployment, ReplicaSet, PodTemplate, Scale
-bool deployment_changed(const struct json *deployment, const struct json *old);
-void deployment_create(struct check *c);
-void deployment_update(struct check *c);
-void deployment_status(struct check *c);
-void replica_set_create(struct check *c);
-void replica_set_update(struct check *c);
-void replica_set_status(struct check *c);
-bool pod_template_changed(const struct json *template, const struct json *old);
-void pod_template_create(struct check *c);
-void scale_create(struct check *c);
+bool rules_deployment_changed(const struct json *deployment, const struct json *old);
+void rules_deployment_create(struct check *c);
+void rules_deployment_update(struct check *c);
+void rules_deployment_status(struct check *c);
+void rules_replica_set_create(struct check *c);
+void rules_replica_set_update(struct check *c);
+void rules_replica_set_status(struct check *c);
+bool rules_pod_template_changed(const struct json *template, const struct json *old);
+void rules_pod_template_create(struct check *c);
+void rules_scale_create(struct check *c);
 
 // review.c
-void subject_access_review_create(struct check *c);
-void local_subject_access_review_create(struct check *c);
-void self_subject_access_review_create(struct check *c);
+void rules_subject_access_review_create(struct check *c);
+void rules_local_subject_access_review_create(struct check *c);
+void rules_self_subject_access_review_create(struct check *c);
 
 // pod.c, pod_prepare.c, spec.c
-void pod_prepare_create(struct api_context *c, struct json *pod);
-void pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old);
-void pod_create(struct check *c);
-void pod_update(struct check *c);
+void rules_pod_prepare_create(struct api_context *c, struct json *pod);
+void rules_pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old);
+void rules_pod_create(struct check *c);
+void rules_pod_update(struct check *c);
 void rules_pod_status(struct check *c);
 // metadata.labels, annotations and the spec of a pod template.
 void check_pod_template(struct check *c, const struct path *p, const struct json *template);

@@ -19,20 +19,6 @@ static void check_target_port(struct check *c, const struct path *p, const struc
 		check_port(c, p, target);
 }
 
-static void check_service_port(struct check *c, const struct path *p, const struct json *port, bool needs_name)
-{
-	struct str name = text_of(port, "name");
-	if (name.n)
-		check_format(c, AT(p, "name"), name, format_dns_label);
-	else if (needs_name)
-		fail_required(c, AT(p, "name"), "ports need names where there are several");
-	check_port(c, AT(p, "port"), field(port, "port"));
-	ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
-	check_target_port(c, AT(p, "targetPort"), field(port, "targetPort"));
-	if (field(port, "appProtocol"))
-		check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
-}
-
 // What the ports before have taken.
 struct taken {
 	struct seen names, numbers, node_ports;
@@ -73,7 +59,8 @@ static void check_ports(struct check *c, const struct json *spec)
 	size_t i = 0;
 	json_each(port, ports) {
 		const struct path *p = AT_INDEX(AT(SPEC, "ports"), i++);
-		check_service_port(c, p, port, ports->count > 1);
+		check_named_port(c, p, port, ports->count > 1);
+		check_target_port(c, AT(p, "targetPort"), field(port, "targetPort"));
 		check_port_clashes(c, p, port, &taken);
 		if (type_is(spec, "ClusterIP") && field(port, "nodePort"))
 			fail_forbidden(c, AT(p, "nodePort"), "may not be used when `type` is 'ClusterIP'");
@@ -233,7 +220,7 @@ static void check_load_balancer(struct check *c, const struct json *spec)
 			     "may not be 'None' for %.*s Services", STR_FMT(text_of(spec, "type")));
 }
 
-void service_create(struct check *c)
+void rules_service_create(struct check *c)
 {
 	const struct json *spec = field(c->object, "spec");
 	if (type_is(spec, "ExternalName")) {
@@ -254,12 +241,12 @@ void service_create(struct check *c)
 	check_traffic(c, spec);
 }
 
-void service_update(struct check *c)
+void rules_service_update(struct check *c)
 {
 	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
 	const struct json *ip = json_at(now, "clusterIPs.0"), *old_ip = json_at(old, "clusterIPs.0");
 	size_t before = c->failures;
-	service_create(c);
+	rules_service_create(c);
 	if (needs_cluster_ip(now) && needs_cluster_ip(old) && old_ip && c->failures == before && !same(ip, old_ip))
 		fail_invalid(c, AT_INDEX(AT(SPEC, "clusterIPs"), 0), ip, "may not change once it is set");
 	if (needs_health_port(now) && needs_health_port(old) && !same_field(now, old, "healthCheckNodePort"))
@@ -270,7 +257,7 @@ void service_update(struct check *c)
 			     "may not change once it is set");
 }
 
-void service_status(struct check *c)
+void rules_service_status(struct check *c)
 {
 	const struct path *p = AT(AT(AT(NULL, "status"), "loadBalancer"), "ingress");
 	size_t i = 0;

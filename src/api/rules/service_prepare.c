@@ -114,12 +114,12 @@ static void drop_useless(struct api_context *c, struct json *spec, const struct 
 		drop_if_same(spec, old, "sessionAffinityConfig");
 }
 
-void service_prepare_create(struct api_context *c, struct json *service)
+void rules_service_prepare_create(struct api_context *c, struct json *service)
 {
 	settle_cluster_ips(c, json_need_object(c->arena, service, "spec"), NULL);
 }
 
-void service_prepare_update(struct api_context *c, struct json *service, const struct json *old_service)
+void rules_service_prepare_update(struct api_context *c, struct json *service, const struct json *old_service)
 {
 	struct json *spec = json_need_object(c->arena, service, "spec");
 	const struct json *old = field(old_service, "spec");

@@ -93,7 +93,7 @@ static void check_strategy(struct check *c, const struct json *strategy)
 	}
 }
 
-void deployment_create(struct check *c)
+void rules_deployment_create(struct check *c)
 {
 	const struct json *spec = field(c->object, "spec"), *deadline = field(spec, "progressDeadlineSeconds");
 	check_not_negative(c, AT(SPEC, "replicas"), field(spec, "replicas"));
@@ -111,14 +111,14 @@ static void check_fixed_selector(struct check *c)
 	check_immutable(c, AT(SPEC, "selector"), json_at(c->object, "spec.selector"), json_at(c->old, "spec.selector"));
 }
 
-void deployment_update(struct check *c)
+void rules_deployment_update(struct check *c)
 {
-	deployment_create(c);
+	rules_deployment_create(c);
 	check_fixed_selector(c);
 }
 
 // Annotations count too: they travel on to the ReplicaSets.
-bool deployment_changed(const struct json *deployment, const struct json *old)
+bool rules_deployment_changed(const struct json *deployment, const struct json *old)
 {
 	return !same_field(deployment, old, "spec") ||
 	       !same(json_at(deployment, "metadata.annotations"), json_at(old, "metadata.annotations"));
@@ -142,7 +142,7 @@ static void check_part(struct check *c, const char *part, const char *whole)
 			     "can't be greater than status.%s", whole);
 }
 
-void deployment_status(struct check *c)
+void rules_deployment_status(struct check *c)
 {
 	static const char *const counts[] = {"observedGeneration", "replicas", "updatedReplicas", "readyReplicas",
 					     "availableReplicas", "unavailableReplicas", "terminatingReplicas",
@@ -159,7 +159,7 @@ void deployment_status(struct check *c)
 
 // ReplicaSet
 
-void replica_set_create(struct check *c)
+void rules_replica_set_create(struct check *c)
 {
 	const struct json *spec = field(c->object, "spec");
 	check_not_negative(c, AT(SPEC, "replicas"), field(spec, "replicas"));
@@ -167,13 +167,13 @@ void replica_set_create(struct check *c)
 	check_selector_and_template(c, spec);
 }
 
-void replica_set_update(struct check *c)
+void rules_replica_set_update(struct check *c)
 {
-	replica_set_create(c);
+	rules_replica_set_create(c);
 	check_fixed_selector(c);
 }
 
-void replica_set_status(struct check *c)
+void rules_replica_set_status(struct check *c)
 {
 	static const char *const counts[] = {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas",
 					     "terminatingReplicas", "observedGeneration", NULL};
@@ -184,17 +184,17 @@ void replica_set_status(struct check *c)
 	check_part(c, "availableReplicas", "readyReplicas");
 }
 
-bool pod_template_changed(const struct json *template, const struct json *old)
+bool rules_pod_template_changed(const struct json *template, const struct json *old)
 {
 	return !same_field(template, old, "template");
 }
 
-void pod_template_create(struct check *c)
+void rules_pod_template_create(struct check *c)
 {
 	check_pod_template(c, AT(NULL, "template"), field(c->object, "template"));
 }
 
-void scale_create(struct check *c)
+void rules_scale_create(struct check *c)
 {
 	check_not_negative(c, AT(SPEC, "replicas"), json_at(c->object, "spec.replicas"));
 }
