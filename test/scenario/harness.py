@@ -104,7 +104,7 @@ class Platform:
     def __init__(self, node=True, arguments=(), name="t"):
         self.data = tempfile.mkdtemp(prefix="onggi-test-")
         self.node, self.arguments, self.name = node, list(arguments), name
-        self.port, self.slot = free_port(), Slot() if node else None
+        self.port, self.node_port, self.slot = free_port(), free_port(), Slot() if node else None
         self.process = None
         self.log = open(os.path.join(self.data, "log"), "ab")
         atexit.register(self.destroy)
@@ -118,7 +118,7 @@ class Platform:
         tag, net = f"{os.getpid() % 10000}{self.name}", self.slot.number
         own = ["--bridge", f"ogt{tag}"[:12], "--table", f"onggi-test-{tag}", "--cgroup-parent", f"/onggi-test-{tag}",
                "--pod-range", f"10.244.{net}.0/24", "--service-range", f"10.{100 + net}.0.0/16",
-               "--address", f"10.244.{net}.1", "--node-listen", f"10.244.{net}.1:{free_port()}", "--name", "node-1"]
+               "--address", f"10.244.{net}.1", "--node-listen", f"10.244.{net}.1:{self.node_port}", "--name", "node-1"]
         return [ONGGI, "up", *common, *own, *self.arguments]
 
     def start(self):

@@ -125,6 +125,7 @@ def test_kill_9_leaves_containers_running():
     for name, was in before.items():
         check(started_at(name) == was, f"{name} was started again: {was} -> {started_at(name)}")
         eventually(lambda: ready(name), 15, f"{name} is not ready any more")
+        eventually(lambda: platform.kubectl("logs", name, "--tail=1", ok=False).returncode == 0, 15, "the agent serves no logs")
         numbers = [int(n) for n in platform.kubectl("logs", name).split()]
         check(numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 20, f"the log of {name} has a gap")
         check(inside(name, "echo", "ok").strip() == "ok", f"exec in {name} after the restart")
