@@ -156,15 +156,8 @@ static void patch_owner(struct deployment_controller *c, struct sync *s, const s
 		if (!str_eq(json_str(reference, "uid"), uid))
 			json_push(references, json_clone(a, reference));
 	}
-	if (adopt) {
-		struct json *reference = json_push(references, json_object(a));
-		json_put_str(a, reference, "apiVersion", STR("apps/v1"));
-		json_put_str(a, reference, "kind", STR("Deployment"));
-		json_put_str(a, reference, "name", json_str(deployment, "metadata.name"));
-		json_put_str(a, reference, "uid", uid);
-		json_put_bool(a, reference, "controller", true);
-		json_put_bool(a, reference, "blockOwnerDeletion", true);
-	}
+	if (adopt)
+		json_push(references, owner_reference(a, "apps/v1", "Deployment", deployment));
 	json_put_str(a, metadata, "uid", json_str(replicaset, "metadata.uid"));
 	json_put_str(a, metadata, "resourceVersion", json_str(replicaset, "metadata.resourceVersion"));
 	json_put(metadata, "ownerReferences", references->count ? references : json_null(a));

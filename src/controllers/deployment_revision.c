@@ -2,6 +2,7 @@
 // Revisions: each ReplicaSet carries the number of the rollout that it was made for in an annotation, which moves up
 // when an old template comes back; its name and selector carry a hash of the template.
 #include "controllers/deployment_model.h"
+#include "controllers/owner.h"
 
 #define HASH_LABEL "pod-template-hash"
 enum { HISTORY_MAX = 2000 }; // bytes of the annotation that lists earlier revisions
@@ -140,18 +141,6 @@ void revision_resize(struct rollout *r, struct set *s, int64_t replicas)
 
 // ---- making one
 
-static struct json *owner_reference(struct rollout *r)
-{
-	struct json *reference = json_object(r->a);
-	json_put_str(r->a, reference, "apiVersion", STR("apps/v1"));
-	json_put_str(r->a, reference, "kind", STR("Deployment"));
-	json_put_str(r->a, reference, "name", r->name);
-	json_put_str(r->a, reference, "uid", json_str(r->object, "metadata.uid"));
-	json_put_bool(r->a, reference, "controller", true);
-	json_put_bool(r->a, reference, "blockOwnerDeletion", true);
-	return reference;
-}
-
 static struct json *new_annotations(struct rollout *r, int64_t revision)
 {
 	struct json *annotations = json_object(r->a);
@@ -190,7 +179,7 @@ static struct json *new_set(struct rollout *r, struct str name, struct str hash,
 	json_put_str(a, metadata, "namespace", json_str(r->object, "metadata.namespace"));
 	json_put(metadata, "labels", json_clone(a, json_at(template, "metadata.labels")));
 	json_put(metadata, "annotations", new_annotations(r, revision));
-	json_push(json_need_array(a, metadata, "ownerReferences"), owner_reference(r));
+	json_push(json_need_array(a, metadata, "ownerReferences"), owner_reference(r->a, "apps/v1", "Deployment", r->object));
 	struct json *spec = json_need_object(a, set, "spec");
 	json_put_int(a, spec, "replicas", first_size(r));
 	if (r->min_ready_s > 0)

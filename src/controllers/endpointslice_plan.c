@@ -2,6 +2,7 @@
 #include "controllers/endpointslice_plan.h"
 
 #include "base/map.h"
+#include "controllers/owner.h"
 
 #define SERVICE_NAME "kubernetes.io/service-name"
 #define MANAGED_BY "endpointslice.kubernetes.io/managed-by"
@@ -73,18 +74,6 @@ static struct json *labels_of(struct arena *a, const struct json *service)
 	return labels;
 }
 
-static struct json *owner_reference(struct arena *a, const struct json *service)
-{
-	struct json *reference = json_object(a);
-	json_put_str(a, reference, "apiVersion", STR("v1"));
-	json_put_str(a, reference, "kind", STR("Service"));
-	json_put_str(a, reference, "name", json_str(service, "metadata.name"));
-	json_put_str(a, reference, "uid", json_str(service, "metadata.uid"));
-	json_put_bool(a, reference, "controller", true);
-	json_put_bool(a, reference, "blockOwnerDeletion", true);
-	return reference;
-}
-
 static struct json *new_slice(struct arena *a, const struct slice_view *v, const struct slice *s)
 {
 	struct json *object = json_object(a);
@@ -96,7 +85,7 @@ static struct json *new_slice(struct arena *a, const struct slice_view *v, const
 	json_put_str(a, metadata, "generateName", arena_fmt(a, "%.*s-", STR_FMT(service)));
 	json_put_str(a, metadata, "namespace", json_str(v->service, "metadata.namespace"));
 	json_put(metadata, "labels", labels_of(a, v->service));
-	json_push(json_need_array(a, metadata, "ownerReferences"), owner_reference(a, v->service));
+	json_push(json_need_array(a, metadata, "ownerReferences"), owner_reference(a, "v1", "Service", v->service));
 	json_put_str(a, object, "addressType", v->family);
 	json_put(object, "endpoints", s->endpoints);
 	json_put(object, "ports", json_clone(a, s->ports));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controllers/mirror_plan.h"
 
+#include "controllers/owner.h"
+
 enum { SLICE_MAX = 100, SUBSET_MAX = 1000 };
 
 bool mirror_wanted(const struct json *endpoints, const struct json *service)
@@ -30,20 +32,14 @@ static struct json *labels_of(struct arena *a, const struct json *endpoints)
 static struct json *new_slice(struct arena *a, const struct json *endpoints, const struct json *subset,
 			      const char *family)
 {
-	struct json *slice = json_object(a), *metadata, *owner;
+	struct json *slice = json_object(a), *metadata;
 	json_put_str(a, slice, "apiVersion", STR("discovery.k8s.io/v1"));
 	json_put_str(a, slice, "kind", STR("EndpointSlice"));
 	metadata = json_need_object(a, slice, "metadata");
 	json_put_str(a, metadata, "generateName", arena_fmt(a, "%.*s-", STR_FMT(json_str(endpoints, "metadata.name"))));
 	json_put_str(a, metadata, "namespace", json_str(endpoints, "metadata.namespace"));
 	json_put(metadata, "labels", labels_of(a, endpoints));
-	owner = json_push(json_need_array(a, metadata, "ownerReferences"), json_object(a));
-	json_put_str(a, owner, "apiVersion", STR("v1"));
-	json_put_str(a, owner, "kind", STR("Endpoints"));
-	json_put_str(a, owner, "name", json_str(endpoints, "metadata.name"));
-	json_put_str(a, owner, "uid", json_str(endpoints, "metadata.uid"));
-	json_put_bool(a, owner, "controller", true);
-	json_put_bool(a, owner, "blockOwnerDeletion", true);
+	json_push(json_need_array(a, metadata, "ownerReferences"), owner_reference(a, "v1", "Endpoints", endpoints));
 	json_put_str(a, slice, "addressType", str_of(family));
 	json_put(slice, "endpoints", json_array(a));
 	struct json *ports = json_put(slice, "ports", json_array(a));

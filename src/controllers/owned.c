@@ -14,17 +14,6 @@ struct owned {
 	struct map orphans; // namespace -> struct group
 };
 
-struct owner owner_of(struct str object_text)
-{
-	struct str references = scan_get(scan_get(object_text, "metadata"), "ownerReferences"), reference;
-	while (scan_element(&references, &reference)) {
-		if (str_is(scan_get(reference, "controller"), "true"))
-			return (struct owner){scan_get_str(reference, "uid"), scan_get_str(reference, "kind"),
-					      scan_get_str(reference, "name")};
-	}
-	return (struct owner){STR_NONE, STR_NONE, STR_NONE};
-}
-
 static struct map *map_of(struct owned *o, const struct informer_object *object, struct str *key)
 {
 	*key = owner_of(object->text).uid;

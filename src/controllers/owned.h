@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the objects of a cache by their managing owner (the ownerReference with controller: true).
+// Finds the objects of a cache by their managing owner (owner.h).
 #ifndef CONTROLLERS_OWNED_H
 #define CONTROLLERS_OWNED_H
 
 #include "client/informer.h"
+#include "controllers/owner.h"
 
 struct owned;
 
@@ -16,11 +17,5 @@ struct owned *owned_create(struct informer *i);
 void owned_destroy(struct owned *o); // before its informer
 struct owned_list owned_by(const struct owned *o, struct str uid);
 struct owned_list owned_by_nobody(const struct owned *o, struct str namespace);
-
-// uid, kind and name of the managing owner, of an object's text; STR_NONE: it has none.
-struct owner {
-	struct str uid, kind, name;
-};
-struct owner owner_of(struct str object_text);
 
 #endif

@@ -44,18 +44,6 @@ static void remember_failure(struct replicaset_controller *c, struct str key, bo
 
 // ---- creating
 
-static struct json *owner_reference(struct arena *a, const struct json *replicaset)
-{
-	struct json *reference = json_object(a);
-	json_put_str(a, reference, "apiVersion", STR("apps/v1"));
-	json_put_str(a, reference, "kind", STR("ReplicaSet"));
-	json_put_str(a, reference, "name", json_str(replicaset, "metadata.name"));
-	json_put_str(a, reference, "uid", json_str(replicaset, "metadata.uid"));
-	json_put_bool(a, reference, "controller", true);
-	json_put_bool(a, reference, "blockOwnerDeletion", true);
-	return reference;
-}
-
 static struct json *pod_of_template(struct arena *a, const struct json *replicaset)
 {
 	const struct json *template = json_at(replicaset, "spec.template");
@@ -72,7 +60,7 @@ static struct json *pod_of_template(struct arena *a, const struct json *replicas
 	// The longest that leaves room for what makes the name unique.
 	struct str prefix = str_sub(json_str(replicaset, "metadata.name"), 0, 57);
 	json_put_str(a, metadata, "generateName", arena_fmt(a, "%.*s-", STR_FMT(prefix)));
-	json_push(json_need_array(a, metadata, "ownerReferences"), owner_reference(a, replicaset));
+	json_push(json_need_array(a, metadata, "ownerReferences"), owner_reference(a, "apps/v1", "ReplicaSet", replicaset));
 	const struct json *spec = json_at(template, "spec");
 	json_put(pod, "spec", spec ? json_clone(a, spec) : json_object(a));
 	return pod;
@@ -257,7 +245,7 @@ static void handle(void *arg, struct sync *s)
 	struct replicaset_plan plan;
 	replicaset_plan(a, &view, &plan);
 	for (size_t i = 0; i < plan.adopt.n; i++)
-		patch_owner(c, s, plan.adopt.p[i], uid, owner_reference(a, replicaset));
+		patch_owner(c, s, plan.adopt.p[i], uid, owner_reference(a, "apps/v1", "ReplicaSet", replicaset));
 	for (size_t i = 0; i < plan.release.n; i++)
 		patch_owner(c, s, plan.release.p[i], uid, NULL);
 	// After a failure (a quota, say) one attempt shows whether it holds on; otherwise all go at once.
