@@ -147,8 +147,8 @@ int link_route(struct link_socket *s, unsigned index, uint32_t to, int prefix, u
 
 int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e)
 {
-	// Without a hardware address of its own a bridge takes the lowest of its ports': it would change as pods come and go,
-	// and pods that remember the old one would send into the void.
+	// Without a hardware address of its own a bridge takes the lowest of its ports': it would change as pods come
+	// and go, and pods that remember the old one would send into the void.
 	uint8_t hardware[6] = {0x0a, 0x58};
 	memcpy(hardware + 2, &address, sizeof address);
 	struct nlmsghdr *h = request(s, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
@@ -166,8 +166,8 @@ int link_bridge(struct link_socket *s, const char *name, uint32_t address, int p
 	return 0;
 }
 
-// Lets a port of a bridge send a frame back to where it came from: a pod that reaches itself through a Service, on hosts
-// whose bridges translate addresses (br_netfilter).
+// Lets a port of a bridge send a frame back to where it came from: a pod that reaches itself through a Service, on
+// hosts whose bridges translate addresses (br_netfilter).
 static int allow_hairpin(struct link_socket *s, const char *port, struct err *e)
 {
 	struct nlmsghdr *h = request(s, RTM_NEWLINK, 0);
@@ -246,7 +246,8 @@ int link_namespace_create(const char *path, struct link_socket **inside, struct 
 	if (home < 0)
 		return err_errno(e, errno, "open this network namespace");
 	*inside = NULL;
-	int result = unshare(CLONE_NEWNET) < 0 ? err_errno(e, errno, "make a network namespace") : hold_namespace(path, inside, e);
+	int result = unshare(CLONE_NEWNET) < 0 ? err_errno(e, errno, "make a network namespace")
+					       : hold_namespace(path, inside, e);
 	MUST(setns(home, CLONE_NEWNET) == 0); // a thread in the wrong namespace would harm others
 	close(home);
 	if (result < 0)

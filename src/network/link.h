@@ -12,10 +12,11 @@ struct link_socket *link_open(struct err *e);
 void link_close(struct link_socket *s); // NULL is fine
 
 unsigned link_index(struct link_socket *s, const char *name); // 0: there is none
-// Makes the bridge where absent, gives it the address (kept where it is there) and sets it up. Its hardware address follows
-// from the address, whatever its ports are.
+// Makes the bridge where absent, gives it the address (kept where it is there) and sets it up. Its hardware address
+// follows from the address, whatever its ports are.
 int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e);
-// A pair: `name` here, a port of the bridge that may also send back to itself; `peer` in the namespace of peer_ns, still down.
+// A pair: `name` here, a port of the bridge that may also send back to itself; `peer` in the namespace of peer_ns,
+// still down.
 int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns, struct err *e);
 int link_up(struct link_socket *s, unsigned index, struct err *e);
 int link_address(struct link_socket *s, unsigned index, uint32_t address, int prefix, struct err *e);

@@ -18,7 +18,12 @@ struct network {
 
 static struct places_config places_config_of(const struct network_config *c)
 {
-	return (struct places_config){.dir = c->dir, .bridge = c->bridge, .range = c->pod_range, .services = c->service_range};
+	return (struct places_config){
+		.dir = c->dir,
+		.bridge = c->bridge,
+		.range = c->pod_range,
+		.services = c->service_range,
+	};
 }
 
 static int start_dns(struct network *n, struct loop *l, const struct network_config *config, struct err *e)
@@ -26,13 +31,15 @@ static int start_dns(struct network *n, struct loop *l, const struct network_con
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct str resolv_conf = STR_NONE, self = places_gateway(n->places);
-	file_read(l, &a, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv_conf, NULL); // a node may have none: then only the cluster's names
+	// a node may have none: then only the cluster's names
+	file_read(l, &a, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv_conf, NULL);
 	n->zone = dns_zone_create(config->zone, n->service_cache, n->slice_cache);
 	n->forward = dns_forward_create(l, resolv_conf, self);
 	return dns_server_create(l, self.p, DNS_PORT, n->zone, n->forward, &n->dns, e);
 }
 
-int network_create(struct loop *l, struct transport *t, const struct network_config *config, struct network **out, struct err *e)
+int network_create(struct loop *l, struct transport *t, const struct network_config *config, struct network **out,
+		   struct err *e)
 {
 	struct network *n = MEM_NEW(struct network);
 	struct places_config places = places_config_of(config);

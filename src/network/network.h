@@ -19,7 +19,8 @@ struct network_config {
 struct network;
 
 // Links, addresses and packet rules are there when it returns; Services and names follow as the API tells them.
-int network_create(struct loop *l, struct transport *t, const struct network_config *config, struct network **out, struct err *e);
+int network_create(struct loop *l, struct transport *t, const struct network_config *config, struct network **out,
+		   struct err *e);
 void network_destroy(struct network *n); // leaves the kernel as it is: pods go on
 struct places *network_places(struct network *n);
 struct str network_dns_address(const struct network *n); // what pods' resolv.conf names

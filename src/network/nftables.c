@@ -3,31 +3,26 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "network/nft_rules.h"
 
-enum { FIRST_CHAINS = 16, ELEMENTS_A_MESSAGE = 256, NOT_FOUND = 127 };
+enum { ELEMENTS_A_MESSAGE = 256 };
 
-static const struct {
-	const char *name;
-	bool verdicts;
-} sets[PLAN_SETS] = {
-	[PLAN_SERVICES] = {"services", true},
-	[PLAN_ENDPOINTS] = {"endpoints", false},
-	[PLAN_NODEPORTS] = {"nodeports", true},
-	[PLAN_NODE_ENDPOINTS] = {"node-endpoints", false},
-	[PLAN_REFUSED] = {"refused", false},
-	[PLAN_REFUSED_NODEPORTS] = {"refused-nodeports", false},
-	[PLAN_HAIRPIN] = {"hairpin", false},
+static const char *const set_names[PLAN_SETS] = {
+	[PLAN_SERVICES] = "services",
+	[PLAN_ENDPOINTS] = "endpoints",
+	[PLAN_NODEPORTS] = "nodeports",
+	[PLAN_NODE_ENDPOINTS] = "node-endpoints",
+	[PLAN_REFUSED] = "refused",
+	[PLAN_REFUSED_NODEPORTS] = "refused-nodeports",
+	[PLAN_HAIRPIN] = "hairpin",
 };
 
 struct nftables {
@@ -37,155 +32,20 @@ struct nftables {
 	unsigned chains; // there are chains for 1 to this many endpoints
 };
 
-// ---- rules, by the nft program
-
-// Runs `nft -f -` over the script. Only at start and when a Service first has more endpoints than any before.
-static int run_nft(struct str script, struct err *e)
-{
-	int in[2], out[2];
-	char said[512];
-	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
-		return err_errno(e, errno, "pipe");
-	pid_t pid = fork();
-	if (pid == 0) {
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDERR_FILENO);
-		execlp("nft", "nft", "-f", "-", (char *)NULL);
-		_exit(NOT_FOUND);
-	}
-	close(in[0]);
-	close(out[1]);
-	bool written = pid > 0 && write(in[1], script.p, script.n) == (ssize_t)script.n;
-	close(in[1]);
-	ssize_t n = pid > 0 ? read(out[0], said, sizeof said) : 0;
-	close(out[0]);
-	int status = 0;
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return err_errno(e, errno, "run nft");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && written)
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND)
-		return err_set(e, ERR_INTERNAL, "the program nft is not installed (Debian: nftables)");
-	return err_set(e, ERR_INTERNAL, "nft: %.*s", n > 0 ? (int)n : 0, said);
-}
-
-// The chains for `n` endpoints: by chance (n) or by the client's address (s), for addresses or for node ports (p).
-static void add_chains(struct buf *b, const char *table, unsigned n)
-{
-	static const char by_address[] = "ip daddr . meta l4proto . th dport", by_port[] = "meta l4proto . th dport";
-	for (int way = 0; way < 4; way++) {
-		char name[16], draw[48];
-		snprintf(name, sizeof name, "%s%s%u", way & 2 ? "p" : "", way & 1 ? "s" : "n", n);
-		snprintf(draw, sizeof draw, way & 1 ? "jhash ip saddr mod %u seed 0x6f6e6767" : "numgen random mod %u", n);
-		buf_fmt(b, "add chain ip %s %s\nflush chain ip %s %s\n", table, name, table, name);
-		buf_fmt(b, "add rule ip %s %s dnat ip to %s . %s map @%s\n", table, name, way & 2 ? by_port : by_address, draw,
-			way & 2 ? "node-endpoints" : "endpoints");
-	}
-}
-
-static void add_sets(struct buf *b, const char *table)
-{
-	buf_fmt(b, "add table ip %s\n", table);
-	buf_fmt(b, "add map ip %s services { type ipv4_addr . inet_proto . inet_service : verdict; }\n", table);
-	buf_fmt(b, "add map ip %s endpoints { typeof ip daddr . meta l4proto . th dport . numgen random mod 2 "
-		   ": ip daddr . th dport; }\n", table);
-	buf_fmt(b, "add map ip %s nodeports { type inet_proto . inet_service : verdict; }\n", table);
-	buf_fmt(b, "add map ip %s node-endpoints { typeof meta l4proto . th dport . numgen random mod 2 "
-		   ": ip daddr . th dport; }\n", table);
-	buf_fmt(b, "add set ip %s refused { type ipv4_addr . inet_proto . inet_service; }\n", table);
-	buf_fmt(b, "add set ip %s refused-nodeports { type inet_proto . inet_service; }\n", table);
-	buf_fmt(b, "add set ip %s hairpin { type ipv4_addr . ipv4_addr; }\n", table);
-}
-
-static void add_hook(struct buf *b, const char *table, const char *name, const char *type, const char *hook, int priority)
-{
-	buf_fmt(b, "add chain ip %s %s { type %s hook %s priority %d; policy accept; }\nflush chain ip %s %s\n", table, name,
-		type, hook, priority, table, name);
-}
-
-static void add_rule(struct buf *b, const char *table, const char *chain, const char *rule)
-{
-	buf_fmt(b, "add rule ip %s %s %s\n", table, chain, rule);
-}
-
-static void add_base_chains(struct buf *b, const struct nftables_config *c)
-{
-	const char *t = c->table;
-	buf_fmt(b, "add chain ip %s translate\nflush chain ip %s translate\n", t, t);
-	add_rule(b, t, "translate", "ip daddr . meta l4proto . th dport vmap @services");
-	add_rule(b, t, "translate", "fib daddr type local meta l4proto . th dport vmap @nodeports");
-	add_hook(b, t, "prerouting", "nat", "prerouting", -100);
-	add_rule(b, t, "prerouting", "jump translate");
-	add_hook(b, t, "output", "nat", "output", -100);
-	add_rule(b, t, "output", "jump translate");
-	add_hook(b, t, "postrouting", "nat", "postrouting", 100);
-	add_rule(b, t, "postrouting", "ip saddr . ip daddr @hairpin masquerade");
-	buf_fmt(b, "add rule ip %s postrouting ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n", t, c->bridge);
-	buf_fmt(b, "add rule ip %s postrouting ip saddr %s ip daddr != %s oifname != \"%s\" masquerade\n", t, c->range,
-		c->range, c->bridge);
-	static const char *const refuse[] = {"meta l4proto tcp %s reject with tcp reset", "%s reject with icmp port-unreachable"};
-	static const char *const hooks[] = {"forward", "output", "input"};
-	for (int hook = 0; hook < 3; hook++) {
-		char name[24];
-		snprintf(name, sizeof name, "refuse-%s", hooks[hook]);
-		add_hook(b, t, name, "filter", hooks[hook], -10);
-		for (int how = 0; how < 2; how++) {
-			char rule[200];
-			// what is known to be refused, by its own address or by a node port
-			snprintf(rule, sizeof rule, how ? refuse[1] : refuse[0], "ip daddr . meta l4proto . th dport @refused");
-			add_rule(b, t, name, rule);
-			snprintf(rule, sizeof rule, how ? refuse[1] : refuse[0],
-				 "fib daddr type local meta l4proto . th dport @refused-nodeports");
-			if (hook > 0)
-				add_rule(b, t, name, rule);
-		}
-	}
-}
-
-static int load_rules(const struct nftables_config *c, struct err *e)
-{
-	struct buf script CLEAN_BUF;
-	buf_init(&script);
-	add_sets(&script, c->table);
-	add_base_chains(&script, c);
-	for (unsigned n = 1; n <= FIRST_CHAINS; n++)
-		add_chains(&script, c->table, n);
-	if (run_nft(buf_str(&script), NULL) == 0)
-		return 0;
-	// a table of another version stands in the way
-	struct buf afresh CLEAN_BUF;
-	buf_init(&afresh);
-	buf_fmt(&afresh, "add table ip %s\ndelete table ip %s\n", c->table, c->table);
-	buf_add(&afresh, buf_str(&script));
-	return run_nft(buf_str(&afresh), e);
-}
-
-int nftables_remove(const char *table, struct err *e)
-{
-	struct buf script CLEAN_BUF;
-	buf_init(&script);
-	buf_fmt(&script, "add table ip %s\ndelete table ip %s\n", table, table);
-	return run_nft(buf_str(&script), e);
-}
-
 static int need_chains(struct nftables *t, unsigned n, struct err *e)
 {
 	if (n <= t->chains)
 		return 0;
-	unsigned upto = (n + FIRST_CHAINS - 1) / FIRST_CHAINS * FIRST_CHAINS;
-	struct buf script CLEAN_BUF;
-	buf_init(&script);
-	for (unsigned i = t->chains + 1; i <= upto; i++)
-		add_chains(&script, t->table, i);
-	if (run_nft(buf_str(&script), e) < 0)
+	unsigned last = (n + NFT_RULES_CHAINS - 1) / NFT_RULES_CHAINS * NFT_RULES_CHAINS;
+	if (nft_rules_add_chains(t->table, t->chains + 1, last, e) < 0)
 		return -1;
-	t->chains = upto;
+	t->chains = last;
 	return 0;
 }
 
 int nftables_open(const struct nftables_config *config, struct nftables **out, struct err *e)
 {
-	if (load_rules(config, e) < 0)
+	if (nft_rules_load(config, e) < 0)
 		return -1;
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
@@ -203,7 +63,7 @@ int nftables_open(const struct nftables_config *config, struct nftables **out, s
 		.table = mem_strdup(config->table),
 		.bridge = mem_strdup(config->bridge),
 		.range = mem_strdup(config->range),
-		.chains = FIRST_CHAINS,
+		.chains = NFT_RULES_CHAINS,
 	};
 	*out = t;
 	return 0;
@@ -212,8 +72,8 @@ int nftables_open(const struct nftables_config *config, struct nftables **out, s
 int nftables_restore(struct nftables *t, struct err *e)
 {
 	struct nftables_config config = {.table = t->table, .bridge = t->bridge, .range = t->range};
-	t->chains = FIRST_CHAINS;
-	return load_rules(&config, e);
+	t->chains = NFT_RULES_CHAINS;
+	return nft_rules_load(&config, e);
 }
 
 void nftables_close(struct nftables *t)
@@ -225,6 +85,11 @@ void nftables_close(struct nftables *t)
 	free(t->bridge);
 	free(t->range);
 	free(t);
+}
+
+int nftables_remove(const char *table, struct err *e)
+{
+	return nft_rules_remove(table, e);
 }
 
 // ---- elements, over netlink
@@ -274,14 +139,15 @@ static void put_element(struct nlmsghdr *h, const struct plan_element *x, bool w
 }
 
 // One message: up to ELEMENTS_A_MESSAGE elements of one set, all added or all deleted.
-static size_t put_message(struct nftables *t, struct buf *b, const struct plan_element *const *list, size_t n, bool deleting)
+static size_t put_message(struct nftables *t, struct buf *b, const struct plan_element *const *list, size_t n,
+			  bool deleting)
 {
 	enum { ELEMENT_SIZE = 128, MESSAGE_SIZE = 512 + ELEMENTS_A_MESSAGE * ELEMENT_SIZE };
 	buf_reserve(b, MESSAGE_SIZE);
 	struct nlmsghdr *h = header(t, b->p + b->n, deleting ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
 				    (uint16_t)(NLM_F_ACK | (deleting ? 0 : NLM_F_CREATE)));
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, t->table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, sets[list[0]->set].name);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set_names[list[0]->set]);
 	struct nlattr *elements = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	size_t taken = 0;
 	while (taken < n && taken < ELEMENTS_A_MESSAGE && list[taken]->set == list[0]->set)
@@ -291,7 +157,8 @@ static size_t put_message(struct nftables *t, struct buf *b, const struct plan_e
 	return taken;
 }
 
-static size_t put_all(struct nftables *t, struct buf *b, const struct plan_element *const *list, size_t n, bool deleting)
+static size_t put_all(struct nftables *t, struct buf *b, const struct plan_element *const *list, size_t n,
+		      bool deleting)
 {
 	size_t messages = 0;
 	for (size_t done = 0; done < n; messages++)
@@ -309,7 +176,8 @@ static int acknowledged(struct nftables *t, size_t messages, struct err *e)
 		if (n < 0)
 			return err_errno(e, errno, "read from netfilter");
 		int left = (int)n;
-		for (struct nlmsghdr *h = (struct nlmsghdr *)answer; mnl_nlmsg_ok(h, left) && messages; h = mnl_nlmsg_next(h, &left)) {
+		struct nlmsghdr *h = (struct nlmsghdr *)answer;
+		for (; mnl_nlmsg_ok(h, left) && messages; h = mnl_nlmsg_next(h, &left)) {
 			if (h->nlmsg_type != NLMSG_ERROR)
 				continue;
 			int code = ((struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
@@ -327,42 +195,60 @@ static void drain(struct nftables *t)
 		;
 }
 
-int nftables_change(struct nftables *t, const struct plan_element *from, size_t from_count, const struct plan_element *to,
-		    size_t to_count, struct err *e)
+struct difference {
+	const struct plan_element **gone, **fresh;
+	size_t gone_count, fresh_count;
+	unsigned numbers; // the most endpoints that a fresh element leads to
+};
+
+static struct difference compare(struct arena *a, const struct plan_element *from, size_t from_count,
+				 const struct plan_element *to, size_t to_count)
 {
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
-	const struct plan_element **gone = ARENA_ARRAY(&a, const struct plan_element *, from_count + 1);
-	const struct plan_element **fresh = ARENA_ARRAY(&a, const struct plan_element *, to_count + 1);
-	size_t gone_count = 0, fresh_count = 0, i = 0, j = 0;
-	unsigned numbers = 0;
+	struct difference d = {
+		.gone = ARENA_ARRAY(a, const struct plan_element *, from_count + 1),
+		.fresh = ARENA_ARRAY(a, const struct plan_element *, to_count + 1),
+	};
+	size_t i = 0, j = 0;
 	while (i < from_count || j < to_count) {
 		int c = i == from_count ? 1 : j == to_count ? -1 : plan_element_cmp(&from[i], &to[j]);
 		bool same = c == 0 && plan_element_same(&from[i], &to[j]);
 		if (c <= 0 && !same)
-			gone[gone_count++] = &from[i];
+			d.gone[d.gone_count++] = &from[i];
 		if (c >= 0 && !same) {
-			fresh[fresh_count++] = &to[j];
-			numbers = to[j].numbers > numbers ? to[j].numbers : numbers;
+			d.fresh[d.fresh_count++] = &to[j];
+			d.numbers = to[j].numbers > d.numbers ? to[j].numbers : d.numbers;
 		}
 		i += c <= 0;
 		j += c >= 0;
 	}
-	if (gone_count + fresh_count == 0)
-		return 0;
-	if (need_chains(t, numbers, e) < 0)
-		return -1;
+	return d;
+}
+
+static int send_difference(struct nftables *t, const struct difference *d, struct err *e)
+{
 	struct buf batch CLEAN_BUF;
 	buf_init(&batch);
 	buf_reserve(&batch, 64);
 	batch.n += header(t, batch.p, NFNL_MSG_BATCH_BEGIN, 0)->nlmsg_len;
-	size_t messages = put_all(t, &batch, gone, gone_count, true) + put_all(t, &batch, fresh, fresh_count, false);
+	size_t messages = put_all(t, &batch, d->gone, d->gone_count, true);
+	messages += put_all(t, &batch, d->fresh, d->fresh_count, false);
 	buf_reserve(&batch, 64);
 	batch.n += header(t, batch.p + batch.n, NFNL_MSG_BATCH_END, 0)->nlmsg_len;
 	drain(t);
 	if (mnl_socket_sendto(t->nl, batch.p, batch.n) < 0)
 		return err_errno(e, errno, "send to netfilter");
 	return acknowledged(t, messages, e);
+}
+
+int nftables_change(struct nftables *t, const struct plan_element *from, size_t from_count,
+		    const struct plan_element *to, size_t to_count, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct difference d = compare(&a, from, from_count, to, to_count);
+	if (d.gone_count + d.fresh_count == 0)
+		return 0;
+	return need_chains(t, d.numbers, e) < 0 ? -1 : send_difference(t, &d, e);
 }
 
 // ---- reading back
@@ -437,7 +323,7 @@ static int read_set(struct nftables *t, struct reader *r, struct err *e)
 	char room[512], *answer CLEAN_FREE = mem_alloc(1 << 17);
 	struct nlmsghdr *h = header(t, room, NFT_MSG_GETSETELEM, NLM_F_DUMP);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, t->table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, sets[r->set].name);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set_names[r->set]);
 	drain(t);
 	if (mnl_socket_sendto(t->nl, h, h->nlmsg_len) < 0)
 		return err_errno(e, errno, "send to netfilter");
@@ -445,7 +331,7 @@ static int read_set(struct nftables *t, struct reader *r, struct err *e)
 		ssize_t n = mnl_socket_recvfrom(t->nl, answer, 1 << 17);
 		int done = n < 0 ? -1 : mnl_cb_run(answer, (size_t)n, h->nlmsg_seq, t->port, on_message, r);
 		if (done <= MNL_CB_STOP)
-			return done < 0 ? err_errno(e, errno, "read the set %s", sets[r->set].name) : 0;
+			return done < 0 ? err_errno(e, errno, "read the set %s", set_names[r->set]) : 0;
 	}
 }
 

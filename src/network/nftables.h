@@ -27,7 +27,7 @@ int nftables_restore(struct nftables *t, struct err *e);
 // The elements in the kernel now, in plan_element_cmp's order.
 int nftables_read(struct nftables *t, struct arena *a, struct plan_element **elements, size_t *count, struct err *e);
 // Goes from one sorted list to the other in one transaction.
-int nftables_change(struct nftables *t, const struct plan_element *from, size_t from_count, const struct plan_element *to,
-		    size_t to_count, struct err *e);
+int nftables_change(struct nftables *t, const struct plan_element *from, size_t from_count,
+		    const struct plan_element *to, size_t to_count, struct err *e);
 
 #endif

@@ -65,7 +65,8 @@ static uint32_t slot_of_name(const struct places *p, struct str name, struct str
 	struct str address;
 	char text[INET_ADDRSTRLEN];
 	struct in_addr in;
-	if (!str_cut(name, '@', &address, uid) || !str_to_c(address, text, sizeof text) || inet_pton(AF_INET, text, &in) != 1)
+	if (!str_cut(name, '@', &address, uid) || !str_to_c(address, text, sizeof text) ||
+	    inet_pton(AF_INET, text, &in) != 1)
 		return 0;
 	uint32_t slot = ntohl(in.s_addr) - p->base;
 	return slot < p->slots ? slot : 0;
@@ -102,7 +103,9 @@ static int allow_routing(const struct places *p, struct err *e)
 	char redirects[64], localnet[64];
 	snprintf(redirects, sizeof redirects, "conf/%s/send_redirects", p->bridge);
 	snprintf(localnet, sizeof localnet, "conf/%s/route_localnet", p->bridge);
-	return link_sysctl("ip_forward", "1", e) < 0 || link_sysctl(redirects, "0", e) < 0 || link_sysctl(localnet, "1", e) < 0 ? -1 : 0;
+	if (link_sysctl("ip_forward", "1", e) < 0 || link_sysctl(redirects, "0", e) < 0)
+		return -1;
+	return link_sysctl(localnet, "1", e);
 }
 
 int places_create(const struct places_config *config, struct places **out, struct err *e)
@@ -195,7 +198,8 @@ static int attach(struct places *p, struct arena *a, struct str uid, struct str 
 	uint32_t slot = (uint32_t)(uintptr_t)map_get(&p->slot_of, uid);
 	bool there = slot != 0;
 	if (!there && (slot = free_slot(p)) == 0)
-		return err_set(e, ERR_UNAVAILABLE, "all %u addresses of this node's pod range are in use", p->slots - 3);
+		return err_set(e, ERR_UNAVAILABLE, "all %u addresses of this node's pod range are in use",
+			       p->slots - 3);
 	char *path = place_path(p, a, slot, uid);
 	*ns_path = str_of(path);
 	*ip = address_text(a, p->base + slot);

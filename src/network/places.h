@@ -29,7 +29,8 @@ void places_destroy(struct places *p);  // leaves all links as they are
 struct str places_gateway(const struct places *p); // "10.244.0.1"
 
 // See node/pod_network.h, whose table these fill. From any thread.
-int places_attach(struct places *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e);
+int places_attach(struct places *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip,
+		  struct err *e);
 int places_detach(struct places *p, struct str uid, struct err *e);
 int places_list(struct places *p, struct arena *a, struct str **uids, size_t *count, struct err *e);
 

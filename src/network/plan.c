@@ -74,8 +74,8 @@ static bool serves(const struct json *endpoint)
 	return !ready || ready->type != JSON_BOOL || ready->boolean; // absent means ready
 }
 
-static size_t collect(struct endpoint *out, const struct json *const *slices, size_t n, struct str name, uint8_t protocol,
-		      struct str node)
+static size_t collect(struct endpoint *out, const struct json *const *slices, size_t n, struct str name,
+		      uint8_t protocol, struct str node)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -84,7 +84,8 @@ static size_t collect(struct endpoint *out, const struct json *const *slices, si
 			continue;
 		json_each(endpoint, json_at(slices[i], "endpoints")) {
 			struct endpoint *x = &out[count];
-			if (count == ENDPOINTS_MAX || !serves(endpoint) || !parse_address(json_str(endpoint, "addresses.0"), &x->address))
+			if (count == ENDPOINTS_MAX || !serves(endpoint) ||
+			    !parse_address(json_str(endpoint, "addresses.0"), &x->address))
 				continue;
 			x->port = port;
 			x->local = str_eq(json_str(endpoint, "nodeName"), node);
@@ -141,16 +142,18 @@ struct way { // how endpoints are chosen
 	bool sticky, inside_local, outside_local;
 };
 
-static void front_at(struct builder *b, struct str text, uint8_t protocol, uint16_t port, const struct way *w, bool outside)
+static void front_at(struct builder *b, struct str text, uint8_t protocol, uint16_t port, const struct way *w,
+		     bool outside)
 {
 	struct in_addr address;
 	bool local = outside ? w->outside_local : w->inside_local;
 	if (parse_address(text, &address))
-		front(b, &address, protocol, port, w->sticky, local ? w->local : w->all, local ? w->local_count : w->all_count);
+		front(b, &address, protocol, port, w->sticky, local ? w->local : w->all,
+		      local ? w->local_count : w->all_count);
 }
 
-static void service_port(struct builder *b, const struct json *service, const struct json *port, const struct json *const *slices,
-			 size_t slice_count, struct str node)
+static void service_port(struct builder *b, const struct json *service, const struct json *port,
+			 const struct json *const *slices, size_t slice_count, struct str node)
 {
 	uint8_t protocol = protocol_number(json_str(port, "protocol"));
 	uint16_t number = (uint16_t)json_i64(port, "port", 0), node_port = (uint16_t)json_i64(port, "nodePort", 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel's tables should hold for one Service: pure. nftables.h brings the kernel to it.
 //
-// A Service's port is one element of the verdict map "services" (or "nodeports"): its address, protocol and port lead to
-// the chain that draws one of N numbers, where N is how many endpoints are ready; that number, with the same address,
+// A Service's port is one element of the verdict map "services" (or "nodeports"): its address, protocol and port lead
+// to the chain that draws one of N numbers, where N is how many endpoints are ready; that number, with the same address,
 // protocol and port, is looked up in the map "endpoints", which says where the connection goes. So any change of
 // Services or endpoints only changes elements, never rules; chains are the same for all Services with N endpoints.
 // With session affinity the number is drawn from a hash of the client's address instead of by chance.

@@ -131,7 +131,9 @@ static void on_stream(void *arg, struct str data, const struct err *e)
 		finish(x, STR_NONE);
 		return;
 	}
-	size_t want = x->reply.n >= 2 ? (size_t)((unsigned char)x->reply.p[0] << 8 | (unsigned char)x->reply.p[1]) : DNS_TCP_MAX;
+	if (x->reply.n < 2)
+		return;
+	size_t want = (size_t)((unsigned char)x->reply.p[0] << 8 | (unsigned char)x->reply.p[1]);
 	if (x->reply.n < want + 2)
 		return;
 	struct str answer = {x->reply.p + 2, want};

@@ -70,7 +70,11 @@ int dns_parse(struct arena *a, struct str m, struct dns_query *q, enum dns_code 
 	if (m.n < HEADER || u16(m.p + 2) & FLAG_ANSWER)
 		return -1;
 	unsigned flags = u16(m.p + 2);
-	*q = (struct dns_query){.id = u16(m.p), .recursion_desired = flags & FLAG_RECURSION_DESIRED, .udp_size = DNS_UDP_PLAIN};
+	*q = (struct dns_query){
+		.id = u16(m.p),
+		.recursion_desired = flags & FLAG_RECURSION_DESIRED,
+		.udp_size = DNS_UDP_PLAIN,
+	};
 	if (flags & OPCODE_MASK) {
 		*code = DNS_NOT_IMPLEMENTED;
 		return 1;

@@ -76,8 +76,8 @@ struct udp_question {
 static void send_datagram(struct dns_server *s, struct str bytes, const struct sockaddr *to)
 {
 	uv_buf_t data = uv_buf_init((char *)bytes.p, (unsigned)bytes.n);
-	if (bytes.n)
-		uv_udp_try_send(&s->udp, &data, 1, to); // a full socket loses it, as the network might: the asker asks again
+	if (bytes.n) // a full socket loses it, as the network might: the asker asks again
+		uv_udp_try_send(&s->udp, &data, 1, to);
 }
 
 static void on_udp_forwarded(void *arg, struct str reply)
@@ -112,7 +112,7 @@ static void on_datagram(uv_udp_t *socket, ssize_t n, const uv_buf_t *data, const
 		return;
 	struct udp_question *x = mem_zalloc(sizeof *x + message.n);
 	x->asker.server = s;
-	memcpy(&x->asker.peer, from, from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+	memcpy(&x->asker.peer, from, sizeof(struct sockaddr_in)); // it listens at an IPv4 address
 	x->n = message.n;
 	memcpy(x->message, message.p, message.n);
 	dns_forward_ask(s->forward, message, false, on_udp_forwarded, x);

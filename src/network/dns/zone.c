@@ -234,7 +234,13 @@ static bool port_is(const struct json *port, struct str name, struct str protoco
 	return str_eq_nocase(json_str(port, "name"), name) && str_eq_nocase(is.n ? is : STR("TCP"), protocol);
 }
 
-static bool answer_port(struct result *r, const struct dns_query *q, const struct target *t, struct str name, struct str protocol)
+static struct str name_of_endpoint(struct arena *a, const struct target *t, struct str host)
+{
+	return arena_fmt(a, "%.*s.%.*s", STR_FMT(host), STR_FMT(t->full_name));
+}
+
+static bool answer_port(struct result *r, const struct dns_query *q, const struct target *t, struct str name,
+			struct str protocol)
 {
 	bool any = false;
 	if (!t->headless)
@@ -247,10 +253,9 @@ static bool answer_port(struct result *r, const struct dns_query *q, const struc
 		json_each(port, json_at(t->slices[i], "ports"))
 			if (port_is(port, name, protocol))
 				json_each(endpoint, json_at(t->slices[i], "endpoints")) {
-					struct str host = host_of(r->arena, endpoint);
 					if (!ready(endpoint))
 						continue;
-					add_srv(r, q, arena_fmt(r->arena, "%.*s.%.*s", STR_FMT(host), STR_FMT(t->full_name)),
+					add_srv(r, q, name_of_endpoint(r->arena, t, host_of(r->arena, endpoint)),
 						json_i64(port, "port", 0));
 					any = true;
 				}
@@ -258,7 +263,8 @@ static bool answer_port(struct result *r, const struct dns_query *q, const struc
 }
 
 // labels: what stands before "svc", from the left.
-static bool answer_below_svc(struct dns_zone *z, struct result *r, const struct dns_query *q, const struct str *labels, size_t n)
+static bool answer_below_svc(struct dns_zone *z, struct result *r, const struct dns_query *q, const struct str *labels,
+			     size_t n)
 {
 	struct target t;
 	if (n == 0)
@@ -276,7 +282,8 @@ static bool answer_below_svc(struct dns_zone *z, struct result *r, const struct 
 	return false;
 }
 
-static bool answer_below_pod(struct dns_zone *z, struct result *r, const struct dns_query *q, const struct str *labels, size_t n)
+static bool answer_below_pod(struct dns_zone *z, struct result *r, const struct dns_query *q, const struct str *labels,
+			     size_t n)
 {
 	if (n < 2)
 		return n == 0 || map_has(&z->namespaces, labels[0]);
@@ -322,8 +329,10 @@ static struct str address_of_reverse(struct arena *a, struct str below)
 	size_t n = 0;
 	while (n < 5 && str_next(&below, '.', &parts[n]))
 		n++;
-	return n == 4 ? arena_fmt(a, "%.*s.%.*s.%.*s.%.*s", STR_FMT(parts[3]), STR_FMT(parts[2]), STR_FMT(parts[1]), STR_FMT(parts[0]))
-		      : STR_NONE;
+	if (n != 4)
+		return STR_NONE;
+	return arena_fmt(a, "%.*s.%.*s.%.*s.%.*s", STR_FMT(parts[3]), STR_FMT(parts[2]), STR_FMT(parts[1]),
+			 STR_FMT(parts[0]));
 }
 
 static bool answer_reverse(struct dns_zone *z, struct result *r, const struct dns_query *q, struct str below)
@@ -341,7 +350,7 @@ static bool answer_reverse(struct dns_zone *z, struct result *r, const struct dn
 			if (str_eq(json_str(endpoint, "addresses.0"), address))
 				host = host_of(r->arena, endpoint);
 	if (q->type == DNS_PTR || q->type == DNS_ANY)
-		add(r, DNS_PTR)->target = host.n ? arena_fmt(r->arena, "%.*s.%.*s", STR_FMT(host), STR_FMT(t.full_name)) : t.full_name;
+		add(r, DNS_PTR)->target = host.n ? name_of_endpoint(r->arena, &t, host) : t.full_name;
 	return true;
 }
 

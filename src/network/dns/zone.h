@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of Services and pods, as the Kubernetes DNS specification 1.1.0 has them, answered straight from the caches:
+// The names of Services and pods, as the Kubernetes DNS specification 1.1.0 has them, answered from the caches:
 //   SERVICE.NAMESPACE.svc.ZONE                 A of the cluster address; of a headless one A of each ready endpoint;
 //                                              CNAME where it is an ExternalName
 //   _PORT._PROTOCOL.SERVICE.NAMESPACE.svc.ZONE SRV
