@@ -197,7 +197,7 @@ int cluster_ask(struct cluster *c, struct arena *a, const char *method, const ch
 		const char *body, struct json **answer)
 {
 	struct asking x = {.arena = a};
-	struct client_request r = {.method = method, .path = str_of(path), .content_type = content_type, .body = str_of(body)};
+	struct client_request r = {method, str_of(path), content_type, str_of(body)};
 	client_send(c->client, &r, on_answer, &x);
 	MUST(cluster_until(c, 120 * TIME_S, answered, &x));
 	if (answer)

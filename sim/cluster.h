@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole cluster in one thread under a seed: servers over one imitated store, the controllers and the scheduler of each,
-// imitated nodes, and a client of the test's own. Time is virtual; the same seed gives the same run to the last byte.
+// A whole cluster in one thread under a seed: servers over one imitated store, the controllers and the scheduler of
+// each, imitated nodes, and a client of the test's own. Time is virtual; the same seed gives the same run to the last byte.
 #ifndef SIM_CLUSTER_H
 #define SIM_CLUSTER_H
 

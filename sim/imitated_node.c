@@ -54,11 +54,12 @@ static void on_answer(void *arg, const struct client_response *r)
 	maybe_free(n);
 }
 
-static void send_object(struct imitated_node *n, const char *method, struct str path, const char *type, const struct json *body)
+static void send_object(struct imitated_node *n, const char *method, struct str path, const char *type,
+			const struct json *body)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct client_request r = {.method = method, .path = path, .content_type = type, .body = body ? json_text(&a, body) : STR_NONE};
+	struct client_request r = {method, path, type, body ? json_text(&a, body) : STR_NONE};
 	n->waiting++;
 	client_send(n->transport, &r, on_answer, n);
 }
@@ -76,11 +77,14 @@ static void tell_ready(struct imitated_node *n, struct arena *a)
 {
 	struct str now = wall_time(n, a);
 	struct str status = arena_fmt(
-		a, "{\"status\":{\"capacity\":{\"cpu\":\"1000\",\"memory\":\"1000Gi\",\"pods\":\"%lld\"},\"allocatable\":{\"cpu\":\"1000\","
-		   "\"memory\":\"1000Gi\",\"pods\":\"%lld\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"KubeletReady\","
-		   "\"lastHeartbeatTime\":\"%.*s\"}]}}",
+		a,
+		"{\"status\":{\"capacity\":{\"cpu\":\"1000\",\"memory\":\"1000Gi\",\"pods\":\"%lld\"},"
+		"\"allocatable\":{\"cpu\":\"1000\",\"memory\":\"1000Gi\",\"pods\":\"%lld\"},"
+		"\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"KubeletReady\","
+		"\"lastHeartbeatTime\":\"%.*s\"}]}}",
 		(long long)n->config.pod_count_max, (long long)n->config.pod_count_max, STR_FMT(now));
-	send_object(n, "PATCH", arena_fmt(a, "/api/v1/nodes/%s/status", n->name), "application/merge-patch+json", parse(a, status));
+	struct str path = arena_fmt(a, "/api/v1/nodes/%s/status", n->name);
+	send_object(n, "PATCH", path, "application/merge-patch+json", parse(a, status));
 }
 
 static void on_renew(struct timer *t)
@@ -90,15 +94,19 @@ static void on_renew(struct timer *t)
 	arena_init(&a);
 	struct str now = time_format_micro(&a, loop_wall(n->transport->loop));
 	struct str leases = STR("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
-	struct json *node = parse(&a, arena_fmt(&a, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"labels\":{"
-						    "\"kubernetes.io/hostname\":\"%s\"}}}", n->name, n->name));
-	struct json *lease = parse(&a, arena_fmt(&a, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"%s\"},"
-						     "\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%.*s\"}}",
-						 n->name, n->name, LEASE_S, STR_FMT(now)));
+	struct json *node = parse(&a, arena_fmt(&a,
+		"{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\","
+		"\"labels\":{\"kubernetes.io/hostname\":\"%s\"}}}",
+		n->name, n->name));
+	struct json *lease = parse(&a, arena_fmt(&a,
+		"{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"%s\"},"
+		"\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%.*s\"}}",
+		n->name, n->name, LEASE_S, STR_FMT(now)));
 	send_object(n, "POST", STR("/api/v1/nodes"), NULL, node); // refused where they are there already
 	send_object(n, "POST", leases, NULL, lease);
 	json_remove(lease, STR("metadata"));
-	send_object(n, "PATCH", arena_fmt(&a, "%.*s/%s", STR_FMT(leases), n->name), "application/merge-patch+json", lease);
+	struct str own = arena_fmt(&a, "%.*s/%s", STR_FMT(leases), n->name);
+	send_object(n, "PATCH", own, "application/merge-patch+json", lease);
 	tell_ready(n, &a);
 	timer_start(n->transport->loop, &n->renew, RENEW_S * TIME_S);
 }
@@ -125,11 +133,13 @@ static void tell_running(struct imitated_pod *p, struct arena *a)
 {
 	struct str now = wall_time(p->node, a);
 	struct str patch = arena_fmt(
-		a, "{\"status\":{\"phase\":\"Running\",\"podIP\":\"%s\",\"podIPs\":[{\"ip\":\"%s\"}],\"startTime\":\"%.*s\",\"conditions\":["
-		   "{\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"},"
-		   "{\"type\":\"ContainersReady\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"}]}}",
+		a,
+		"{\"status\":{\"phase\":\"Running\",\"podIP\":\"%s\",\"podIPs\":[{\"ip\":\"%s\"}],\"startTime\":\"%.*s\","
+		"\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"},"
+		"{\"type\":\"ContainersReady\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"}]}}",
 		p->address, p->address, STR_FMT(now), STR_FMT(now), STR_FMT(now));
-	send_object(p->node, "PATCH", pod_path(a, p->key, "status"), "application/strategic-merge-patch+json", parse(a, patch));
+	struct str path = pod_path(a, p->key, "status");
+	send_object(p->node, "PATCH", path, "application/strategic-merge-patch+json", parse(a, patch));
 }
 
 // What is due for the pod; again after a while, until the cache shows that it was done.
@@ -139,8 +149,8 @@ static void on_due(struct timer *t)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	if (p->state == POD_ENDING) {
-		send_object(p->node, "DELETE", pod_path(&a, p->key, ""), NULL,
-			    parse(&a, STR("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0}")));
+		struct str now = STR("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0}");
+		send_object(p->node, "DELETE", pod_path(&a, p->key, ""), NULL, parse(&a, now));
 	} else {
 		if (p->state == POD_STARTING)
 			p->node->running++;
@@ -161,8 +171,8 @@ static struct imitated_pod *take(struct imitated_node *n, struct str key)
 	struct imitated_pod *p = MEM_NEW(struct imitated_pod);
 	p->node = n;
 	p->timer = (struct timer){.fire = on_due, .loop = n->transport->loop};
-	n->next_address++;
-	snprintf(p->address, sizeof p->address, "10.%u.%u.%u", n->next_address >> 16 & 255, n->next_address >> 8 & 255, n->next_address & 255);
+	unsigned address = ++n->next_address;
+	snprintf(p->address, sizeof p->address, "10.%u.%u.%u", address >> 16 & 255, address >> 8 & 255, address & 255);
 	map_set(&n->pods, key, p);
 	for (size_t i = 0; i < n->pods.count; i++)
 		if (n->pods.entries[i].value == p)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node without containers, for simulations: registers itself, renews its Lease, and says of its pods that they run after
-// a seeded delay and that they are gone after another. To the API it is a node like any other.
+// A node without containers, for simulations: registers itself, renews its Lease, and says of its pods that they run
+// after a seeded delay and that they are gone after another. To the API it is a node like any other.
 #ifndef SIM_IMITATED_NODE_H
 #define SIM_IMITATED_NODE_H
 

@@ -78,15 +78,18 @@ int decode_base64_url(struct arena *a, struct str text, struct str *bytes)
 	return unbase64(a, text, url_safe, false, bytes);
 }
 
-static const char hex[] = "0123456789abcdef";
-
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 void encode_hex(struct buf *out, struct str bytes)
 {
+	static const char hex[] = "0123456789abcdef";
 	for (size_t i = 0; i < bytes.n; i++) {
 		unsigned char c = (unsigned char)bytes.p[i];
 		buf_add_byte(out, hex[c >> 4]);
@@ -94,12 +97,17 @@ void encode_hex(struct buf *out, struct str bytes)
 	}
 }
 
+static bool is_unreserved(char c)
+{
+	bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+	return letter || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+}
+
 void encode_url(struct buf *out, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
-		if (plain)
+		if (is_unreserved(c))
 			buf_add_byte(out, c);
 		else
 			buf_fmt(out, "%%%02X", (unsigned char)c);
@@ -113,7 +121,8 @@ int decode_url(struct arena *a, struct str text, bool form, struct str *out)
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
 		if (c == '%') {
-			int high = i + 2 < text.n ? hex_digit(text.p[i + 1]) : -1, low = i + 2 < text.n ? hex_digit(text.p[i + 2]) : -1;
+			bool whole = i + 2 < text.n;
+			int high = whole ? hex_digit(text.p[i + 1]) : -1, low = whole ? hex_digit(text.p[i + 2]) : -1;
 			if (high < 0 || low < 0)
 				return -1;
 			c = (char)(high << 4 | low);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line an event on stderr, behind the program and a level; control characters are escaped. No secret is ever logged.
-// Libraries below `server`, `node` and `network` do not log: they return errors.
+// One line an event on stderr, behind the program and a level; control characters are escaped. No secret is ever
+// logged. Libraries below `server`, `node` and `network` do not log: they return errors.
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

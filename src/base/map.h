@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A hash table from strings to pointers. It copies keys and owns no values; iteration is in insertion order until a
-// removal, which moves the last entry into the gap: the same steps always give the same order (the simulation needs that).
+// removal, which moves the last entry into the gap: the same steps always give the same order (the simulation needs
+// that).
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 

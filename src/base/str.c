@@ -123,7 +123,13 @@ size_t str_utf8_len(struct str s)
 		return 0;
 	if (u[0] < 0x80)
 		return 1;
-	size_t len = u[0] >= 0xc2 && u[0] <= 0xdf ? 2 : (u[0] & 0xf0) == 0xe0 ? 3 : u[0] >= 0xf0 && u[0] <= 0xf4 ? 4 : 0;
+	size_t len = 0;
+	if (u[0] >= 0xc2 && u[0] <= 0xdf)
+		len = 2;
+	else if ((u[0] & 0xf0) == 0xe0)
+		len = 3;
+	else if (u[0] >= 0xf0 && u[0] <= 0xf4)
+		len = 4;
 	if (len == 0 || s.n < len)
 		return 0;
 	for (size_t i = 1; i < len; i++)

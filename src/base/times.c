@@ -25,8 +25,8 @@ static struct str format(struct arena *a, int64_t ns, int digits)
 	char point[16] = "";
 	if (digits)
 		snprintf(point, sizeof point, ".%0*lld", digits, (long long)(digits == 6 ? fraction / 1000 : fraction));
-	return arena_fmt(a, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-			 tm.tm_min, tm.tm_sec, point);
+	return arena_fmt(a, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+			 tm.tm_hour, tm.tm_min, tm.tm_sec, point);
 }
 
 struct str time_format(struct arena *a, int64_t ns)
@@ -67,12 +67,15 @@ static int offset(struct str s, int64_t *out)
 	return 0;
 }
 
-int time_parse(struct str s, int64_t *ns)
+// The first 19 bytes: "2006-01-02T15:04:05".
+static int date_time(struct str s, struct tm *out)
 {
 	static const int month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int century, year, month, day, hour, minute, second;
 	if (s.n < 20 || s.p[4] != '-' || s.p[7] != '-' || (s.p[10] != 'T' && s.p[10] != 't') || s.p[13] != ':' ||
-	    s.p[16] != ':' || !two_digits(s.p, &century) || !two_digits(s.p + 2, &year) || !two_digits(s.p + 5, &month) ||
+	    s.p[16] != ':')
+		return -1;
+	if (!two_digits(s.p, &century) || !two_digits(s.p + 2, &year) || !two_digits(s.p + 5, &month) ||
 	    !two_digits(s.p + 8, &day) || !two_digits(s.p + 11, &hour) || !two_digits(s.p + 14, &minute) ||
 	    !two_digits(s.p + 17, &second))
 		return -1;
@@ -80,6 +83,18 @@ int time_parse(struct str s, int64_t *ns)
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 	if (month < 1 || month > 12 || day < 1 || day > month_days[month - 1] || (month == 2 && day == 29 && !leap) ||
 	    hour > 23 || minute > 59 || second > 59)
+		return -1;
+	*out = (struct tm){
+		.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day,
+		.tm_hour = hour, .tm_min = minute, .tm_sec = second,
+	};
+	return 0;
+}
+
+int time_parse(struct str s, int64_t *ns)
+{
+	struct tm tm;
+	if (date_time(s, &tm) < 0)
 		return -1;
 	struct str rest = str_from(s, 19);
 	int64_t fraction = 0, unit = TIME_S, east;
@@ -94,12 +109,19 @@ int time_parse(struct str s, int64_t *ns)
 	}
 	if (offset(rest, &east) < 0)
 		return -1;
-	struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute, .tm_sec = second};
 	int64_t seconds = (int64_t)timegm(&tm) - east;
 	if (seconds > INT64_MAX / TIME_S - 1 || seconds < INT64_MIN / TIME_S + 1)
 		return -1;
 	*ns = seconds * TIME_S + fraction;
 	return 0;
+}
+
+// "3m20s"; without what is zero: "3m".
+static struct str two_units(struct arena *a, long long large, char large_unit, long long small, char small_unit)
+{
+	if (small == 0)
+		return arena_fmt(a, "%lld%c", large, large_unit);
+	return arena_fmt(a, "%lld%c%lld%c", large, large_unit, small, small_unit);
 }
 
 struct str time_age(struct arena *a, int64_t elapsed_ns)
@@ -112,18 +134,18 @@ struct str time_age(struct arena *a, int64_t elapsed_ns)
 	if (s < 120)
 		return arena_fmt(a, "%llds", s);
 	if (m < 10)
-		return s % 60 ? arena_fmt(a, "%lldm%llds", m, s % 60) : arena_fmt(a, "%lldm", m);
+		return two_units(a, m, 'm', s % 60, 's');
 	if (m < 180)
 		return arena_fmt(a, "%lldm", m);
 	if (h < 8)
-		return m % 60 ? arena_fmt(a, "%lldh%lldm", h, m % 60) : arena_fmt(a, "%lldh", h);
+		return two_units(a, h, 'h', m % 60, 'm');
 	if (h < 48)
 		return arena_fmt(a, "%lldh", h);
 	if (d < 8)
-		return h % 24 ? arena_fmt(a, "%lldd%lldh", d, h % 24) : arena_fmt(a, "%lldd", d);
+		return two_units(a, d, 'd', h % 24, 'h');
 	if (d < 730)
 		return arena_fmt(a, "%lldd", d);
 	if (y < 8)
-		return d % 365 ? arena_fmt(a, "%lldy%lldd", y, d % 365) : arena_fmt(a, "%lldy", y);
+		return two_units(a, y, 'y', d % 365, 'd');
 	return arena_fmt(a, "%lldy", y);
 }

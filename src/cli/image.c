@@ -163,7 +163,8 @@ const struct command command_image_import = {
 	(const struct option_spec *const[]){data_dir_option, import_options, NULL}, run_import,
 };
 const struct command command_image_ls = {
-	"image ls", "", "Lists the images of this node.", NULL, (const struct option_spec *const[]){data_dir_option, NULL}, run_ls,
+	"image ls", "", "Lists the images of this node.", NULL,
+	(const struct option_spec *const[]){data_dir_option, NULL}, run_ls,
 };
 const struct command command_image_rm = {
 	"image rm", "NAME...", "Removes names of images, and images that have none left.", NULL,

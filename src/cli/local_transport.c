@@ -68,8 +68,13 @@ static void send_request(struct transport *t, const struct client_request *q, cl
 	struct request *r = MEM_NEW(struct request);
 	*r = (struct request){.done = done, .arg = arg};
 	LIST_INSERT_HEAD(&l->open, r, link);
-	struct local_request request = {.method = str_of(q->method), .target = q->path, .content_type = str_of(q->content_type),
-					.body = q->body, .user = &l->user};
+	struct local_request request = {
+		.method = str_of(q->method),
+		.target = q->path,
+		.content_type = str_of(q->content_type),
+		.body = q->body,
+		.user = &l->user,
+	};
 	r->call = local_start(l->worker, &request, &events, r);
 }
 
@@ -101,7 +106,8 @@ static void on_watch_end(void *arg, bool whole)
 	free(s);
 }
 
-static struct client_stream *watch(struct transport *t, struct str path, const struct client_stream_events *ev, void *arg)
+static struct client_stream *watch(struct transport *t, struct str path, const struct client_stream_events *ev,
+				   void *arg)
 {
 	static const struct local_events events = {on_watch_head, on_watch_piece, on_watch_end};
 	struct local_transport *l = CONTAINER_OF(t, struct local_transport, transport);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// onggi node: the agent. Its pieces, from the kernel up: images and containers, the network, the pods, and the endpoint at
-// which the server reaches it.
+// onggi node: the agent. Its pieces, from the kernel up: images and containers, the network, the pods, and the endpoint
+// at which the server reaches it.
 #include "cli/node.h"
 
 #include <fcntl.h>
@@ -44,7 +44,8 @@ static struct places *places_of(struct pod_network *n)
 	return network_places(CONTAINER_OF(n, struct agent, pods)->network);
 }
 
-static int attach(struct pod_network *n, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
+static int attach(struct pod_network *n, struct arena *a, struct str uid, struct str *ns_path, struct str *ip,
+		  struct err *e)
 {
 	return places_attach(places_of(n), a, uid, ns_path, ip, e);
 }
@@ -154,8 +155,9 @@ static void close_all(struct agent *x)
 	log_rotation_destroy(x->rotation);
 	stream_server_close(x->streams);
 	node_destroy(x->node);
-	network_destroy(x->network);
 	runtime_close(x->runtime);
+	loop_real_settle(x->loop); // what is under way in the pool uses the network and the images
+	network_destroy(x->network);
 	client_destroy(x->transport);
 	images_close(x->images);
 }

@@ -91,6 +91,7 @@ static int run_clean(int count, char **operands)
 
 const struct command command_node_clean = {
 	"node clean", "", "Removes containers, links, packet rules, mounts and cgroups that a stopped agent left.",
-	"Give it the options that the agent had. Images and logs in the data dir stay, what containers and volumes held does not.",
+	"Give it the options that the agent had. Images and logs in the data dir stay, what containers and volumes held "
+	"does not.",
 	(const struct option_spec *const[]){data_dir_option, node_options, NULL}, run_clean,
 };

@@ -29,10 +29,13 @@ struct node_flags node_flags = {
 };
 
 const struct option_spec node_options[] = {
-	{"kubeconfig", OPTION_TEXT, "FILE", "how to reach the API; without it node.kubeconfig of the data dir", &node_flags.kubeconfig},
+	{"kubeconfig", OPTION_TEXT, "FILE", "how to reach the API; without it node.kubeconfig of the data dir",
+	 &node_flags.kubeconfig},
 	{"name", OPTION_TEXT, "NAME", "of this node; without it the host's name", &node_flags.name},
-	{"address", OPTION_TEXT, "IP", "of this node; without it that of the default route, or the bridge's", &node_flags.address},
-	{"node-listen", OPTION_TEXT, "ADDR:PORT", "where the server reaches the agent, for logs and exec", &node_flags.listen},
+	{"address", OPTION_TEXT, "IP", "of this node; without it that of the default route, or the bridge's",
+	 &node_flags.address},
+	{"node-listen", OPTION_TEXT, "ADDR:PORT", "where the server reaches the agent, for logs and exec",
+	 &node_flags.listen},
 	{"pod-range", OPTION_TEXT, "RANGE", "addresses of this node's pods", &node_flags.pod_range},
 	{"service-range", OPTION_TEXT, "RANGE", "addresses of Services", &cli_service_range},
 	{"cluster-domain", OPTION_TEXT, "NAME", "the zone of Services' names", &node_flags.cluster_domain},

@@ -135,8 +135,8 @@ static void print_default(const struct option_spec *o, FILE *to)
 void options_help(const struct command *c, FILE *to)
 {
 	bool any = c->options[0] != NULL;
-	fprintf(to, "usage: onggi %s%s%s%s\n\n%s\n", c->name, any ? " [options]" : "", *c->operands ? " " : "", c->operands,
-		c->summary);
+	fprintf(to, "usage: onggi %s%s%s%s\n\n%s\n", c->name, any ? " [options]" : "", *c->operands ? " " : "",
+		c->operands, c->summary);
 	if (c->details)
 		fprintf(to, "\n%s\n", c->details);
 	if (any)
@@ -144,7 +144,8 @@ void options_help(const struct command *c, FILE *to)
 	for (const struct option_spec *const *list = c->options; *list; list++)
 		for (const struct option_spec *o = *list; o->name; o++) {
 			char left[WORD_MAX];
-			snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+			snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "",
+				 o->argument ? o->argument : "");
 			fprintf(to, "  %-28s %s", left, o->help);
 			print_default(o, to);
 			fprintf(to, "\n");

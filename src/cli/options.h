@@ -28,7 +28,7 @@ struct command {
 	const char *operands;  // "FILE"; "" for none
 	const char *summary;   // one sentence, also shown in the list of commands
 	const char *details;   // further paragraphs of the help, or NULL
-	const struct option_spec *const *options; // lists, each ended by an empty name; the list of lists ends with NULL
+	const struct option_spec *const *options; // lists, each ended by an empty name; NULL ends the list of lists
 	int (*run)(int operand_count, char **operands); // the exit status
 };
 

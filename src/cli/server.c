@@ -19,14 +19,15 @@
 
 enum { IO_LOOPS = 2 };
 
-static const char *listen_address = "127.0.0.1:6443", *advertise, *token_file, *selection = "*",
-		  *node_name;
+static const char *listen_address = "127.0.0.1:6443", *advertise, *token_file, *selection = "*", *node_name;
 
 const struct option_spec server_options[] = {
 	{"listen", OPTION_TEXT, "ADDR:PORT", "where the API is served; port 0 picks one", &listen_address},
-	{"advertise-address", OPTION_TEXT, "IP", "where pods and clients reach a server that listens on every address; without it that of the default route",
+	{"advertise-address", OPTION_TEXT, "IP",
+	 "where pods and clients reach a server that listens on every address; without it that of the default route",
 	 &advertise},
-	{"token-auth-file", OPTION_TEXT, "FILE", "users by token: lines of token,user,uid,\"group1,group2\"", &token_file},
+	{"token-auth-file", OPTION_TEXT, "FILE", "users by token: lines of token,user,uid,\"group1,group2\"",
+	 &token_file},
 	{"controllers", OPTION_TEXT, "LIST", "which run: *, -name, none; the scheduler is one", &selection},
 	{"service-range", OPTION_TEXT, "RANGE", "addresses of Services", &cli_service_range},
 	{"node", OPTION_TEXT, "NAME", "also write DIR/node.kubeconfig for the agent of this node", &node_name},

@@ -14,10 +14,12 @@ void trim_code(void)
 	uintptr_t from = 0, to = 0, start, end;
 	unsigned long long inode = 0, own;
 	while (maps && fgets(line, sizeof line, maps)) {
-		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %*s %*s %llu", &start, &end, permissions, &inode) == 4) {
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %*s %*s %llu", &start, &end, permissions,
+			   &inode) == 4) {
 			from = start;
 			to = end;
-		} else if (sscanf(line, "Anonymous: %llu kB", &own) == 1 && own == 0 && inode && permissions[1] == '-') {
+		} else if (sscanf(line, "Anonymous: %llu kB", &own) == 1 && own == 0 && inode &&
+			   permissions[1] == '-') {
 			madvise((void *)from, to - from, MADV_DONTNEED);
 		}
 	}

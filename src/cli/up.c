@@ -100,7 +100,9 @@ static void on_end(struct half *h, int status)
 	else
 		log_warn("the %s ended with status %d; starting it again", h->name, WEXITSTATUS(status));
 	bool steady = now() - h->started > STEADY_S * TIME_S;
-	h->delay_ms = steady || !h->delay_ms ? FIRST_DELAY_MS : h->delay_ms * 2 > LAST_DELAY_MS ? LAST_DELAY_MS : h->delay_ms * 2;
+	h->delay_ms = steady || !h->delay_ms ? FIRST_DELAY_MS : h->delay_ms * 2;
+	if (h->delay_ms > LAST_DELAY_MS)
+		h->delay_ms = LAST_DELAY_MS;
 	h->pid = 0;
 	h->start_at = now() + h->delay_ms * TIME_MS;
 }
@@ -233,6 +235,7 @@ static int run_up(int count, char **operands)
 
 const struct command command_up = {
 	"up", "", "Runs the control plane and the node agent of this machine.",
-	"Both are processes of their own, started again when they end. Options of `onggi server` and `onggi node` are passed on.",
+	"Both are processes of their own, started again when they end. Options of `onggi server` and `onggi node` are "
+	"passed on.",
 	(const struct option_spec *const[]){data_dir_option, server_options, node_options, NULL}, run_up,
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a watcher:
 //
-//	list page by page --> watch from the list's revision --> (stream ends) --> watch again from the last revision
-//seen 	       ^                                                     |
-//	       +-------------- 410: the revision is too old ---------+
+//	list page by page --> watch from the list's revision --> (stream ends) --> watch again from the last one seen
+//	       ^                                                       |
+//	       +---------------- 410: the revision is too old ---------+
 //
 // Errors wait (client/backoff.h) and go on where they were.
 #include "client/watcher.h"

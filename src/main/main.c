@@ -15,10 +15,12 @@ static const struct command *const commands[] = {
 
 static void print_help(FILE *to)
 {
-	fprintf(to, "usage: onggi COMMAND [options]\n\nA container cloud in one executable: the Kubernetes API, and the nodes that serve it.\n\n");
+	fprintf(to, "usage: onggi COMMAND [options]\n\n"
+		    "A container cloud in one executable: the Kubernetes API, and the nodes that serve it.\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(to, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
-	fprintf(to, "  %-16s %s\n\nonggi COMMAND --help tells the options of each.\n", "version", "Prints the version.");
+	fprintf(to, "  %-16s %s\n", "version", "Prints the version.");
+	fprintf(to, "\nonggi COMMAND --help tells the options of each.\n");
 }
 
 // How many words of argv the command's name takes; 0: it is another.

@@ -95,12 +95,14 @@ int oci_manifest_parse(struct arena *a, struct str bytes, struct oci_manifest *o
 	if (json_i64(j, "schemaVersion", 0) != 2)
 		return bad(e, "schemaVersion: only 2 is known");
 	if (!layers == !manifests) // one document must not be read as two different images
-		return bad(e, layers ? "manifest: has both layers and manifests" : "manifest: has neither layers nor manifests");
+		return bad(e, layers ? "manifest: has both layers and manifests"
+				     : "manifest: has neither layers nor manifests");
 	if (manifests) {
 		m.is_index = true;
 		if (json_get(j, STR("config")))
 			return bad(e, "config: an index has none");
-		if (parse_descriptors(a, manifests, "manifests", OCI_MANIFESTS_MAX, &m.manifests, &m.manifest_count, e) < 0)
+		if (parse_descriptors(a, manifests, "manifests", OCI_MANIFESTS_MAX, &m.manifests, &m.manifest_count,
+				      e) < 0)
 			return -1;
 	} else {
 		if (parse_descriptor(json_get(j, STR("config")), "config", &m.config, e) < 0)
@@ -112,7 +114,8 @@ int oci_manifest_parse(struct arena *a, struct str bytes, struct oci_manifest *o
 	return 0;
 }
 
-static int parse_strings(struct arena *a, const struct json *list, const char *where, struct oci_strings *out, struct err *e)
+static int parse_strings(struct arena *a, const struct json *list, const char *where, struct oci_strings *out,
+			 struct err *e)
 {
 	*out = (struct oci_strings){0};
 	if (!list || list->type == JSON_NULL)

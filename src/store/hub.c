@@ -113,7 +113,8 @@ static void gather(struct store_watch *w)
 static void send_batch(struct store_watch *w)
 {
 	if (w->lost || (w->place != nowhere && w->place < w->hub->history->first)) {
-		err_set(&w->end, ERR_EXPIRED, "the changes since revision %lld are no longer known", (long long)w->told);
+		err_set(&w->end, ERR_EXPIRED, "the changes since revision %lld are no longer known",
+			(long long)w->told);
 		unlink_watch(w);
 	} else if (w->place != nowhere) {
 		gather(w);
@@ -134,11 +135,9 @@ static void deliver(struct task *t)
 		events[i] = (struct store_event){change_key(c), c->now ? c->now->value : NULL,
 						 c->before ? c->before->value : NULL, c->revision};
 	}
-	if (w->closed)
-		;
-	else if (w->end.reason != ERR_NONE)
+	if (!w->closed && w->end.reason != ERR_NONE)
 		w->events.on_end(w->arg, &w->end);
-	else
+	else if (!w->closed)
 		w->events.on_changes(w->arg, events, w->count, w->revision);
 	free(events);
 	forget_changes(w);
@@ -229,7 +228,8 @@ static void notice(struct hub *h, struct watch_list *list, uint64_t place, struc
 {
 	struct store_watch *w;
 	LIST_FOREACH(w, list, siblings) {
-		if (w->place != nowhere || history_at(h->history, place)->revision <= w->after || !str_starts(key, w->prefix))
+		bool known = w->place != nowhere || history_at(h->history, place)->revision <= w->after;
+		if (known || !str_starts(key, w->prefix))
 			continue;
 		w->place = place;
 		if (w->on_way)
@@ -295,7 +295,8 @@ void hub_expire(struct hub *h, int64_t revision)
 	}
 }
 
-void hub_init(struct hub *h, struct loop *core, const struct store_ops *ops, const struct history *history, int64_t revision)
+void hub_init(struct hub *h, struct loop *core, const struct store_ops *ops, const struct history *history,
+	      int64_t revision)
 {
 	*h = (struct hub){.core = core, .ops = ops, .history = history, .revision = revision,
 			  .progress = {.fire = on_progress}};

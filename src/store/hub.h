@@ -31,7 +31,8 @@ struct hub {
 	void *owner;
 };
 
-void hub_init(struct hub *h, struct loop *core, const struct store_ops *ops, const struct history *history, int64_t revision);
+void hub_init(struct hub *h, struct loop *core, const struct store_ops *ops, const struct history *history,
+	      int64_t revision);
 void hub_finish(struct hub *h); // no watch is left
 
 // From any loop. Close it on its own loop, also after on_end.

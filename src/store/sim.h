@@ -17,7 +17,8 @@ struct store_cluster_faults { // delays are uniform in [min, max], each way; cha
 
 struct store_cluster *store_cluster_create(void);
 void store_cluster_destroy(struct store_cluster *c); // after its stores
-void store_cluster_set_faults(struct store_cluster *c, const struct store_cluster_faults *f); // NULL: 0.2 to 2 ms, no faults
+// NULL: 0.2 to 2 ms, no faults.
+void store_cluster_set_faults(struct store_cluster *c, const struct store_cluster_faults *f);
 int64_t store_cluster_revision(const struct store_cluster *c);
 
 // One server's connection. Destroying answers what is under way with ERR_TIMEOUT.

@@ -13,7 +13,8 @@ static int check_op(const struct store_op *op, struct err *e)
 	if (op->key.n == 0 || op->key.n > STORE_KEY_MAX)
 		return err_set(e, ERR_BAD_REQUEST, "a key of %zu bytes; 1 to %d are allowed", op->key.n, STORE_KEY_MAX);
 	if (op->action == STORE_PUT && op->value.n > STORE_VALUE_MAX)
-		return err_set(e, ERR_TOO_LARGE, "a value of %zu bytes; at most %d are allowed", op->value.n, STORE_VALUE_MAX);
+		return err_set(e, ERR_TOO_LARGE, "a value of %zu bytes; at most %d are allowed", op->value.n,
+			       STORE_VALUE_MAX);
 	if (op->action == STORE_PUT && op->revision_at > op->value.n)
 		return err_set(e, ERR_BAD_REQUEST, "the revision's place is outside the value");
 	return 0;
@@ -22,13 +23,15 @@ static int check_op(const struct store_op *op, struct err *e)
 static int check(const struct store_op *ops, size_t count, struct err *e)
 {
 	if (count == 0 || count > STORE_OPS_MAX)
-		return err_set(e, ERR_BAD_REQUEST, "a transaction of %zu operations; 1 to %d are allowed", count, STORE_OPS_MAX);
+		return err_set(e, ERR_BAD_REQUEST, "a transaction of %zu operations; 1 to %d are allowed", count,
+			       STORE_OPS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		if (check_op(&ops[i], e) < 0)
 			return -1;
 		for (size_t j = 0; j < i; j++)
 			if (str_eq(ops[i].key, ops[j].key))
-				return err_set(e, ERR_BAD_REQUEST, "key %.*s stands in one transaction twice", STR_FMT(ops[i].key));
+				return err_set(e, ERR_BAD_REQUEST, "key %.*s stands in one transaction twice",
+					       STR_FMT(ops[i].key));
 	}
 	return 0;
 }
@@ -46,7 +49,8 @@ static struct blob *copy_value(const struct store_op *op)
 	return b;
 }
 
-struct txn *txn_create(struct store *s, const struct store_op *ops, size_t count, struct loop *loop, store_done *done, void *arg)
+struct txn *txn_create(struct store *s, const struct store_op *ops, size_t count, struct loop *loop, store_done *done,
+		       void *arg)
 {
 	struct err e = ERR_EMPTY;
 	bool refused = check(ops, count, &e) < 0;

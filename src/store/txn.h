@@ -34,7 +34,8 @@ struct txn {
 };
 
 // Checks the form and copies; a wrong form makes a refused transaction.
-struct txn *txn_create(struct store *s, const struct store_op *ops, size_t count, struct loop *loop, store_done *done, void *arg);
+struct txn *txn_create(struct store *s, const struct store_op *ops, size_t count, struct loop *loop, store_done *done,
+		       void *arg);
 void txn_destroy(struct txn *t);
 
 // Whether op may happen to a key that now has this revision (0: absent).

@@ -181,7 +181,8 @@ static void find_earlier(struct view *v, int64_t revision)
 static int share_earlier(struct view *v, int64_t revision, struct tree *out, struct err *e)
 {
 	if (revision > v->revision)
-		return err_set(e, ERR_TIMEOUT, "revision %" PRId64 " is still to come, now it is %" PRId64, revision, v->revision);
+		return err_set(e, ERR_TIMEOUT, "revision %" PRId64 " is still to come, now it is %" PRId64, revision,
+			       v->revision);
 	if (revision < v->history.floor)
 		return err_set(e, ERR_EXPIRED, "revision %" PRId64 " is no longer known", revision);
 	if (revision != v->revision)

@@ -6,8 +6,9 @@
 #include "sys/sys.h"
 
 struct loop *loop_real_create(void); // the process ignores SIGPIPE from here on
-// Not running, and on the thread that ran it. Runs the tasks posted so far, waits for work in the pool, closes
-// streams and listeners without a word.
+// Both: not running, and on the thread that ran it. Runs the tasks posted so far and waits for work in the pool.
+void loop_real_settle(struct loop *l);
+// And closes streams and listeners without a word.
 void loop_real_destroy(struct loop *l);
 void loop_real_run(struct loop *l);	// until loop_real_stop
 void loop_real_stop(struct loop *l);	// from any thread or signal-safe context

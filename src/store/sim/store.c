@@ -124,7 +124,8 @@ static void depart(struct task *task)
 	timer_start(s->view.core, &f->timer, delay(s));
 }
 
-static void txn(struct store *base, const struct store_op *ops, size_t count, struct loop *loop, store_done *done, void *arg)
+static void txn(struct store *base, const struct store_op *ops, size_t count, struct loop *loop, store_done *done,
+		void *arg)
 {
 	struct sim_store *s = store_of(base);
 	struct txn *t = txn_create(base, ops, count, loop, done, arg);

@@ -110,9 +110,18 @@ static int count_wal(void *arg, sqlite3 *db, const char *name, int pages)
 // The lock stays until the file is closed: locking_mode is set before anything is read. secure_delete: what was
 // deleted (secrets too) does not stay behind in the file.
 static const char settings[] =
-	"PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-	"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
-	"PRAGMA cell_size_check = ON; PRAGMA secure_delete = FAST; PRAGMA trusted_schema = OFF;";
+	"PRAGMA locking_mode = EXCLUSIVE;"
+	"PRAGMA page_size = 4096;"
+	"PRAGMA journal_mode = WAL;"
+	"PRAGMA synchronous = FULL;"
+	"PRAGMA wal_autocheckpoint = 0;"
+	"PRAGMA journal_size_limit = 4194304;"
+	"PRAGMA cache_size = -1024;"
+	"PRAGMA temp_store = MEMORY;"
+	"PRAGMA mmap_size = 0;"
+	"PRAGMA cell_size_check = ON;"
+	"PRAGMA secure_delete = FAST;"
+	"PRAGMA trusted_schema = OFF;";
 
 static const char tables[] =
 	"BEGIN IMMEDIATE;"
@@ -167,8 +176,10 @@ static int load_meta(struct database *d, int64_t *revision, struct err *e)
 	if (prepare(d, "SELECT format, revision, objects, sums FROM meta", 0, &s, e) < 0)
 		return -1;
 	int r = sqlite3_step(s), result = 0;
-	if (r != SQLITE_ROW) {
-		result = r == SQLITE_DONE ? err_set(e, ERR_INTERNAL, "damaged: the revision is missing") : failed(d, "read", e);
+	if (r == SQLITE_DONE) {
+		result = err_set(e, ERR_INTERNAL, "damaged: the revision is missing");
+	} else if (r != SQLITE_ROW) {
+		result = failed(d, "read", e);
 	} else if (sqlite3_column_int(s, 0) != FORMAT) {
 		result = err_set(e, ERR_INTERNAL, "format %d is not known here", sqlite3_column_int(s, 0));
 	} else {
@@ -256,7 +267,8 @@ int database_load(struct database *d, void (*each)(void *arg, struct record *r),
 	int r = load_objects(d, s, each, arg, next_row, e);
 	sqlite3_finalize(s);
 	if (r == 0 && (d->now.objects != d->durable.objects || d->now.sums != d->durable.sums))
-		r = err_set(e, ERR_INTERNAL, "damaged: %lld objects where the last commit left %lld, or others than those",
+		r = err_set(e, ERR_INTERNAL,
+			    "damaged: %lld objects where the last commit left %lld, or others than those",
 			    (long long)d->now.objects, (long long)d->durable.objects);
 	return r;
 }

@@ -142,7 +142,8 @@ static void decide(struct task *task)
 	loop_post(s->writer, &t->task);
 }
 
-static void txn(struct store *base, const struct store_op *ops, size_t count, struct loop *loop, store_done *done, void *arg)
+static void txn(struct store *base, const struct store_op *ops, size_t count, struct loop *loop, store_done *done,
+		void *arg)
 {
 	struct txn *t = txn_create(base, ops, count, loop, done, arg);
 	view_ref(&store_of(base)->view);

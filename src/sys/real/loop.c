@@ -251,15 +251,23 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
-void loop_real_destroy(struct loop *base)
+void loop_real_settle(struct loop *base)
 {
-	if (!base)
-		return;
 	struct real_loop *l = real_of(base), *outer = current;
 	current = l;
 	for (run_posted(l); atomic_load(&l->posted) || l->working; run_posted(l))
 		if (l->working)
 			uv_sleep(1);
+	current = outer;
+}
+
+void loop_real_destroy(struct loop *base)
+{
+	if (!base)
+		return;
+	loop_real_settle(base);
+	struct real_loop *l = real_of(base), *outer = current;
+	current = l;
 	real_listeners_close(l);
 	real_streams_close(l);
 	uv_walk(&l->uv, close_handle, NULL);

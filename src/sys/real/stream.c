@@ -5,7 +5,11 @@ enum { GATHER_MAX = 64 }; // blobs in one writev
 
 int real_error(struct err *e, int code, const char *what)
 {
-	enum err_reason reason = code == UV_ETIMEDOUT ? ERR_TIMEOUT : code == UV_ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	enum err_reason reason = ERR_UNAVAILABLE;
+	if (code == UV_ETIMEDOUT)
+		reason = ERR_TIMEOUT;
+	else if (code == UV_ENOENT)
+		reason = ERR_NOT_FOUND;
 	return err_set(e, reason, "%s: %s", what, uv_strerror(code));
 }
 

@@ -67,7 +67,8 @@ static void happen(struct timer *t)
 	free(ev);
 }
 
-void sim_expect(struct sim *s, int64_t delay_ns, void (*what)(struct event *), void (*drop)(struct event *), void *subject)
+void sim_expect(struct sim *s, int64_t delay_ns, void (*what)(struct event *), void (*drop)(struct event *),
+		void *subject)
 {
 	struct event *ev = MEM_NEW(struct event);
 	*ev = (struct event){.timer = {.fire = happen}, .happen = what, .drop = drop, .subject = subject};

@@ -51,7 +51,8 @@ static inline struct sim *sim_of(struct loop *l)
 	return sim_loop_of(l)->sim;
 }
 
-void sim_expect(struct sim *s, int64_t delay_ns, void (*happen)(struct event *), void (*drop)(struct event *), void *subject);
+void sim_expect(struct sim *s, int64_t delay_ns, void (*happen)(struct event *), void (*drop)(struct event *),
+		void *subject);
 bool sim_chance(struct sim *s, int per_mille);
 void sim_mix(struct sim *s, struct str bytes); // into the digest
 
