@@ -161,6 +161,41 @@ def test_runs_attached(k):
     attached = k("run", "once", *RUN, "--restart=Never", "-i", "--rm", "--command", "--", "sh", "-c", "read x; echo got $x", stdin="this\n")
     check("got this" in attached, attached)
     eventually(lambda: k("get", "pod", "once", ok=False).returncode != 0, 10, "run --rm leaves its pod")
+    command = k.command("run", "shell", *RUN, "--restart=Never", "-it", "--rm", "--command", "--", "sh", "-c", "read y; tty; echo got $y.; exit 3")
+    seen, code = with_terminal(k, command, [("If you don't see a command prompt", "that\n")], {})
+    check("got that." in seen and "/dev/" in seen, f"on a terminal: {seen}")
+    check(code == 3, f"the terminal ended with {code}: {seen}")
+    k("delete", "pod", "shell", "--ignore-not-found", "--now")
+
+
+TWO = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: two, labels: {{app: two}}, annotations: {{kubectl.kubernetes.io/default-container: right}}}}
+spec:
+  terminationGracePeriodSeconds: 0
+  initContainers:
+  - {{name: first, image: '{IMAGE}', imagePullPolicy: IfNotPresent, command: [echo, from the init]}}
+  containers:
+  - {{name: left, image: '{IMAGE}', imagePullPolicy: IfNotPresent, env: [{{name: SIDE, value: left}}],
+     command: [sh, -c, 'echo from the left; exec sleep 1000']}}
+  - {{name: right, image: '{IMAGE}', imagePullPolicy: IfNotPresent, env: [{{name: SIDE, value: right}}],
+     command: [sh, -c, 'echo from the right; exec sleep 1000']}}
+"""
+
+
+@each
+def test_several_containers(k):
+    k("apply", "-f", "-", stdin=TWO)
+    k("wait", "--for=condition=Ready", "pod/two", "--timeout=30s")
+    check(k("logs", "two", "-c", "first") == "from the init\n", "of the init container")
+    check(k("logs", "two", "-c", "left") == "from the left\n", "of one container")
+    everything = k("logs", "two", "--all-containers", "--prefix").splitlines()
+    check(sorted(line.split("] ")[1] for line in everything) == ["from the init", "from the left", "from the right"], everything)
+    check(len(k("logs", "-l", "app=two", "--all-containers", "--tail=1").splitlines()) == 3, "of all by label")
+    if k.minor >= 21:  # that knows the annotation
+        check(k("exec", "two", "--", "sh", "-c", "echo $SIDE") == "right\n", "exec goes to the container that the annotation names")
+    check(k("exec", "two", "-c", "left", "--", "sh", "-c", "echo $SIDE") == "left\n", "exec in the other")
 
 
 @each
