@@ -2,6 +2,8 @@
 // IP addresses and CIDRs as texts (RFC 4291, RFC 4632).
 #include "api/format.h"
 
+#include "base/encode.h"
+
 static void fault(struct format_faults *f, const char *text)
 {
 	if (f->count < FORMAT_FAULTS_MAX)
@@ -23,25 +25,14 @@ static bool v4_bytes(struct str s, unsigned char *out)
 	return true;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 // One or two bytes pairs from the front of *s: a group of hex digits, or an IPv4 address as the last four bytes.
 // Returns how many bytes, 0 when it is neither.
 static size_t v6_group(struct str *s, unsigned char *out, size_t room)
 {
 	size_t n = 0;
 	unsigned value = 0;
-	while (n < s->n && n < 4 && hex_value(s->p[n]) >= 0)
-		value = value * 16 + (unsigned)hex_value(s->p[n++]);
+	while (n < s->n && n < 4 && decode_hex_digit(s->p[n]) >= 0)
+		value = value * 16 + (unsigned)decode_hex_digit(s->p[n++]);
 	if (n < s->n && s->p[n] == '.') {
 		if (room < 4 || !v4_bytes(*s, out))
 			return 0;

@@ -78,7 +78,7 @@ int decode_base64_url(struct arena *a, struct str text, struct str *bytes)
 	return unbase64(a, text, url_safe, false, bytes);
 }
 
-static int hex_digit(char c)
+int decode_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -122,7 +122,7 @@ int decode_url(struct arena *a, struct str text, bool form, struct str *out)
 		char c = text.p[i];
 		if (c == '%') {
 			bool whole = i + 2 < text.n;
-			int high = whole ? hex_digit(text.p[i + 1]) : -1, low = whole ? hex_digit(text.p[i + 2]) : -1;
+			int high = whole ? decode_hex_digit(text.p[i + 1]) : -1, low = whole ? decode_hex_digit(text.p[i + 2]) : -1;
 			if (high < 0 || low < 0)
 				return -1;
 			c = (char)(high << 4 | low);

@@ -12,6 +12,7 @@ void encode_base64_url(struct buf *out, struct str bytes); // '-' and '_', witho
 int decode_base64(struct arena *a, struct str text, struct str *bytes);
 int decode_base64_url(struct arena *a, struct str text, struct str *bytes); // without padding
 void encode_hex(struct buf *out, struct str bytes);			    // lower case
+int decode_hex_digit(char c);					    // of either case; -1: it is none
 void encode_url(struct buf *out, struct str s); // everything but unreserved characters
 // %XX, and '+' as a space where `form`; -1 on a broken escape.
 int decode_url(struct arena *a, struct str text, bool form, struct str *out);

@@ -2,6 +2,8 @@
 // Text to tree: one pass, recursion bounded by depth_max.
 #include "base/json.h"
 
+#include "base/encode.h"
+
 struct frame { // the way down to the value being parsed, for the paths of duplicates
 	const struct frame *up;
 	struct str key;
@@ -35,14 +37,10 @@ static int hex4(struct parser *p, unsigned *out)
 	if (p->end - p->at < 4)
 		return fail(p, "\\u needs four hexadecimal digits");
 	for (int i = 0; i < 4; i++, p->at++) {
-		char c = *p->at;
-		unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-				 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-							: 16;
-		if (digit == 16)
+		int digit = decode_hex_digit(*p->at);
+		if (digit < 0)
 			return fail(p, "\\u needs four hexadecimal digits");
-		value = value * 16 + digit;
+		value = value * 16 + (unsigned)digit;
 	}
 	*out = value;
 	return 0;

@@ -86,6 +86,13 @@ void respond_text(struct call *c, int code, const char *content_type, struct str
 	reply(c, code, content_type, &h, blob_create(body));
 }
 
+void respond_created(struct call *c)
+{
+	struct json *status = status_success(c->arena, NULL);
+	json_put_int(c->arena, status, "code", 201);
+	respond_json(c, 201, status);
+}
+
 void respond_error(struct call *c, struct err *e, const struct status_details *d)
 {
 	int code;

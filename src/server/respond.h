@@ -10,6 +10,7 @@ void respond_json(struct call *c, int code, const struct json *body);
 void respond_blob(struct call *c, int code, struct blob *json); // takes over the reference; application/json
 void respond_buf(struct call *c, int code, const struct buf *json);
 void respond_text(struct call *c, int code, const char *content_type, struct str body);
+void respond_created(struct call *c); // 201 with a Status: what was made has no form of its own to show
 // A Status; `d` may be NULL. Also sets Retry-After and, for 401, WWW-Authenticate. Clears e.
 void respond_error(struct call *c, struct err *e, const struct status_details *d);
 // The error of an object of the call's resource: details name the Kind where the object is invalid, else the plural.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/http.h"
 
+#include "base/encode.h"
 #include "wire/http_head.h"
 
 enum state {
@@ -131,24 +132,13 @@ static int take_line(struct http_reader *r, struct str *input, size_t max, struc
 	return 1;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 // "1f" or "1f;extension": at most 15 digits, nothing between them and the semicolon.
 static bool parse_chunk_line(struct str line, uint64_t *size)
 {
 	size_t n = 0;
 	*size = 0;
-	while (n < line.n && hex_digit(line.p[n]) >= 0)
-		*size = *size * 16 + (uint64_t)hex_digit(line.p[n++]);
+	while (n < line.n && decode_hex_digit(line.p[n]) >= 0)
+		*size = *size * 16 + (uint64_t)decode_hex_digit(line.p[n++]);
 	if (n == 0 || n > 15 || (n < line.n && line.p[n] != ';'))
 		return false;
 	for (; n < line.n; n++)

@@ -35,13 +35,17 @@ static struct str get(struct tree *t, const char *path)
 	return arena_str(&t->a, str_of(text));
 }
 
+static const char *const v2_files[] = {"cgroup.controllers", "cgroup.subtree_control", "onggi/cgroup.subtree_control",
+				       "onggi/podx/cgroup.subtree_control", "onggi/podx/c1/cgroup.subtree_control",
+				       "onggi/monitors/cgroup.subtree_control"};
+
 static void set_up(struct tree *t, bool v2)
 {
 	static const char *const v1[] = {"cpu", "cpuacct", "memory", "pids", "blkio", "cpuset", "systemd"};
 	arena_init(&t->a);
 	t->root = test_dir("cgroup");
-	if (v2)
-		put(t, "cgroup.controllers", "cpu memory pids io\n");
+	for (size_t i = 0; v2 && i < ARRAY_LEN(v2_files); i++)
+		put(t, v2_files[i], i ? "" : "cpu memory pids io\n");
 	for (size_t i = 0; !v2 && i < ARRAY_LEN(v1); i++)
 		put(t, arena_fmt(&t->a, "%s/cgroup.procs", v1[i]).p, "");
 	REQUIRE(cgroups_init(&t->c, t->root, "/onggi", NULL) == 0);
@@ -130,6 +134,19 @@ TEST(version_2)
 	CHECK(cgroup_read_stats(&t.c, "pody", &s, &e) < 0 && e.reason == ERR_NOT_FOUND);
 }
 
+// The kernel lets a group of version 2 either pass controllers down or hold processes.
+TEST(version_2_groups_that_hold_processes_pass_nothing_down)
+{
+	struct tree t CLEAN_TREE;
+	set_up(&t, true);
+	struct cgroup_limits none = {0};
+	REQUIRE(cgroup_make(&t.c, "podx", &none, NULL) == 0 && cgroup_make(&t.c, "podx/c1", &none, NULL) == 0);
+	for (size_t i = 1; i <= 3; i++)
+		CHECK(str_find(get(&t, v2_files[i]), '+') == 0);
+	CHECK_STR(get(&t, v2_files[4]), "");
+	CHECK_STR(get(&t, v2_files[5]), "");
+}
+
 TEST(weights)
 {
 	CHECK_INT(cgroup_weight_of_shares(2), 1);
@@ -166,6 +183,7 @@ TEST(real_groups)
 		pause();
 		_exit(0);
 	}
+	CHECK(cgroup_enter(&c, CGROUP_MONITORS, child, NULL) == 0);
 	CHECK(cgroup_enter(&c, "podx/c1", child, NULL) == 0);
 	CHECK(!cgroup_is_empty(&c, "podx"));
 	CHECK(cgroup_remove(&c, "podx", NULL) < 0);

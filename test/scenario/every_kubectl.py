@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 
-from harness import IMAGE, Failure, Platform, Skip, check, eventually
+from harness import IMAGE, Client, Failure, Platform, Skip, check
 
 SIDE_BY_SIDE = 3  # kubectl needs a core for its own start, the platform the rest
 platform = None
@@ -73,7 +73,7 @@ def need_platform():
         raise Skip("no kubectl")
     started = Platform(arguments=["--max-pods", "250"]).start()
     started.import_image()
-    eventually(lambda: "Ready" in started.kubectl("get", "nodes", ok=False).stdout.split(), 30, "the node was not ready")
+    Client(started).await_node()
     platform = started
     return platform
 

@@ -97,6 +97,14 @@ class Client:
         check(code < 300, f"{method} {path}: {code} {json.dumps(answer)[:500]}")
         return answer
 
+    def ready(self, path):
+        """Whether the object at the path is there and its condition Ready is true."""
+        code, it = self.ask("GET", path)
+        return code == 200 and any(c["type"] == "Ready" and c["status"] == "True" for c in it["status"].get("conditions", []))
+
+    def await_node(self):
+        eventually(lambda: self.ready("/api/v1/nodes/node-1"), 30, "the node was not ready")
+
 
 class Platform:
     """A running `onggi up` (node=True) or `onggi server`, torn down at exit."""

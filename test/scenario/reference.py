@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from harness import IMAGE, ROOT, SHARED, Client, Platform, Skip, check, eventually, main
+from harness import IMAGE, ROOT, SHARED, Client, Platform, Skip, check, main
 
 FLOORS = os.path.join(ROOT, "test", "scenario", "reference.json")
 KINDS = (r"^(namespace|node|pod|service|endpoints|endpointslice|configmap|secret|serviceaccount|event|lease|deployment|"
@@ -83,9 +83,7 @@ def test_lives_of_pods():
     tool("pod-lives")
     platform = Platform().start()
     platform.import_image()
-    client = Client(platform)
-    eventually(lambda: any(c["type"] == "Ready" and c["status"] == "True" for c in
-                           client.ask("GET", "/api/v1/nodes/node-1")[1].get("status", {}).get("conditions", [])), 30)
+    Client(platform).await_node()
     output = compare(platform, "pod-lives", "compare", "--image", IMAGE, "--verbose")
     figures = last_counts(output, "lives")
     different = re.findall(r"^(\S+): differs", output, re.M)

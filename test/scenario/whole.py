@@ -20,13 +20,8 @@ def need():
         started = Platform(arguments=["--max-pods", "250"]).start()
         started.import_image()
         client = Client(started)
-        eventually(node_ready, 30, "the node was not ready")
+        client.await_node()
         platform = started
-
-
-def node_ready():
-    code, node = client.ask("GET", "/api/v1/nodes/node-1")
-    return code == 200 and any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
 
 
 def pod(name, *command, labels=None, image=IMAGE, **spec):
@@ -41,7 +36,7 @@ def get(name):
 
 
 def ready(name):
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in get(name)["status"].get("conditions", []))
+    return client.ready(f"{PODS}/{name}")
 
 
 def run(name, *command, **more):
@@ -121,7 +116,7 @@ def test_kill_9_leaves_containers_running():
     platform.start()
     eventually(lambda: get("ends")["status"].get("phase") == "Failed", 30, "the end of a container while nobody looked was not noticed")
     check(get("ends")["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3, "its exit code was lost")
-    eventually(node_ready, 30)
+    client.await_node()
     for name, was in before.items():
         check(started_at(name) == was, f"{name} was started again: {was} -> {started_at(name)}")
         eventually(lambda: ready(name), 15, f"{name} is not ready any more")

@@ -90,7 +90,7 @@ void rules_event_create(struct check *c)
 
 void rules_event_update(struct check *c)
 {
-	static const struct {
+	static const struct { // Kubernetes names the reason twice
 		const char *field, *path;
 	} fixed[] = {{"regarding", "involvedObject"},
 		     {"reason", "reason"},

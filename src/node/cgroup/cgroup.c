@@ -45,7 +45,7 @@ static void find_trees(struct cgroups *c)
 		closedir(d);
 }
 
-// Version 2 gives a group's children only the controllers it passes down.
+// Version 2 gives a group's children only the controllers it passes down, and lets a group that does hold no processes.
 static void pass_down(const struct cgroups *c, const char *directory)
 {
 	static const char *const controllers[] = {"+cpu", "+memory", "+pids", "+io", "+cpuset"};
@@ -60,13 +60,19 @@ static void pass_down(const struct cgroups *c, const char *directory)
 	}
 }
 
+// PARENT and the pods' groups; processes are in the containers' and in MONITORS.
+static bool holds_groups(const char *path)
+{
+	return !strchr(path, '/') && strcmp(path, CGROUP_MONITORS) != 0;
+}
+
 static int make_in(const struct cgroups *c, const char *tree, const char *path)
 {
 	char directory[PATH_MAX];
 	cgroup_path(c, tree, path, "", directory);
 	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
 		return -1;
-	if (c->v2 && !strchr(path, '/'))
+	if (c->v2 && holds_groups(path))
 		pass_down(c, directory);
 	return 0;
 }
@@ -117,7 +123,7 @@ int cgroups_init(struct cgroups *c, const char *root, const char *parent, struct
 		return -1;
 	if (!c->v2)
 		fill_cpuset(c);
-	return make_everywhere(c, "monitors", e);
+	return make_everywhere(c, CGROUP_MONITORS, e);
 }
 
 // ---- walking

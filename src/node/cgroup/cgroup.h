@@ -21,6 +21,8 @@ int node_isolate(const char *run_dir, struct err *e);
 // Lets go of the pinned namespace. Idempotent; call it in the namespace that node_isolate was called in.
 void node_unisolate(const char *run_dir);
 
+#define CGROUP_MONITORS "monitors"
+
 enum { CGROUP_CONTROLLERS_MAX = 24 };
 
 struct cgroups {

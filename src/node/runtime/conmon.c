@@ -123,7 +123,7 @@ static int open_pipes(struct pipes *p, struct arena *a, const char *dir, struct 
 // conmon waits for a byte before it forks: time to put it where it counts to no pod and is not stopped with the agent.
 static int let_go(struct engine *g, pid_t pid, struct pipes *p, struct err *e)
 {
-	if (cgroup_enter(&g->cgroups, "monitors", pid, e) < 0)
+	if (cgroup_enter(&g->cgroups, CGROUP_MONITORS, pid, e) < 0)
 		return -1;
 	return write(p->start[1], "", 1) == 1 ? 0 : err_errno(e, errno, "conmon's start pipe");
 }

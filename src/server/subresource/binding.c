@@ -72,9 +72,7 @@ static int make(struct change *ch, const struct json *old, struct json **now, st
 static void answer(struct change *ch, struct blob *object)
 {
 	blob_unref(object);
-	struct json *status = status_success(ch->call->arena, NULL);
-	json_put_int(ch->call->arena, status, "code", 201);
-	respond_json(ch->call, 201, status);
+	respond_created(ch->call);
 }
 
 static void fail(struct change *ch, struct err *e)

@@ -68,9 +68,7 @@ static int ask_budgets(struct call *c, struct store_snapshot *snapshot, const st
 static void answer(struct change *ch, struct blob *object)
 {
 	blob_unref(object);
-	struct json *status = status_success(ch->call->arena, NULL);
-	json_put_int(ch->call->arena, status, "code", 201);
-	respond_json(ch->call, 201, status);
+	respond_created(ch->call);
 }
 
 static int read_options(struct call *c, struct delete_options *o, struct err *e)
