@@ -19,7 +19,7 @@
 #include "node/stream/stream_server.h"
 #include "sys/real.h"
 
-enum { KUBECONFIG_PATIENCE_S = 60, LOG_BYTES = LOG_ROTATE_BYTES };
+enum { KUBECONFIG_PATIENCE_S = 60, RENEWAL_S = 600, LOG_BYTES = LOG_ROTATE_BYTES };
 
 struct agent {
 	struct node_setup setup;
@@ -34,6 +34,7 @@ struct agent {
 	struct node *node;
 	struct stream_server *streams;
 	struct log_rotation *rotation;
+	struct timer renewal;
 	char address[INET6_ADDRSTRLEN];
 };
 
@@ -86,9 +87,9 @@ static int load_access(struct agent *x, struct err *e)
 	return kubeconfig_load(&x->arena, x->loop, x->setup.kubeconfig, NULL, &x->access, e);
 }
 
-static int start_streams(struct agent *x, struct err *e)
+static struct stream_server_options stream_options(struct agent *x)
 {
-	struct stream_server_options o = {
+	return (struct stream_server_options){
 		.listen = node_flags.listen,
 		.certificate = x->access.certificate,
 		.key = x->access.key,
@@ -99,6 +100,11 @@ static int start_streams(struct agent *x, struct err *e)
 		.pods = node_stream_pods(x->node),
 		.pods_arg = node_stream_arg(x->node),
 	};
+}
+
+static int start_streams(struct agent *x, struct err *e)
+{
+	struct stream_server_options o = stream_options(x);
 	return stream_server_open(x->loop, &o, &x->streams, e);
 }
 
@@ -129,6 +135,41 @@ static int start_node(struct agent *x, struct err *e)
 	return node_create(&c, &x->node, e);
 }
 
+// Whether the kubeconfig holds another certificate by now: the server renews it long before it ends.
+static bool access_changed(struct agent *x, struct err *e)
+{
+	struct arena scratch CLEAN_ARENA;
+	struct https_config now;
+	arena_init(&scratch);
+	return kubeconfig_load(&scratch, x->loop, x->setup.kubeconfig, NULL, &now, e) == 0 &&
+	       !(str_eq(now.certificate, x->access.certificate) && str_eq(now.authorities, x->access.authorities));
+}
+
+static int take_up_access(struct agent *x, struct err *e)
+{
+	struct https_config before = x->access;
+	if (kubeconfig_load(&x->arena, x->loop, x->setup.kubeconfig, NULL, &x->access, e) < 0)
+		return -1;
+	struct stream_server_options o = stream_options(x);
+	if (transport_https_renew(x->transport, &x->access, e) < 0 || stream_server_renew(x->streams, &o, e) < 0) {
+		x->access = before; // to be tried again
+		return -1;
+	}
+	log_info("goes on with the renewed certificate of %s", x->setup.kubeconfig);
+	return 0;
+}
+
+static void renew(struct timer *t)
+{
+	struct agent *x = CONTAINER_OF(t, struct agent, renewal);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	if (access_changed(x, &e))
+		take_up_access(x, &e);
+	if (e.reason)
+		log_warn("the access to the server stays as it was: %s", err_text(&e));
+	timer_start(x->loop, &x->renewal, RENEWAL_S * TIME_S);
+}
+
 static int open_all(struct agent *x, struct err *e)
 {
 	if (images_open(cli_data_dir, &x->images, e) < 0)
@@ -147,11 +188,14 @@ static int open_all(struct agent *x, struct err *e)
 	if (start_node(x, e) < 0 || start_streams(x, e) < 0)
 		return -1;
 	x->rotation = log_rotation_create(x->runtime, LOG_BYTES, LOG_ROTATE_FILES);
+	x->renewal.fire = renew;
+	timer_start(x->loop, &x->renewal, RENEWAL_S * TIME_S);
 	return 0;
 }
 
 static void close_all(struct agent *x)
 {
+	timer_stop(&x->renewal);
 	log_rotation_destroy(x->rotation);
 	stream_server_close(x->streams);
 	node_destroy(x->node);

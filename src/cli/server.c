@@ -30,7 +30,7 @@ const struct option_spec server_options[] = {
 	 &token_file},
 	{"controllers", OPTION_TEXT, "LIST", "which run: *, -name, none; the scheduler is one", &selection},
 	{"service-range", OPTION_TEXT, "RANGE", "addresses of Services", &cli_service_range},
-	{"node", OPTION_TEXT, "NAME", "also write DIR/node.kubeconfig for the agent of this node", &node_name},
+	{"node", OPTION_TEXT, "NAME", "also keep DIR/node.kubeconfig for the agent of this node", &node_name},
 	{0},
 };
 
@@ -84,21 +84,11 @@ static int start_controllers(struct control_plane *p, struct err *e)
 	return 0;
 }
 
-static int write_node_kubeconfig(struct control_plane *p, struct err *e)
-{
-	char path[4096];
-	struct str name = str_of(node_name);
-	if (!node_name)
-		return 0;
-	snprintf(path, sizeof path, "%s/node.kubeconfig", cli_data_dir);
-	return server_write_node_kubeconfig(p->server, name, &name, 1, path, e);
-}
-
 static void on_ready(void *arg, const struct err *e)
 {
 	struct control_plane *p = arg;
 	struct err failure CLEAN_ERR = ERR_EMPTY;
-	if (!e && (write_node_kubeconfig(p, &failure) < 0 || start_controllers(p, &failure) < 0))
+	if (!e && start_controllers(p, &failure) < 0)
 		e = &failure;
 	if (e) {
 		log_error("%s", err_text(e));
@@ -136,6 +126,7 @@ static int open_all(struct control_plane *p, struct err *e)
 		.names = names,
 		.name_count = advertise ? 1 : 0,
 		.host_name = gethostname(host, sizeof host) == 0 ? host : NULL,
+		.node = node_name,
 		.token_file = token_file,
 		.service_range = cli_service_range,
 	};

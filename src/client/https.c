@@ -282,3 +282,13 @@ struct transport *transport_https_create(struct loop *l, const struct https_conf
 	}
 	return &t->base;
 }
+
+int transport_https_renew(struct transport *t, const struct https_config *c, struct err *e)
+{
+	struct tls_context *tls;
+	if (make_tls(c, &tls, e) < 0)
+		return -1;
+	http_client_set_tls(https_of(t)->http, tls);
+	tls_context_unref(tls);
+	return 0;
+}

@@ -20,5 +20,7 @@ struct https_config {
 
 // Nothing of the configuration is kept by reference. Connects on demand. NULL and e when the texts are no good.
 struct transport *transport_https_create(struct loop *l, const struct https_config *c, struct err *e);
+// Connections from now on use another certificate, key and authorities; what is under way goes on.
+int transport_https_renew(struct transport *t, const struct https_config *c, struct err *e);
 
 #endif

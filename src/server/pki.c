@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/pki.h"
 
-#include "base/encode.h"
 #include "base/times.h"
 #include "wire/jwt.h"
 
@@ -200,23 +199,4 @@ int pki_issue_node(struct pki *p, struct str node, const struct str *names, size
 			   .names = names,
 			   .name_count = name_count};
 	return issue(p, &w, e);
-}
-
-static void add_data(struct buf *out, const char *key, struct str bytes)
-{
-	buf_add_c(out, key);
-	encode_base64(out, bytes);
-	buf_add_byte(out, '\n');
-}
-
-void pki_kubeconfig(struct buf *out, const struct pki *p, struct str address, struct str user,
-		    const struct x509_pair *pair)
-{
-	BUF_LIT(out, "apiVersion: v1\nkind: Config\ncurrent-context: onggi\nclusters:\n- name: onggi\n  cluster:\n");
-	add_data(out, "    certificate-authority-data: ", buf_str(&p->authority.certificate));
-	buf_fmt(out, "    server: https://%.*s\n", STR_FMT(address));
-	buf_fmt(out, "contexts:\n- name: onggi\n  context:\n    cluster: onggi\n    user: %.*s\n", STR_FMT(user));
-	buf_fmt(out, "users:\n- name: %.*s\n  user:\n", STR_FMT(user));
-	add_data(out, "    client-certificate-data: ", buf_str(&pair->certificate));
-	add_data(out, "    client-key-data: ", buf_str(&pair->key));
 }

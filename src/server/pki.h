@@ -34,8 +34,5 @@ int pki_renew(struct pki *p, bool *changed, struct err *e);
 // A client and serving certificate for a node's agent.
 int pki_issue_node(struct pki *p, struct str node, const struct str *names, size_t name_count, struct x509_pair *out,
 		   struct err *e);
-// A kubeconfig with embedded certificates.
-void pki_kubeconfig(struct buf *out, const struct pki *p, struct str address, struct str user,
-		    const struct x509_pair *pair);
 
 #endif

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/server.h"
 
-#include "base/encode.h"
 #include "base/log.h"
+#include "server/access_files.h"
 #include "server/authenticate/authenticate.h"
 #include "server/bootstrap.h"
 #include "server/documents.h"
 #include "server/listening.h"
-#include "server/pki.h"
 #include "server/worker.h"
 
 #define VERSION "v1.36.0+onggi.0.1.0"
@@ -18,8 +17,9 @@ enum { FILE_MAX = 1 << 20, NAMES_MAX = 64 };
 struct server_private { // what only the core loop touches
 	struct server shared;
 	struct pki pki;
-	const char *data_dir;
 	const char *listen, *advertise;
+	const char *admin_file, *node_file; // kubeconfigs
+	struct str node;		    // whose agent gets the latter; empty: none
 	struct str client_authorities; // PEM: ours and the further one
 	struct worker *local;	       // of the bootstrap
 	struct worker *to_stop;	       // the next
@@ -135,7 +135,9 @@ struct server *server_create(const struct server_config *c, struct err *e)
 	s->watches_max = c->watches_max ? c->watches_max : 20000;
 	s->started_ns = loop_now(c->core);
 	s->started_wall_ns = loop_wall(c->core);
-	p->data_dir = arena_c(&s->arena, str_of(c->data_dir));
+	p->admin_file = arena_fmt(&s->arena, "%s/admin.kubeconfig", c->data_dir).p;
+	p->node_file = arena_fmt(&s->arena, "%s/node.kubeconfig", c->data_dir).p;
+	p->node = c->node ? arena_str(&s->arena, str_of(c->node)) : STR_NONE;
 	p->listen = c->listen ? arena_c(&s->arena, str_of(c->listen)) : NULL;
 	p->advertise = c->advertise ? arena_c(&s->arena, str_of(c->advertise)) : NULL;
 	s->documents = documents_create();
@@ -196,20 +198,14 @@ static int set_node_context(struct server_private *p, struct err *e)
 	return 0;
 }
 
-static int write_admin_kubeconfig(struct server_private *p, struct err *e)
+static int write_admin_file(struct server_private *p, struct err *e)
 {
-	struct server *s = &p->shared;
-	struct arena scratch CLEAN_ARENA;
-	arena_init(&scratch);
-	const char *path = arena_fmt(&scratch, "%s/admin.kubeconfig", p->data_dir).p;
-	struct buf text CLEAN_BUF;
-	struct err absent CLEAN_ERR = ERR_EMPTY;
-	struct str there;
-	buf_init(&text);
-	pki_kubeconfig(&text, &p->pki, s->advertise, STR("admin"), &p->pki.admin);
-	if (file_read(s->core, &scratch, path, FILE_MAX, &there, &absent) == 0 && str_eq(there, buf_str(&text)))
-		return 0;
-	return file_write(s->core, path, buf_str(&text), 0600, e);
+	return access_file_admin(&p->pki, p->shared.advertise, p->admin_file, e);
+}
+
+static int write_node_file(struct server_private *p, struct err *e)
+{
+	return p->node.n ? access_file_node(&p->pki, p->shared.advertise, p->node, p->node_file, e) : 0;
 }
 
 // How long until the certificates are looked at again.
@@ -218,21 +214,24 @@ static int64_t renewal_delay(const struct server_private *p)
 	return p->pki.life_ns / 16 < RENEWAL_NS ? p->pki.life_ns / 16 : RENEWAL_NS;
 }
 
+// What the certificates that have changed are used for.
+static int take_up(struct server_private *p, struct err *e)
+{
+	struct tls_context *tls = serving_context(p, e);
+	if (!tls)
+		return -1;
+	listening_set_tls(p->shared.listening, tls);
+	tls_context_unref(tls);
+	log_info("certificates renewed");
+	return set_node_context(p, e) < 0 ? -1 : write_admin_file(p, e);
+}
+
 static void renew(struct timer *t)
 {
 	struct server_private *p = CONTAINER_OF(t, struct server_private, renewal);
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	bool changed = false;
-	int ok = pki_renew(&p->pki, &changed, &e);
-	if (ok == 0 && changed) {
-		struct tls_context *tls = serving_context(p, &e);
-		if (tls)
-			listening_set_tls(p->shared.listening, tls);
-		tls_context_unref(tls);
-		ok = tls && set_node_context(p, &e) == 0 ? write_admin_kubeconfig(p, &e) : -1;
-		log_info("certificates renewed");
-	}
-	if (ok < 0)
+	if (pki_renew(&p->pki, &changed, &e) < 0 || (changed && take_up(p, &e) < 0) || write_node_file(p, &e) < 0)
 		log_error("renewing certificates: %s", err_text(&e));
 	timer_start(p->shared.core, &p->renewal, renewal_delay(p));
 }
@@ -265,6 +264,9 @@ static void keep_up(struct timer *t)
 static void bootstrapped(void *arg, const struct err *e)
 {
 	struct server_private *p = arg;
+	struct err failure CLEAN_ERR = ERR_EMPTY;
+	if (!e && write_node_file(p, &failure) < 0)
+		e = &failure;
 	ready(p, e);
 	p->upkeep.fire = keep_up;
 	if (!e)
@@ -286,7 +288,7 @@ static void listens(void *arg, int port, const struct err *why)
 		s->advertise = str_find(host, ':') >= 0 ? arena_fmt(&s->arena, "[%.*s]:%d", STR_FMT(host), port)
 							: arena_fmt(&s->arena, "%.*s:%d", STR_FMT(host), port);
 		struct err e CLEAN_ERR = ERR_EMPTY;
-		if (write_admin_kubeconfig(p, &e) < 0) {
+		if (write_admin_file(p, &e) < 0) {
 			ready(p, &e);
 			return;
 		}
@@ -354,50 +356,4 @@ struct str server_address(const struct server *s)
 struct str server_authority(const struct server *s)
 {
 	return buf_str(&private_of(s)->pki.authority.certificate);
-}
-
-// Whether the kubeconfig there is still good: its certificate is of our authority and far from its end.
-static bool is_good(struct server_private *p, struct str text)
-{
-	struct x509_facts f;
-	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct arena scratch CLEAN_ARENA;
-	arena_init(&scratch);
-	struct str line, bytes, key = STR("    client-certificate-data: ");
-	struct buf expected CLEAN_BUF;
-	buf_init(&expected);
-	buf_fmt(&expected, "server: https://%.*s\n", STR_FMT(p->shared.advertise));
-	if (!str_contains(text, buf_str(&expected)))
-		return false;
-	while (str_next(&text, '\n', &line)) {
-		if (!str_starts(line, key))
-			continue;
-		if (decode_base64(&scratch, str_from(line, key.n), &bytes) < 0 || x509_inspect(bytes, &f, &e) < 0)
-			return false;
-		int64_t now = loop_wall(p->shared.core);
-		return now < f.not_after_ns - (f.not_after_ns - f.not_before_ns) / 4;
-	}
-	return false;
-}
-
-int server_write_node_kubeconfig(struct server *s, struct str node, const struct str *names, size_t name_count,
-				 const char *path, struct err *e)
-{
-	struct server_private *p = private_of(s);
-	struct arena scratch CLEAN_ARENA;
-	arena_init(&scratch);
-	struct err absent CLEAN_ERR = ERR_EMPTY;
-	struct str there;
-	if (file_read(s->core, &scratch, path, FILE_MAX, &there, &absent) == 0 && is_good(p, there))
-		return 0;
-	struct x509_pair pair = {0};
-	struct buf text CLEAN_BUF;
-	buf_init(&text);
-	int ok = pki_issue_node(&p->pki, node, names, name_count, &pair, e);
-	if (ok == 0) {
-		pki_kubeconfig(&text, &p->pki, s->advertise, STR("node"), &pair);
-		ok = file_write(s->core, path, buf_str(&text), 0600, e);
-	}
-	x509_pair_finish(&pair);
-	return ok;
 }

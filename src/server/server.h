@@ -26,6 +26,7 @@ struct server_config {
 	const char *const *names; // more names and addresses of the server's certificate
 	size_t name_count;
 	const char *host_name;		     // this machine's, for the certificate; NULL: none
+	const char *node;		     // whose agent gets DATA_DIR/node.kubeconfig; NULL: none
 	const char *token_file;		     // --token-auth-file; NULL: none
 	const char *client_authority;	     // file of a further authority whose client certificates count; NULL: none
 	const char *service_range;	     // of cluster IPs; NULL: "10.96.0.0/16"
@@ -51,9 +52,5 @@ struct str server_address(const struct server *s);
 
 // The authority's certificate as PEM: kube-root-ca.crt. Lives as long as the server.
 struct str server_authority(const struct server *s);
-// Writes a kubeconfig (mode 0600) with a client certificate for the node's agent (system:node:NAME of system:nodes).
-// The same certificate serves the agent's own port; `names` are its SANs. Left as it is while it stays valid for long.
-int server_write_node_kubeconfig(struct server *s, struct str node, const struct str *names, size_t name_count,
-				 const char *path, struct err *e);
 
 #endif

@@ -208,6 +208,30 @@ static void on_end(void *arg, const struct err *e)
 
 static const struct client_stream_events watch_events = {on_line, on_end};
 
+TEST(https_connections_after_a_renewal_carry_the_new_certificate)
+{
+	struct world w;
+	struct x509_pair renewed = {0};
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	world_init(&w, false);
+	get(&w, "/who");
+	CHECK_STR(str_of(w.text), "node-1");
+	issue(&w, STR("node-1 again"), X509_USE_CLIENT, &renewed);
+	struct https_config c = {.authorities = buf_str(&w.authority.certificate), .key = buf_str(&renewed.key),
+				 .certificate = buf_str(&w.client.certificate)};
+	CHECK(transport_https_renew(w.transport, &c, &e) < 0); // the key of another certificate changes nothing
+	err_clear(&e);
+	c.certificate = buf_str(&renewed.certificate);
+	REQUIRE(transport_https_renew(w.transport, &c, &e) == 0);
+	struct client_stream *watch = client_watch(w.transport, STR("/watch"), &watch_events, &w);
+	loop_real_run(w.loop); // it has taken the kept connection
+	get(&w, "/who");
+	CHECK_STR(str_of(w.text), "node-1 again");
+	client_stream_close(w.transport, watch);
+	x509_pair_finish(&renewed);
+	world_finish(&w);
+}
+
 TEST(https_watches_by_lines)
 {
 	struct world w;

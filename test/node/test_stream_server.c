@@ -181,6 +181,24 @@ TEST(endpoint_who_may_call)
 	http_client_destroy(forged);
 }
 
+TEST(endpoint_with_a_renewed_certificate)
+{
+	struct setting s CLEAN_SETTING = {0};
+	set_up(&s);
+	CHECK_INT(get(&s, "/healthz"), 200);
+	struct stream_server_options o = {
+		.certificate = buf_str(&s.server.certificate), .key = buf_str(&s.server.key),
+		.client_ca = buf_str(&s.other.certificate),
+	};
+	REQUIRE(stream_server_renew(s.endpoint, &o, NULL) == 0);
+	struct http_client *later = client_as(&s, &s.forged), *former = client_as(&s, &s.caller);
+	CHECK_INT(fetch_as(&s, later, "GET", "/healthz"), 200); // of the authority that counts from now on
+	CHECK_INT(fetch_as(&s, former, "GET", "/healthz"), 401);
+	CHECK_INT(get(&s, "/healthz"), 200); // on the connection from before
+	http_client_destroy(later);
+	http_client_destroy(former);
+}
+
 TEST(endpoint_logs)
 {
 	struct setting s CLEAN_SETTING = {0};

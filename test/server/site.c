@@ -42,6 +42,7 @@ void site_init_lasting(struct site *s, unsigned writes_max, int64_t certificate_
 				  .store = s->store,
 				  .data_dir = "/data",
 				  .listen = "127.0.0.1:6443",
+				  .node = "edge",
 				  .token_file = "/data/tokens",
 				  .writes_max = writes_max,
 				  .certificate_life_ns = certificate_life_ns};

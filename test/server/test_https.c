@@ -201,21 +201,31 @@ TEST(a_watcher_that_does_not_read_holds_up_nobody)
 	site_finish(&s);
 }
 
-TEST(the_serving_certificate_renews_itself)
+TEST(certificates_renew_themselves)
 {
+	static const char *const files[] = {"/data/admin.kubeconfig", "/data/node.kubeconfig"};
+	const int64_t life = INT64_C(600) * 1000000000;
 	struct site s;
-	site_init_lasting(&s, 0, INT64_C(600) * 1000000000);
+	site_init_lasting(&s, 0, life);
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct str before = arena_str(&s.arena, buf_str(&s.pki.server.certificate)), config, later;
-	REQUIRE(file_read(s.loop, &s.arena, "/data/admin.kubeconfig", 1 << 20, &config, &e) == 0);
-	sim_run(s.sim, INT64_C(1000) * 1000000000); // longer than its life
+	struct str before = arena_str(&s.arena, buf_str(&s.pki.server.certificate)), first[2], later[2];
+	for (int i = 0; i < 2; i++)
+		REQUIRE(file_read(s.loop, &s.arena, files[i], 1 << 20, &first[i], &e) == 0);
+	sim_run(s.sim, life / 4);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE(file_read(s.loop, &s.arena, files[i], 1 << 20, &later[i], &e) == 0);
+		CHECK(str_eq(first[i], later[i])); // while they last
+	}
+	sim_run(s.sim, life + life / 2);
 	pki_finish(&s.pki);
-	REQUIRE(pki_open(&s.pki, s.loop, "/data", NULL, 0, INT64_C(600) * 1000000000, &e) == 0);
+	REQUIRE(pki_open(&s.pki, s.loop, "/data", NULL, 0, life, &e) == 0);
 	CHECK(!str_eq(before, buf_str(&s.pki.server.certificate)));
 	struct http_client *client = site_connect(&s, &s.pki.admin);
 	CHECK_INT(get_as(&s, client, NODES, NULL, NULL).code, 200);
-	REQUIRE(file_read(s.loop, &s.arena, "/data/admin.kubeconfig", 1 << 20, &later, &e) == 0);
-	CHECK(!str_eq(config, later));
+	for (int i = 0; i < 2; i++) {
+		REQUIRE(file_read(s.loop, &s.arena, files[i], 1 << 20, &later[i], &e) == 0);
+		CHECK(!str_eq(first[i], later[i]));
+	}
 	http_client_destroy(client);
 	site_finish(&s);
 }

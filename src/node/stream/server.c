@@ -183,12 +183,20 @@ static char *copy(struct str s)
 	return c;
 }
 
-int stream_server_open(struct loop *l, const struct stream_server_options *o, struct stream_server **out, struct err *e)
+static struct tls_context *make_context(const struct stream_server_options *o, struct err *e)
 {
 	struct tls_config tls = {.certificate = o->certificate, .key = o->key, .authorities = o->client_ca};
 	struct tls_context *context = tls_context_server(&tls, e);
 	if (!context)
-		return err_wrap(e, "endpoint of the node");
+		err_wrap(e, "endpoint of the node");
+	return context;
+}
+
+int stream_server_open(struct loop *l, const struct stream_server_options *o, struct stream_server **out, struct err *e)
+{
+	struct tls_context *context = make_context(o, e);
+	if (!context)
+		return -1;
 	struct stream_server *s = MEM_NEW(struct stream_server);
 	*s = (struct stream_server){.loop = l, .runtime = o->runtime, .pods = o->pods, .pods_arg = o->pods_arg};
 	s->allowed_name = copy(o->allowed_name);
@@ -201,6 +209,16 @@ int stream_server_open(struct loop *l, const struct stream_server_options *o, st
 		return err_wrap(e, "endpoint of the node at %s", o->listen);
 	}
 	*out = s;
+	return 0;
+}
+
+int stream_server_renew(struct stream_server *s, const struct stream_server_options *o, struct err *e)
+{
+	struct tls_context *context = make_context(o, e);
+	if (!context)
+		return -1;
+	http_server_set_tls(s->http, context);
+	tls_context_unref(context);
 	return 0;
 }
 

@@ -59,6 +59,9 @@ struct stream_server_options {
 
 int stream_server_open(struct loop *l, const struct stream_server_options *o, struct stream_server **out,
 		       struct err *e);
+// Connections from now on see another certificate; what is open goes on. Of the options only certificate, key and
+// client_ca count.
+int stream_server_renew(struct stream_server *s, const struct stream_server_options *o, struct err *e);
 int stream_server_port(const struct stream_server *s);
 void stream_server_close(struct stream_server *s); // cuts what is open; NULL is fine
 
