@@ -26,7 +26,8 @@ struct half {
 	const char *name; // "server", "node"
 	char *argv[ARGUMENTS_MAX];
 	int argc;
-	pid_t pid; // 0: not running
+	pid_t pid;   // 0: not running
+	bool killed; // by a signal, when it last ended
 	int64_t started, start_at; // monotonic, ns
 	int delay_ms;
 };
@@ -99,6 +100,7 @@ static void on_end(struct half *h, int status)
 		log_warn("the %s was ended by signal %d; starting it again", h->name, WTERMSIG(status));
 	else
 		log_warn("the %s ended with status %d; starting it again", h->name, WEXITSTATUS(status));
+	h->killed = WIFSIGNALED(status);
 	bool steady = now() - h->started > STEADY_S * TIME_S;
 	h->delay_ms = steady || !h->delay_ms ? FIRST_DELAY_MS : h->delay_ms * 2;
 	if (h->delay_ms > LAST_DELAY_MS)
@@ -119,7 +121,7 @@ static void reap(struct half *halves, size_t n)
 // A half that refuses its arguments or its data dir at once will not do better by being started again.
 static bool refused(const struct half *h, int64_t since)
 {
-	return h->pid == 0 && h->started - since < TIME_S && now() - h->started < TIME_S;
+	return h->pid == 0 && !h->killed && h->started - since < TIME_S && now() - h->started < TIME_S;
 }
 
 static void stop(struct half *halves, size_t n)

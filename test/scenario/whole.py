@@ -138,6 +138,16 @@ def test_the_agent_alone_is_started_again():
     remove("beside", "after")
 
 
+def test_a_server_killed_as_soon_as_it_serves_is_started_again():
+    young = Platform(name="y").start()
+    old = young.half("server")
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: young.half("server") not in (None, old), 10, "the server was not started again")
+    eventually(young.ready, 10, "the server does not serve again")
+    Client(young).await_node()
+    young.destroy()
+
+
 def test_pods_deleted_while_nobody_looks_are_torn_down():
     need()
     run("orphan")
