@@ -2,12 +2,14 @@
 #include "cli/address.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 // The kernel chooses when a datagram socket is connected; nothing is sent.
-bool address_of_default_route(char *out, size_t size)
+static bool of_default_route(char *out, size_t size)
 {
 	struct sockaddr_in elsewhere = {.sin_family = AF_INET, .sin_port = htons(9)}, self;
 	socklen_t n = sizeof self;
@@ -19,4 +21,27 @@ bool address_of_default_route(char *out, size_t size)
 	if (s >= 0)
 		close(s);
 	return found;
+}
+
+static bool leads_out(const struct ifaddrs *i)
+{
+	return i->ifa_addr && i->ifa_addr->sa_family == AF_INET && i->ifa_flags & IFF_UP &&
+	       !(i->ifa_flags & IFF_LOOPBACK);
+}
+
+static bool of_first_interface(char *out, size_t size)
+{
+	struct ifaddrs *all, *i;
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (i = all; i && !leads_out(i);)
+		i = i->ifa_next;
+	bool found = i && inet_ntop(AF_INET, &((struct sockaddr_in *)i->ifa_addr)->sin_addr, out, (socklen_t)size);
+	freeifaddrs(all);
+	return found;
+}
+
+bool address_of_machine(char *out, size_t size)
+{
+	return of_default_route(out, size) || of_first_interface(out, size);
 }

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// That from which packets to elsewhere leave (the default route's). False, and out untouched, where there is no route.
-bool address_of_default_route(char *out, size_t size);
+// That from which packets to elsewhere leave (the default route's); in a network without a way out, the first of an
+// interface that is up. False, and out untouched, where there is neither.
+bool address_of_machine(char *out, size_t size);
 
 #endif

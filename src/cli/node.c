@@ -69,7 +69,7 @@ static void choose_address(struct agent *x)
 {
 	if (node_flags.address)
 		str_to_c(str_of(node_flags.address), x->address, sizeof x->address);
-	else if (!address_of_default_route(x->address, sizeof x->address))
+	else if (!address_of_machine(x->address, sizeof x->address))
 		str_to_c(network_dns_address(x->network), x->address, sizeof x->address);
 }
 

@@ -32,7 +32,7 @@ const struct option_spec node_options[] = {
 	{"kubeconfig", OPTION_TEXT, "FILE", "how to reach the API; without it node.kubeconfig of the data dir",
 	 &node_flags.kubeconfig},
 	{"name", OPTION_TEXT, "NAME", "of this node; without it the host's name", &node_flags.name},
-	{"address", OPTION_TEXT, "IP", "of this node; without it that of the default route, or the bridge's",
+	{"address", OPTION_TEXT, "IP", "of this node; without it the machine's own, or the bridge's",
 	 &node_flags.address},
 	{"node-listen", OPTION_TEXT, "ADDR:PORT", "where the server reaches the agent, for logs and exec",
 	 &node_flags.listen},

@@ -24,7 +24,7 @@ static const char *listen_address = "127.0.0.1:6443", *advertise, *token_file, *
 const struct option_spec server_options[] = {
 	{"listen", OPTION_TEXT, "ADDR:PORT", "where the API is served; port 0 picks one", &listen_address},
 	{"advertise-address", OPTION_TEXT, "IP",
-	 "where pods and clients reach a server that listens on every address; without it that of the default route",
+	 "where pods and clients reach a server that listens on every address; without it the machine's own",
 	 &advertise},
 	{"token-auth-file", OPTION_TEXT, "FILE", "users by token: lines of token,user,uid,\"group1,group2\"",
 	 &token_file},
@@ -112,7 +112,7 @@ static int open_all(struct control_plane *p, struct err *e)
 		return -1;
 	for (int i = 0; i < IO_LOOPS; i++)
 		p->io[i] = loop_real_thread("onggi-io");
-	if (!advertise && address_of_default_route(own, sizeof own))
+	if (!advertise && address_of_machine(own, sizeof own))
 		advertise = own;
 	const char *names[] = {advertise};
 	struct server_config c = {
