@@ -262,7 +262,7 @@ static void engine_reopen_log(struct runtime *r, struct str id, runtime_done *do
 {
 	struct engine *g = engine_of(r);
 	struct container *c = container_get(g, id);
-	struct job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof(*j), run_reopen, done, arg);
+	struct job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof *j, run_reopen, done, arg);
 	if (!c || c->phase == RUNTIME_EXITED) {
 		job_refuse(j, ERR_NOT_FOUND, "container %.*s does not run", STR_FMT(id));
 		return;
@@ -293,7 +293,8 @@ int runtime_purge(const struct runtime_options *o, struct err *e)
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/crun", g->run).p); // RUN itself is shared with others
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/exec", g->run).p);
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/pods", g->run).p);
-		cgroups_drop(&g->cgroups);
+		if (engine_cgroup_remove(g, "", e) < 0) // the last monitors may still be ending
+			result = -1;
 	}
 	engine_free(g);
 	return result;
