@@ -93,13 +93,13 @@ struct backends backends_of(struct arena *a, const struct json *service, struct 
 		if (str_empty(ip) || pod_terminal(pod))
 			continue;
 		all.p[all.n++] = (struct backend){
-		    .pod = pod,
-		    .ip = ip,
-		    .ports = ports_of(a, service, pod),
-		    .ready = unready_too || (pod->ready && !pod->deleting),
-		    .serving = pod->ready,
-		    .terminating = pod->deleting,
-		    .named = !str_empty(pod->hostname) && str_eq(pod->subdomain, name),
+			.pod = pod,
+			.ip = ip,
+			.ports = ports_of(a, service, pod),
+			.ready = unready_too || (pod->ready && !pod->deleting),
+			.serving = pod->ready,
+			.terminating = pod->deleting,
+			.named = !str_empty(pod->hostname) && str_eq(pod->subdomain, name),
 		};
 	}
 	qsort(all.p, all.n, sizeof *all.p, compare_backends);

@@ -235,7 +235,7 @@ static void handle(void *arg, struct sync *s)
 		has_pods[i] = has_living_pods(c, mine.p[i]);
 	struct lookup lookup = {c, s};
 	struct deployment_view view = {
-	    deployment, mine.p, has_pods, mine.n, name_taken, &lookup, loop_wall(c->cluster->loop)};
+		deployment, mine.p, has_pods, mine.n, name_taken, &lookup, loop_wall(c->cluster->loop)};
 	struct step *step = ARENA_NEW(a, struct step);
 	step->controller = c;
 	step->deployment = deployment;
@@ -310,7 +310,7 @@ static void on_pod(void *arg, const struct pod *before, const struct pod *now)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	const struct informer_object *replicaset = informer_get(
-	    c->replicasets, arena_fmt(&a, "%.*s/%.*s", STR_FMT(before->namespace), STR_FMT(before->owner_name)));
+		c->replicasets, arena_fmt(&a, "%.*s/%.*s", STR_FMT(before->namespace), STR_FMT(before->owner_name)));
 	if (!replicaset)
 		return;
 	struct str owner_name = owner_of(replicaset->text).name;

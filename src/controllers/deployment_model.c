@@ -16,15 +16,15 @@ static void read_set(struct set *s, const struct json *object, bool has_pods)
 {
 	bool found;
 	*s = (struct set){
-	    .object = object,
-	    .name = json_str(object, "metadata.name"),
-	    .replicas = json_i64(object, "spec.replicas", 1),
-	    .has = json_i64(object, "status.replicas", 0),
-	    .ready = json_i64(object, "status.readyReplicas", 0),
-	    .available = json_i64(object, "status.availableReplicas", 0),
-	    .terminating = json_i64(object, "status.terminatingReplicas", 0),
-	    .has_pods = has_pods,
-	    .revision = rollout_annotation(object, DEPLOYMENT_REVISION, &found),
+		.object = object,
+		.name = json_str(object, "metadata.name"),
+		.replicas = json_i64(object, "spec.replicas", 1),
+		.has = json_i64(object, "status.replicas", 0),
+		.ready = json_i64(object, "status.readyReplicas", 0),
+		.available = json_i64(object, "status.availableReplicas", 0),
+		.terminating = json_i64(object, "status.terminatingReplicas", 0),
+		.has_pods = has_pods,
+		.revision = rollout_annotation(object, DEPLOYMENT_REVISION, &found),
 	};
 	time_parse(json_str(object, "metadata.creationTimestamp"), &s->created_ns);
 }
@@ -58,19 +58,19 @@ void rollout_read(struct rollout *r, struct arena *a, const struct deployment_vi
 {
 	const struct json *spec = json_at(v->deployment, "spec"), *known = json_at(v->deployment, "status.conditions");
 	*r = (struct rollout){
-	    .a = a,
-	    .view = v,
-	    .plan = plan,
-	    .object = v->deployment,
-	    .annotations = json_at(v->deployment, "metadata.annotations"),
-	    .template = json_at(spec, "template"),
-	    .name = json_str(v->deployment, "metadata.name"),
-	    .replicas = json_i64(spec, "replicas", 1),
-	    .min_ready_s = json_i64(spec, "minReadySeconds", 0),
-	    .deadline_s = json_i64(spec, "progressDeadlineSeconds", -1),
-	    .paused = json_is_true(spec, "paused"),
-	    .conditions = known ? json_clone(a, known) : json_array(a),
-	    .collisions = json_i64(v->deployment, "status.collisionCount", 0),
+		.a = a,
+		.view = v,
+		.plan = plan,
+		.object = v->deployment,
+		.annotations = json_at(v->deployment, "metadata.annotations"),
+		.template = json_at(spec, "template"),
+		.name = json_str(v->deployment, "metadata.name"),
+		.replicas = json_i64(spec, "replicas", 1),
+		.min_ready_s = json_i64(spec, "minReadySeconds", 0),
+		.deadline_s = json_i64(spec, "progressDeadlineSeconds", -1),
+		.paused = json_is_true(spec, "paused"),
+		.conditions = known ? json_clone(a, known) : json_array(a),
+		.collisions = json_i64(v->deployment, "status.collisionCount", 0),
 	};
 	if (r->deadline_s == INT32_MAX)
 		r->deadline_s = -1;

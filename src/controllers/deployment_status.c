@@ -107,7 +107,7 @@ static void judge_progress(struct rollout *r, const struct json *status)
 				     progress_message(r, "has successfully progressed."));
 	} else if (has_progressed(json_at(r->object, "status"), status)) {
 		struct str since =
-		    json_str_is(progressing, "status", "True") ? json_str(progressing, "lastTransitionTime") : STR_NONE;
+			json_str_is(progressing, "status", "True") ? json_str(progressing, "lastTransitionTime") : STR_NONE;
 		condition_remove(r->conditions, "Progressing"); // so that lastUpdateTime moves
 		status_note_progress(r, "ReplicaSetUpdated", "True", progress_message(r, "is progressing."));
 		if (!str_empty(since))
@@ -123,7 +123,7 @@ static void judge_progress(struct rollout *r, const struct json *status)
 static void note_failure(struct rollout *r)
 {
 	const struct json *failure =
-	    r->current ? condition_find(json_at(r->current->object, "status.conditions"), "ReplicaFailure") : NULL;
+		r->current ? condition_find(json_at(r->current->object, "status.conditions"), "ReplicaFailure") : NULL;
 	each_set(s, r) {
 		if (!failure)
 			failure = condition_find(json_at(s->object, "status.conditions"), "ReplicaFailure");
@@ -153,7 +153,7 @@ static bool status_differs(const struct json *status, const struct json *known)
 	json_each(value, status) {
 		const struct json *have = json_get(known, value->key);
 		bool empty =
-		    value->type == JSON_INT && value->integer == 0 && !str_is(value->key, "terminatingReplicas");
+			value->type == JSON_INT && value->integer == 0 && !str_is(value->key, "terminatingReplicas");
 		if (have ? !json_equal(have, value) : !empty)
 			return true;
 	}

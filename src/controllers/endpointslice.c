@@ -105,7 +105,7 @@ static void sync_endpoints(struct endpointslice_controller *c, struct sync *s, c
 	if (known && !endpoints_differ(wanted, known))
 		return;
 	struct str path =
-	    client_path(a, STR("v1"), s->namespace, STR("endpoints"), known ? s->name : STR_NONE, STR_NONE);
+		client_path(a, STR("v1"), s->namespace, STR("endpoints"), known ? s->name : STR_NONE, STR_NONE);
 	if (known)
 		json_put_str(a, json_at(wanted, "metadata"), "resourceVersion",
 			     json_str(known, "metadata.resourceVersion"));

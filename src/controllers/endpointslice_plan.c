@@ -205,7 +205,7 @@ static struct packing packing_of(struct arena *a, const struct slice_view *v, co
 			continue;
 		used[i] = true;
 		p.slices[p.count++] =
-		    (struct slice){.known = v->slices[i], .ports = g->ports, .endpoints = json_array(a)};
+			(struct slice){.known = v->slices[i], .ports = g->ports, .endpoints = json_array(a)};
 	}
 	return p;
 }
@@ -216,9 +216,9 @@ void slice_plan(struct arena *a, const struct slice_view *v, struct slice_plan *
 	size_t group_count = backends_group(a, v->backends, &groups);
 	size_t most = v->slice_count + v->backends.n + 1;
 	*plan = (struct slice_plan){
-	    .create = ARENA_ARRAY(a, struct json *, most),
-	    .change = ARENA_ARRAY(a, struct slice_change, most),
-	    .delete = ARENA_ARRAY(a, struct str, most),
+		.create = ARENA_ARRAY(a, struct json *, most),
+		.change = ARENA_ARRAY(a, struct slice_change, most),
+		.delete = ARENA_ARRAY(a, struct str, most),
 	};
 	bool *used = ARENA_ARRAY(a, bool, v->slice_count + 1);
 	for (size_t i = 0; i < group_count; i++) {

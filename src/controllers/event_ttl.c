@@ -19,8 +19,8 @@ struct event_ttl {
 static int64_t last_time(struct str event)
 {
 	struct str texts[] = {
-	    scan_get_str(event, "lastTimestamp"), scan_get_str(scan_get(event, "series"), "lastObservedTime"),
-	    scan_get_str(event, "eventTime"), scan_get_str(scan_get(event, "metadata"), "creationTimestamp")};
+		scan_get_str(event, "lastTimestamp"), scan_get_str(scan_get(event, "series"), "lastObservedTime"),
+		scan_get_str(event, "eventTime"), scan_get_str(scan_get(event, "metadata"), "creationTimestamp")};
 	int64_t newest_ns = 0, ns;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (texts[i].n && time_parse(texts[i], &ns) == 0 && ns > newest_ns)

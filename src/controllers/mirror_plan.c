@@ -9,9 +9,9 @@ bool mirror_wanted(const struct json *endpoints, const struct json *service)
 {
 	const struct json *metadata = json_get(endpoints, STR("metadata"));
 	const struct json *skip =
-	    json_get(json_get(metadata, STR("labels")), STR("endpointslice.kubernetes.io/skip-mirror"));
+		json_get(json_get(metadata, STR("labels")), STR("endpointslice.kubernetes.io/skip-mirror"));
 	const struct json *leader =
-	    json_get(json_get(metadata, STR("annotations")), STR("control-plane.alpha.kubernetes.io/leader"));
+		json_get(json_get(metadata, STR("annotations")), STR("control-plane.alpha.kubernetes.io/leader"));
 	return service && !json_first(json_at(service, "spec.selector")) && !leader &&
 	       !(skip && skip->type == JSON_STRING && str_is(skip->text, "true"));
 }

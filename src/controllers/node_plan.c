@@ -108,7 +108,7 @@ static struct json *silent_conditions(struct arena *a, const struct node_view *v
 		if (before && json_str_is(before, "status", "Unknown"))
 			continue;
 		struct str heartbeat =
-		    before ? json_str(before, "lastHeartbeatTime") : json_str(v->node, "metadata.creationTimestamp");
+			before ? json_str(before, "lastHeartbeatTime") : json_str(v->node, "metadata.creationTimestamp");
 		struct condition c = {types[i], "Unknown", before ? "NodeStatusUnknown" : "NodeStatusNeverUpdated",
 				      before ? STR("Kubelet stopped posting node status.")
 					     : STR("Kubelet never posted node status."),

@@ -230,16 +230,16 @@ static void handle(void *arg, struct sync *s)
 	struct failure *failure = map_get(&c->failures, s->key);
 	int64_t given_up_ns;
 	struct replicaset_view view = {
-	    .replicaset = replicaset,
-	    .selector = selector,
-	    .owned = pod_cache_of_owner(c->pods, uid),
-	    .orphans = pod_cache_without_owner(c->pods, s->namespace),
-	    .unseen = expectations_unseen(c->expectations, uid, loop_now(c->cluster->loop), &given_up_ns),
-	    .is_doomed = is_doomed,
-	    .arg = c,
-	    .now_ns = loop_wall(c->cluster->loop),
-	    .failure = failure ? arena_str(a, failure->message) : STR_NONE,
-	    .failed_creating = failure && failure->creating,
+		.replicaset = replicaset,
+		.selector = selector,
+		.owned = pod_cache_of_owner(c->pods, uid),
+		.orphans = pod_cache_without_owner(c->pods, s->namespace),
+		.unseen = expectations_unseen(c->expectations, uid, loop_now(c->cluster->loop), &given_up_ns),
+		.is_doomed = is_doomed,
+		.arg = c,
+		.now_ns = loop_wall(c->cluster->loop),
+		.failure = failure ? arena_str(a, failure->message) : STR_NONE,
+		.failed_creating = failure && failure->creating,
 	};
 	view_family(c, a, uid, informer_get(c->replicasets, s->key)->text, &view);
 	struct replicaset_plan plan;

@@ -86,16 +86,16 @@ int machine_read(struct arena *a, const char *data_dir, struct machine *out, str
 	struct statvfs fs;
 	struct str meminfo = read_text(a, "/proc/meminfo");
 	*out = (struct machine){
-	    .cpus = sysconf(_SC_NPROCESSORS_ONLN),
-	    .memory = kilobytes(meminfo, "MemTotal"),
-	    .pids = read_number(a, "/proc/sys/kernel/pid_max"),
-	    .machine_id = str_trim(read_text(a, "/etc/machine-id")),
-	    .boot_id = str_trim(read_text(a, "/proc/sys/kernel/random/boot_id")),
-	    .system_uuid = str_trim(read_text(a, "/sys/class/dmi/id/product_uuid")),
-	    .os_image = unquoted(find_line(read_text(a, "/etc/os-release"), "PRETTY_NAME", '=')),
-	    .resolv = read_text(a, "/etc/resolv.conf"),
-	    .hosts = read_text(a, "/etc/hosts"),
-	    .runtime_version = runtime_version(a),
+		.cpus = sysconf(_SC_NPROCESSORS_ONLN),
+		.memory = kilobytes(meminfo, "MemTotal"),
+		.pids = read_number(a, "/proc/sys/kernel/pid_max"),
+		.machine_id = str_trim(read_text(a, "/etc/machine-id")),
+		.boot_id = str_trim(read_text(a, "/proc/sys/kernel/random/boot_id")),
+		.system_uuid = str_trim(read_text(a, "/sys/class/dmi/id/product_uuid")),
+		.os_image = unquoted(find_line(read_text(a, "/etc/os-release"), "PRETTY_NAME", '=')),
+		.resolv = read_text(a, "/etc/resolv.conf"),
+		.hosts = read_text(a, "/etc/hosts"),
+		.runtime_version = runtime_version(a),
 	};
 	if (uname(&name) || !out->memory)
 		return err_set(e, ERR_INTERNAL, "this machine cannot be read: is /proc mounted?");

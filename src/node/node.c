@@ -40,11 +40,11 @@ static void on_services(void *arg)
 static void set_names(struct node *n, const struct node_config *c)
 {
 	n->host.names = (struct names_config){
-	    .cluster_domain = arena_str(&n->arena, str_of(c->cluster_domain ? c->cluster_domain : "cluster.local")),
-	    .nameserver = arena_str(&n->arena, str_of(c->nameserver)),
-	    .host_resolv = n->machine.resolv,
-	    .host_hosts = n->machine.hosts,
-	    .host_name = n->machine.hostname,
+		.cluster_domain = arena_str(&n->arena, str_of(c->cluster_domain ? c->cluster_domain : "cluster.local")),
+		.nameserver = arena_str(&n->arena, str_of(c->nameserver)),
+		.host_resolv = n->machine.resolv,
+		.host_hosts = n->machine.hosts,
+		.host_name = n->machine.hostname,
 	};
 }
 
@@ -71,16 +71,16 @@ static void set_host(struct node *n, const struct node_config *c)
 	h->objects = objects_create(c->transport, &object_events, n);
 	h->tokens = tokens_create(c->transport, on_token, n);
 	n->registration_config = (struct registration_config){
-	    .transport = c->transport,
-	    .machine = &n->machine,
-	    .name = h->node_name,
-	    .address = h->host_ip,
-	    .labels = arena_str(&n->arena, str_of(c->labels)),
-	    .data_dir = c->data_dir ? h->disk.data_dir : NULL,
-	    .pods_max = pods_max,
-	    .port = c->port,
-	    .on_ready = c->on_ready,
-	    .arg = c->arg,
+		.transport = c->transport,
+		.machine = &n->machine,
+		.name = h->node_name,
+		.address = h->host_ip,
+		.labels = arena_str(&n->arena, str_of(c->labels)),
+		.data_dir = c->data_dir ? h->disk.data_dir : NULL,
+		.pods_max = pods_max,
+		.port = c->port,
+		.on_ready = c->on_ready,
+		.arg = c->arg,
 	};
 }
 

@@ -27,11 +27,11 @@ struct json *registration_node(struct arena *a, const struct registration_config
 		const char *key;
 		struct str value;
 	} usual[] = {
-	    {"kubernetes.io/hostname", c->name},
-	    {"kubernetes.io/os", STR("linux")},
-	    {"kubernetes.io/arch", c->machine->architecture},
-	    {"beta.kubernetes.io/os", STR("linux")},
-	    {"beta.kubernetes.io/arch", c->machine->architecture},
+		{"kubernetes.io/hostname", c->name},
+		{"kubernetes.io/os", STR("linux")},
+		{"kubernetes.io/arch", c->machine->architecture},
+		{"beta.kubernetes.io/os", STR("linux")},
+		{"beta.kubernetes.io/arch", c->machine->architecture},
 	};
 	struct json *node = json_object(a);
 	json_put_str(a, node, "apiVersion", STR("v1"));
@@ -63,7 +63,7 @@ static void put_resources(struct arena *a, struct json *status, const char *key,
 
 static const struct json *find_condition(const struct json *status, const char *type)
 {
-	json_each (c, json_get(status, STR("conditions"))) {
+	json_each(c, json_get(status, STR("conditions"))) {
 		if (json_str_is(c, "type", type))
 			return c;
 	}
@@ -78,20 +78,20 @@ static void put_conditions(struct arena *a, struct json *status, const struct ma
 		bool is;
 		const char *reason, *message;
 	} all[] = {
-	    {"MemoryPressure", p->memory, p->memory ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
-	     p->memory ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available"},
-	    {"DiskPressure", p->disk, p->disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
-	     p->disk ? "kubelet has disk pressure" : "kubelet has no disk pressure"},
-	    {"PIDPressure", p->pids, p->pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
-	     p->pids ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available"},
-	    {"Ready", true, "KubeletReady", "kubelet is posting ready status"},
+		{"MemoryPressure", p->memory, p->memory ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
+		 p->memory ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available"},
+		{"DiskPressure", p->disk, p->disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
+		 p->disk ? "kubelet has disk pressure" : "kubelet has no disk pressure"},
+		{"PIDPressure", p->pids, p->pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
+		 p->pids ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available"},
+		{"Ready", true, "KubeletReady", "kubelet is posting ready status"},
 	};
 	struct json *list = json_put(status, "conditions", json_array(a));
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		struct str is = all[i].is ? STR("True") : STR("False");
 		const struct json *before = find_condition(previous, all[i].type);
 		struct str since =
-		    str_eq(json_str(before, "status"), is) ? json_str(before, "lastTransitionTime") : STR_NONE;
+			str_eq(json_str(before, "status"), is) ? json_str(before, "lastTransitionTime") : STR_NONE;
 		struct json *c = json_push(list, json_object(a));
 		json_put_str(a, c, "type", str_of(all[i].type));
 		json_put_str(a, c, "status", is);

@@ -151,19 +151,19 @@ void filter_node(const struct filter *f, const struct node *node, struct reasons
 struct str filter_reason_text(struct arena *a, const struct snapshot *s, unsigned reason)
 {
 	static const char *const texts[] = {
-	    [REASON_UNSCHEDULABLE] = "node(s) were unschedulable",
-	    [REASON_TAINT] = "node(s) had untolerated taint(s)",
-	    [REASON_NODE_AFFINITY] = "node(s) didn't match Pod's node affinity/selector",
-	    [REASON_PORT] = "node(s) didn't have free ports for the requested pod ports",
-	    [REASON_PODS] = "Too many pods",
-	    [REASON_CPU] = "Insufficient cpu",
-	    [REASON_MEMORY] = "Insufficient memory",
-	    [REASON_STORAGE] = "Insufficient ephemeral-storage",
-	    [REASON_SPREAD_LABEL] = "node(s) didn't match pod topology spread constraints (missing required label)",
-	    [REASON_SPREAD] = "node(s) didn't match pod topology spread constraints",
-	    [REASON_POD_AFFINITY] = "node(s) didn't match pod affinity rules",
-	    [REASON_POD_ANTI_AFFINITY] = "node(s) didn't match pod anti-affinity rules",
-	    [REASON_EXISTING_ANTI_AFFINITY] = "node(s) didn't satisfy existing pods anti-affinity rules",
+		[REASON_UNSCHEDULABLE] = "node(s) were unschedulable",
+		[REASON_TAINT] = "node(s) had untolerated taint(s)",
+		[REASON_NODE_AFFINITY] = "node(s) didn't match Pod's node affinity/selector",
+		[REASON_PORT] = "node(s) didn't have free ports for the requested pod ports",
+		[REASON_PODS] = "Too many pods",
+		[REASON_CPU] = "Insufficient cpu",
+		[REASON_MEMORY] = "Insufficient memory",
+		[REASON_STORAGE] = "Insufficient ephemeral-storage",
+		[REASON_SPREAD_LABEL] = "node(s) didn't match pod topology spread constraints (missing required label)",
+		[REASON_SPREAD] = "node(s) didn't match pod topology spread constraints",
+		[REASON_POD_AFFINITY] = "node(s) didn't match pod affinity rules",
+		[REASON_POD_ANTI_AFFINITY] = "node(s) didn't match pod anti-affinity rules",
+		[REASON_EXISTING_ANTI_AFFINITY] = "node(s) didn't satisfy existing pods anti-affinity rules",
 	};
 	if (reason < ARRAY_LEN(texts))
 		return str_of(texts[reason]);

@@ -40,7 +40,7 @@ static void tell_reasons(struct tally *t, struct schedule_verdict *out)
 	for (size_t i = 0; i < t->kinds; i++) {
 		if (t->counts[i] > 0)
 			out->reasons[out->reason_count++] = (struct schedule_reason){
-			    filter_reason_text(t->arena, t->snapshot, (unsigned)i), t->counts[i]};
+				filter_reason_text(t->arena, t->snapshot, (unsigned)i), t->counts[i]};
 	}
 	qsort(out->reasons, out->reason_count, sizeof *out->reasons, compare_reasons);
 }

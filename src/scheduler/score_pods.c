@@ -91,7 +91,7 @@ static void add_spread(const struct shape *shape, struct str topology_key, const
 		for (size_t k = 0; k < other->placement_count; k++) {
 			const struct placement *p = other->placements[k];
 			const struct label *label =
-			    p->node->present ? labels_find(p->node->labels, topology_key) : NULL;
+				p->node->present ? labels_find(p->node->labels, topology_key) : NULL;
 			if (label)
 				domain_add(&counts, label->value, (int64_t)(p->count - p->leaving));
 		}

@@ -63,8 +63,8 @@ static void read_ports(struct shape *s, const struct json *containers, bool side
 			if (number <= 0)
 				continue;
 			s->ports[s->port_count++] = (struct host_port){
-			    str_empty(ip) ? STR("0.0.0.0") : arena_str(&s->memory, ip),
-			    str_empty(protocol) ? STR("TCP") : arena_str(&s->memory, protocol), number};
+				str_empty(ip) ? STR("0.0.0.0") : arena_str(&s->memory, ip),
+				str_empty(protocol) ? STR("TCP") : arena_str(&s->memory, protocol), number};
 		}
 	}
 }
@@ -87,7 +87,7 @@ static void read_node_affinity(struct shape *s, const struct json *affinity)
 	s->node_preferred.p = ARENA_ARRAY(&s->memory, struct node_term, count_of(preferred));
 	json_each(term, preferred)
 		s->node_preferred.p[s->node_preferred.n++] =
-		    read_node_term(s, json_get(term, STR("preference")), json_i64(term, "weight", 0));
+			read_node_term(s, json_get(term, STR("preference")), json_i64(term, "weight", 0));
 }
 
 static struct pod_term read_pod_term(struct shape *s, const struct json *term, int64_t weight)
@@ -120,7 +120,7 @@ static void read_pod_affinity(struct shape *s, const struct json *affinity, stru
 	preferred->p = ARENA_ARRAY(&s->memory, struct pod_term, count_of(soft));
 	json_each(term, soft)
 		preferred->p[preferred->n++] =
-		    read_pod_term(s, json_get(term, STR("podAffinityTerm")), json_i64(term, "weight", 0));
+			read_pod_term(s, json_get(term, STR("podAffinityTerm")), json_i64(term, "weight", 0));
 }
 
 static void read_spreads(struct shape *s, const struct json *constraints)
@@ -130,13 +130,13 @@ static void read_spreads(struct shape *s, const struct json *constraints)
 	json_each(constraint, constraints) {
 		struct spread *spread = &s->spreads[s->spread_count++];
 		*spread = (struct spread){
-		    .topology_key = arena_str(a, json_str(constraint, "topologyKey")),
-		    .max_skew = json_i64(constraint, "maxSkew", 1),
-		    .min_domains = json_i64(constraint, "minDomains", 1),
-		    .selector = matcher_of_selector(a, json_get(constraint, STR("labelSelector"))),
-		    .hard = !json_str_is(constraint, "whenUnsatisfiable", "ScheduleAnyway"),
-		    .honor_affinity = !json_str_is(constraint, "nodeAffinityPolicy", "Ignore"),
-		    .honor_taints = json_str_is(constraint, "nodeTaintsPolicy", "Honor"),
+			.topology_key = arena_str(a, json_str(constraint, "topologyKey")),
+			.max_skew = json_i64(constraint, "maxSkew", 1),
+			.min_domains = json_i64(constraint, "minDomains", 1),
+			.selector = matcher_of_selector(a, json_get(constraint, STR("labelSelector"))),
+			.hard = !json_str_is(constraint, "whenUnsatisfiable", "ScheduleAnyway"),
+			.honor_affinity = !json_str_is(constraint, "nodeAffinityPolicy", "Ignore"),
+			.honor_taints = json_str_is(constraint, "nodeTaintsPolicy", "Honor"),
 		};
 		matcher_add_keys(a, &spread->selector, json_get(constraint, STR("matchLabelKeys")), s->labels, false);
 		spread->counts_nothing = !spread->selector.nothing && spread->selector.n == 0;
@@ -150,13 +150,13 @@ static void read_tolerations(struct shape *s, const struct json *tolerations)
 	json_each(toleration, tolerations) {
 		struct str op = json_str(toleration, "operator");
 		s->tolerations[s->toleration_count++] = (struct toleration){
-		    .key = arena_str(a, json_str(toleration, "key")),
-		    .value = arena_str(a, json_str(toleration, "value")),
-		    .effect = arena_str(a, json_str(toleration, "effect")),
-		    .op = str_is(op, "Exists") ? TOLERATE_EXISTS
-			  : str_is(op, "Lt")   ? TOLERATE_LESS
-			  : str_is(op, "Gt")   ? TOLERATE_GREATER
-					       : TOLERATE_EQUAL,
+			.key = arena_str(a, json_str(toleration, "key")),
+			.value = arena_str(a, json_str(toleration, "value")),
+			.effect = arena_str(a, json_str(toleration, "effect")),
+			.op = str_is(op, "Exists") ? TOLERATE_EXISTS
+			      : str_is(op, "Lt")   ? TOLERATE_LESS
+			      : str_is(op, "Gt")   ? TOLERATE_GREATER
+						   : TOLERATE_EQUAL,
 		};
 	}
 }

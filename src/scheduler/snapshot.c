@@ -222,7 +222,7 @@ static void read_allocatable(struct snapshot *s, struct node *node, const struct
 			node->pods = quantity_value(q);
 		else
 			*amount_at(&node->others, &node->other_count, snapshot_resource(s, value->key)) =
-			    quantity_value(q);
+				quantity_value(q);
 	}
 }
 
@@ -233,8 +233,8 @@ static void read_taints(struct node *node, const struct json *taints)
 	node->taints = ARENA_ARRAY(a, struct taint, taints ? taints->count : 0);
 	json_each(taint, taints)
 		node->taints[node->taint_count++] =
-		    (struct taint){arena_str(a, json_str(taint, "key")), arena_str(a, json_str(taint, "value")),
-				   arena_str(a, json_str(taint, "effect"))};
+			(struct taint){arena_str(a, json_str(taint, "key")), arena_str(a, json_str(taint, "value")),
+				       arena_str(a, json_str(taint, "effect"))};
 }
 
 static void read_images(struct node *node, const struct json *images)
@@ -249,7 +249,7 @@ static void read_images(struct node *node, const struct json *images)
 	json_each(image, images) {
 		json_each(name, json_get(image, STR("names")))
 			node->images[node->image_count++] =
-			    (struct node_image){arena_str(&node->memory, name->text), json_i64(image, "sizeBytes", 0)};
+				(struct node_image){arena_str(&node->memory, name->text), json_i64(image, "sizeBytes", 0)};
 	}
 }
 

@@ -96,7 +96,7 @@ static void exchange_fire(struct timer *t)
 	}
 	x->answered = true;
 	int code =
-	    s->refuse && strcmp(x->method, "GET") != 0 ? s->refuse(s->refuse_arg, x->method, blob_str(x->path)) : 0;
+		s->refuse && strcmp(x->method, "GET") != 0 ? s->refuse(s->refuse_arg, x->method, blob_str(x->path)) : 0;
 	if (code) {
 		x->answer.code = code;
 		buf_fmt(&x->answer.body, "{\"kind\":\"Status\",\"message\":\"refused by the test\",\"reason\":\"%s\"}",

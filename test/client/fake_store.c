@@ -137,7 +137,7 @@ static void drop(struct call *c, struct json *object)
 	json_put_str(c->a, json_need_object(c->a, object, "metadata"), "resourceVersion",
 		     arena_fmt(c->a, "%lld", (long long)s->revision));
 	struct fake_object *o =
-	    map_remove(&s->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
+		map_remove(&s->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
 	if (o) {
 		blob_unref(o->text);
 		free(o);
@@ -148,7 +148,7 @@ static void drop(struct call *c, struct json *object)
 static struct json *load(struct call *c)
 {
 	struct fake_object *o =
-	    map_get(&c->store->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
+		map_get(&c->store->objects, key_of(c->a, c->path.resource, c->path.namespace, c->path.name));
 	struct json *object = NULL;
 	if (o)
 		json_parse(c->a, arena_str(c->a, blob_str(o->text)), NULL, &object, NULL);
@@ -237,7 +237,7 @@ static void create(struct call *c)
 	}
 	c->path.name = name;
 	struct fake_object *namespace =
-	    map_get(&c->store->objects, key_of(c->a, STR("v1/namespaces"), STR(""), c->path.namespace));
+		map_get(&c->store->objects, key_of(c->a, STR("v1/namespaces"), STR(""), c->path.namespace));
 	if (namespace && str_contains(blob_str(namespace->text), STR("deletionTimestamp"))) {
 		refuse(c, ERR_FORBIDDEN, "the namespace is being terminated");
 		return;
@@ -361,7 +361,7 @@ static bool waits(struct call *c, struct json *object, struct json *metadata)
 	if (finalizer && !json_get(metadata, STR("deletionTimestamp")))
 		json_push(json_need_array(c->a, metadata, "finalizers"), json_string(c->a, str_of(finalizer)));
 	int64_t grace =
-	    json_i64(c->body, "gracePeriodSeconds", json_i64(object, "spec.terminationGracePeriodSeconds", 30));
+		json_i64(c->body, "gracePeriodSeconds", json_i64(object, "spec.terminationGracePeriodSeconds", 30));
 	bool running = is_pod(c) && grace > 0 && !str_empty(json_str(object, "spec.nodeName"));
 	return json_first(json_get(metadata, STR("finalizers"))) || running ||
 	       str_is(c->path.resource, "v1/namespaces");

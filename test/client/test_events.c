@@ -76,7 +76,7 @@ TEST(events_that_repeat_are_counted)
 	REQUIRE(items->count == 1);
 	CHECK_INT(json_i64(json_index(items, 0), "count", 0), 5);
 	CHECK(
-	    !str_eq(json_str(json_index(items, 0), "firstTimestamp"), json_str(json_index(items, 0), "lastTimestamp")));
+		!str_eq(json_str(json_index(items, 0), "firstTimestamp"), json_str(json_index(items, 0), "lastTimestamp")));
 	sim_run(b.sim, 3600 * TIME_S); // later it is another one
 	events_record(b.events, &web, EVENTS_NORMAL, "Pulled", "Image is there");
 	sim_run(b.sim, TIME_S);

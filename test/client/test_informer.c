@@ -134,8 +134,8 @@ static void churn(uint64_t seed)
 	struct fake_server *s = fake_server_create(sim_loop(sim, "test"));
 	struct follower f = {0};
 	fake_server_set_faults(
-	    s, (struct fake_faults){
-		   .request_lost = 200, .answer_lost = 200, .watch_broken = 50, .delay_max_ns = 20 * TIME_MS});
+		s, (struct fake_faults){
+		       .request_lost = 200, .answer_lost = 200, .watch_broken = 50, .delay_max_ns = 20 * TIME_MS});
 	struct informer *i = informer_create(fake_server_transport(s), STR("/api/v1/configmaps"));
 	informer_listen(i, &events, &f);
 	for (int round = 0; round < 400; round++) {

@@ -37,12 +37,12 @@ static void happen(struct timer *t)
 		bool broken = b->broken_image && str_is(life->image, b->broken_image);
 		if (!broken)
 			do_path(
-			    b, "PATCH", life->path, "/status",
-			    arena_fmt(
-				a,
-				"{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.0.%d\",\"conditions\":[{\"type\":"
-				"\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"}]}}",
-				(int)(sim_random(b->sim) % 250), STR_FMT(now)));
+				b, "PATCH", life->path, "/status",
+				arena_fmt(
+				    a,
+				    "{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.0.%d\",\"conditions\":[{\"type\":"
+				    "\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"%.*s\"}]}}",
+				    (int)(sim_random(b->sim) % 250), STR_FMT(now)));
 	}
 	arena_finish(&life->memory);
 	free(life);

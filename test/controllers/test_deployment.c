@@ -10,11 +10,11 @@
 static void create_web(struct bench *b, int replicas, const char *strategy)
 {
 	bench_do(
-	    b, "POST", DEPLOYMENTS,
-	    "{'metadata':{'name':'web'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},%s"
-	    "'progressDeadlineSeconds':60,'revisionHistoryLimit':2,"
-	    "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
-	    replicas, strategy);
+		b, "POST", DEPLOYMENTS,
+		"{'metadata':{'name':'web'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},%s"
+		"'progressDeadlineSeconds':60,'revisionHistoryLimit':2,"
+		"'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
+		replicas, strategy);
 }
 
 #define ROLLING(surge, unavailable)                                                                                    \

@@ -10,11 +10,11 @@
 static void add_pod(struct bench *b, int i, const char *ready, const char *more)
 {
 	bench_do(
-	    b, "POST", PODS,
-	    "{'metadata':{'name':'p%d','labels':{'app':'web'}},'spec':{'nodeName':'n1',%s'containers':[{'name':'c',"
-	    "'ports':[{'name':'http','containerPort':8080}]}]},'status':{'phase':'Running','podIP':'10.0.%d.%d',"
-	    "'conditions':[{'type':'Ready','status':'%s'}]}}",
-	    i, more, i / 250, i % 250 + 1, ready);
+		b, "POST", PODS,
+		"{'metadata':{'name':'p%d','labels':{'app':'web'}},'spec':{'nodeName':'n1',%s'containers':[{'name':'c',"
+		"'ports':[{'name':'http','containerPort':8080}]}]},'status':{'phase':'Running','podIP':'10.0.%d.%d',"
+		"'conditions':[{'type':'Ready','status':'%s'}]}}",
+		i, more, i / 250, i % 250 + 1, ready);
 }
 
 static void add_service(struct bench *b, const char *more)
@@ -176,8 +176,8 @@ static void churn(uint64_t seed)
 	bench_start(&b, seed, "endpointslice");
 	b.nodes = false;
 	fake_server_set_faults(
-	    b.server, (struct fake_faults){
-			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
+		b.server, (struct fake_faults){
+			      .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
 	add_service(&b, "");
 	bool there[130] = {false};
 	for (int round = 0; round < 300; round++) {

@@ -167,8 +167,8 @@ static void churn(uint64_t seed)
 	struct bench b;
 	bench_start(&b, seed, "garbage-collector");
 	fake_server_set_faults(
-	    b.server, (struct fake_faults){
-			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
+		b.server, (struct fake_faults){
+			      .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
 	add(&b, "t0", NULL, false);
 	for (int i = 1; i < 40; i++) { // a random tree
 		char name[16], owner[16];

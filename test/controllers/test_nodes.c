@@ -9,11 +9,11 @@
 static void add_node(struct bench *b, const char *ready)
 {
 	bench_do(
-	    b, "POST", "/api/v1/nodes",
-	    "{'metadata':{'name':'n1'},'spec':{'taints':[{'key':'node.kubernetes.io/not-ready','effect':'NoSchedule'},"
-	    "{'key':'own','effect':'NoSchedule'}]},"
-	    "'status':{'conditions':[{'type':'Ready','status':'%s'},{'type':'MemoryPressure','status':'False'}]}}",
-	    ready);
+		b, "POST", "/api/v1/nodes",
+		"{'metadata':{'name':'n1'},'spec':{'taints':[{'key':'node.kubernetes.io/not-ready','effect':'NoSchedule'},"
+		"{'key':'own','effect':'NoSchedule'}]},"
+		"'status':{'conditions':[{'type':'Ready','status':'%s'},{'type':'MemoryPressure','status':'False'}]}}",
+		ready);
 	bench_do(b, "POST", LEASES, "{'metadata':{'name':'n1'},'spec':{'renewTime':'0'}}");
 }
 
@@ -63,8 +63,8 @@ TEST(node_that_falls_silent)
 	b.nodes = false;
 	add_node(&b, "True");
 	static const char *const tolerations[] = {
-	    "", "{'key':'node.kubernetes.io/unreachable','operator':'Exists','tolerationSeconds':30}",
-	    "{'operator':'Exists'}"};
+		"", "{'key':'node.kubernetes.io/unreachable','operator':'Exists','tolerationSeconds':30}",
+		"{'operator':'Exists'}"};
 	for (int i = 0; i < 3; i++)
 		bench_do(&b, "POST", PODS,
 			 "{'metadata':{'name':'p%d'},'spec':{'nodeName':'n1','terminationGracePeriodSeconds':0,'"

@@ -29,22 +29,22 @@ static const struct {
 	int old_size, old_available, new_size, new_available;
 	int old_after, new_after;
 } steps[] = {
-    // one more, one less, all well
-	{4, "1", "1", 4, 4, 1, 0, 3, 1}, // no room for more: one of the old may go
-	{4, "1", "1", 3, 3, 1, 1, 3, 2}, // there is room again
-	{4, "1", "1", 0, 0, 4, 4, 0, 4}, // done
-	{4, "2", "0", 4, 4, 2, 0, 4, 2}, // waits for the new ones
-	{4, "2", "0", 4, 4, 2, 1, 3, 2}, // one has come
-	{4, "0", "2", 4, 4, 0, 0, 2, 0}, // makes room first
-	{4, "0", "2", 2, 2, 0, 0, 2, 2},
-	{10, "'25%'", "'25%'", 10, 10, 3, 0, 8, 3}, // 3 more, 2 less
-    // old pods that are not available go first, as many as are not needed
-	{4, "1", "1", 4, 1, 1, 0, 3, 1},
-	{4, "0", "0", 4, 4, 0, 0, 3, 0}, // both zero: one may be missing
-	{4, "1", "0", 4, 3, 1, 1, 3, 1},
-    // what was told to go is not counted on: 3 and 1 are there
-	{4, "1", "1", 3, 4, 2, 1, 2, 2},
-	{0, "1", "1", 4, 4, 0, 0, 0, 0},
+	// one more, one less, all well
+	    {4, "1", "1", 4, 4, 1, 0, 3, 1}, // no room for more: one of the old may go
+	    {4, "1", "1", 3, 3, 1, 1, 3, 2}, // there is room again
+	    {4, "1", "1", 0, 0, 4, 4, 0, 4}, // done
+	    {4, "2", "0", 4, 4, 2, 0, 4, 2}, // waits for the new ones
+	    {4, "2", "0", 4, 4, 2, 1, 3, 2}, // one has come
+	    {4, "0", "2", 4, 4, 0, 0, 2, 0}, // makes room first
+	    {4, "0", "2", 2, 2, 0, 0, 2, 2},
+	    {10, "'25%'", "'25%'", 10, 10, 3, 0, 8, 3}, // 3 more, 2 less
+	// old pods that are not available go first, as many as are not needed
+	    {4, "1", "1", 4, 1, 1, 0, 3, 1},
+	    {4, "0", "0", 4, 4, 0, 0, 3, 0}, // both zero: one may be missing
+	    {4, "1", "0", 4, 3, 1, 1, 3, 1},
+	// what was told to go is not counted on: 3 and 1 are there
+	    {4, "1", "1", 3, 4, 2, 1, 2, 2},
+	    {0, "1", "1", 4, 4, 0, 0, 0, 0},
 };
 
 static bool never_taken(void *arg, struct str name)
@@ -56,13 +56,13 @@ static const struct json *set_of(struct arena *a, const char *name, const char *
 				 int available)
 {
 	return parse(
-	    a, arena_fmt(a,
-			 "{'metadata':{'name':'%s','creationTimestamp':'%s','annotations':{'deployment.kubernetes.io/"
-			 "revision':'1'}},'spec':{'replicas':%d,'template':{'metadata':{'labels':{'a':'b',"
-			 "'pod-template-hash':'%s'}},'spec':{'containers':[{'image':'%s'}]}}},'status':{'replicas':%d,"
-			 "'availableReplicas':%d}}",
-			 name, created, size, name, image, size, available)
-		   .p);
+		a, arena_fmt(a,
+			     "{'metadata':{'name':'%s','creationTimestamp':'%s','annotations':{'deployment.kubernetes.io/"
+			     "revision':'1'}},'spec':{'replicas':%d,'template':{'metadata':{'labels':{'a':'b',"
+			     "'pod-template-hash':'%s'}},'spec':{'containers':[{'image':'%s'}]}}},'status':{'replicas':%d,"
+			     "'availableReplicas':%d}}",
+			     name, created, size, name, image, size, available)
+		       .p);
 }
 
 TEST(deployment_steps)
@@ -71,17 +71,17 @@ TEST(deployment_steps)
 		struct arena a CLEAN_ARENA;
 		arena_init(&a);
 		struct json *deployment = parse(
-		    &a, arena_fmt(
-			    &a,
-			    "{'metadata':{'name':'d'},'spec':{'replicas':%d,'selector':{'matchLabels':{'a':'b'}},'"
-			    "strategy':"
-			    "{'type':'RollingUpdate','rollingUpdate':{'maxSurge':%s,'maxUnavailable':%s}},'template':{"
-			    "'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'image':'new'}]}}}}",
-			    steps[i].replicas, steps[i].surge, steps[i].unavailable)
-			    .p);
+			&a, arena_fmt(
+				&a,
+				"{'metadata':{'name':'d'},'spec':{'replicas':%d,'selector':{'matchLabels':{'a':'b'}},'"
+				"strategy':"
+				"{'type':'RollingUpdate','rollingUpdate':{'maxSurge':%s,'maxUnavailable':%s}},'template':{"
+				"'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'image':'new'}]}}}}",
+				steps[i].replicas, steps[i].surge, steps[i].unavailable)
+				.p);
 		const struct json *sets[] = {
-		    set_of(&a, "old", "old", "2026-01-01T00:00:00Z", steps[i].old_size, steps[i].old_available),
-		    set_of(&a, "new", "new", "2026-01-02T00:00:00Z", steps[i].new_size, steps[i].new_available)};
+			set_of(&a, "old", "old", "2026-01-01T00:00:00Z", steps[i].old_size, steps[i].old_available),
+			set_of(&a, "new", "new", "2026-01-02T00:00:00Z", steps[i].new_size, steps[i].new_available)};
 		bool has_pods[] = {true, true};
 		struct deployment_view view = {deployment, sets, has_pods, 2, never_taken, NULL, 0};
 		struct deployment_plan plan;
@@ -102,12 +102,12 @@ TEST(deployment_hash_is_stable_and_moves_on_collision)
 	struct str names[2];
 	for (int collisions = 0; collisions < 2; collisions++) {
 		struct json *deployment =
-		    parse(&a, arena_fmt(&a,
-					"{'metadata':{'name':'d'},'spec':{'replicas':1,'selector':{'matchLabels':{'a':'"
-					"b'}},'template':{"
-					"'metadata':{'labels':{'a':'b'}},'spec':{}}},'status':{'collisionCount':%d}}",
-					collisions)
-				  .p);
+			parse(&a, arena_fmt(&a,
+					    "{'metadata':{'name':'d'},'spec':{'replicas':1,'selector':{'matchLabels':{'a':'"
+					    "b'}},'template':{"
+					    "'metadata':{'labels':{'a':'b'}},'spec':{}}},'status':{'collisionCount':%d}}",
+					    collisions)
+				      .p);
 		struct deployment_view view = {deployment, NULL, NULL, 0, never_taken, NULL, 0};
 		struct deployment_plan plan;
 		deployment_plan(&a, &view, &plan);
@@ -219,28 +219,28 @@ TEST(taints_and_how_long_pods_stay)
 		const char *taints, *tolerations;
 		int seconds; // -1: for ever
 	} stays[] = {
-	    {"[]", "[]", -1},
-	    {"[{'key':'x','effect':'NoSchedule'}]", "[]", -1},
-	    {"[{'key':'x','effect':'NoExecute'}]", "[]", 0},
-	    {"[{'key':'x','effect':'NoExecute'}]", "[{'operator':'Exists'}]", -1},
-	    {"[{'key':'x','value':'1','effect':'NoExecute'}]", "[{'key':'x','value':'1'}]", -1},
-	    {"[{'key':'x','value':'1','effect':'NoExecute'}]", "[{'key':'x','value':'2'}]", 0},
-	    {"[{'key':'x','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists','effect':'NoSchedule'}]", 0},
-	    {"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
-	     "[{'key':'x','operator':'Exists','tolerationSeconds':80}]", 30},
-	    {"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
-	     "[{'key':'x','operator':'Exists','tolerationSeconds':80},{'operator':'Exists','tolerationSeconds':60}]",
-	     10},
-	    {"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
-	     "[{'key':'x','operator':'Exists','tolerationSeconds':20}]", 0},
-	    {"[{'key':'x','effect':'NoExecute'},{'key':'y','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists'}]",
-	     0},
+		{"[]", "[]", -1},
+		{"[{'key':'x','effect':'NoSchedule'}]", "[]", -1},
+		{"[{'key':'x','effect':'NoExecute'}]", "[]", 0},
+		{"[{'key':'x','effect':'NoExecute'}]", "[{'operator':'Exists'}]", -1},
+		{"[{'key':'x','value':'1','effect':'NoExecute'}]", "[{'key':'x','value':'1'}]", -1},
+		{"[{'key':'x','value':'1','effect':'NoExecute'}]", "[{'key':'x','value':'2'}]", 0},
+		{"[{'key':'x','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists','effect':'NoSchedule'}]", 0},
+		{"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
+		 "[{'key':'x','operator':'Exists','tolerationSeconds':80}]", 30},
+		{"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
+		 "[{'key':'x','operator':'Exists','tolerationSeconds':80},{'operator':'Exists','tolerationSeconds':60}]",
+		 10},
+		{"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
+		 "[{'key':'x','operator':'Exists','tolerationSeconds':20}]", 0},
+		{"[{'key':'x','effect':'NoExecute'},{'key':'y','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists'}]",
+		 0},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(stays); i++) {
 		struct arena a CLEAN_ARENA;
 		arena_init(&a);
 		int64_t stay_ns =
-		    node_pod_stay(parse(&a, stays[i].taints), parse(&a, stays[i].tolerations), 100 * TIME_S);
+			node_pod_stay(parse(&a, stays[i].taints), parse(&a, stays[i].tolerations), 100 * TIME_S);
 		CHECK_INT(stay_ns < 0 ? stay_ns : stay_ns / TIME_S, stays[i].seconds);
 	}
 }
@@ -273,7 +273,7 @@ TEST(garbage_decisions)
 	CHECK_INT(plan.action, GC_DROP_REFERENCES);
 	child.owner_count = 1;
 	owner = (struct gc_node){
-	    .state = GC_PRESENT, .deleting = true, .foreground = true, .dependents = children, .dependent_count = 1};
+		.state = GC_PRESENT, .deleting = true, .foreground = true, .dependents = children, .dependent_count = 1};
 	gc_plan(&a, &child, &plan);
 	CHECK_INT(plan.action, GC_DELETE);
 	gc_plan(&a, &owner, &plan);
@@ -299,16 +299,16 @@ TEST(selections)
 		const char *selection, *name;
 		bool selected;
 	} table[] = {
-	    {"", "deployment", true},
-	    {"*", "deployment", true},
-	    {"none", "deployment", false},
-	    {"*,-deployment", "deployment", false},
-	    {"*,-deployment", "replicaset", true},
-	    {"-deployment", "replicaset", true},
-	    {"-deployment", "deployment", false},
-	    {"deployment", "replicaset", false},
-	    {"deployment,replicaset", "replicaset", true},
-	    {"-scheduler", "scheduler", false},
+		{"", "deployment", true},
+		{"*", "deployment", true},
+		{"none", "deployment", false},
+		{"*,-deployment", "deployment", false},
+		{"*,-deployment", "replicaset", true},
+		{"-deployment", "replicaset", true},
+		{"-deployment", "deployment", false},
+		{"deployment", "replicaset", false},
+		{"deployment,replicaset", "replicaset", true},
+		{"-scheduler", "scheduler", false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		CHECK(controllers_selected(str_of(table[i].selection), table[i].name) == table[i].selected);

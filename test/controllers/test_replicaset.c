@@ -7,10 +7,10 @@
 static void create_set(struct bench *b, const char *name, int replicas)
 {
 	bench_do(
-	    b, "POST", SETS,
-	    "{'metadata':{'name':'%s'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},"
-	    "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
-	    name, replicas);
+		b, "POST", SETS,
+		"{'metadata':{'name':'%s'},'spec':{'replicas':%d,'selector':{'matchLabels':{'app':'web'}},"
+		"'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c','image':'one'}]}}}}",
+		name, replicas);
 }
 
 static void churn(uint64_t seed)
@@ -18,8 +18,8 @@ static void churn(uint64_t seed)
 	struct bench b;
 	bench_start(&b, seed, "replicaset");
 	fake_server_set_faults(
-	    b.server, (struct fake_faults){
-			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 100 * TIME_MS});
+		b.server, (struct fake_faults){
+			      .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 100 * TIME_MS});
 	create_set(&b, "s", 20);
 	size_t most = 20;
 	for (int i = 0; i < 10; i++) {
@@ -31,10 +31,10 @@ static void churn(uint64_t seed)
 			struct json *pods = bench_items(&b, PODS);
 			if (pods->count)
 				bench_do(
-				    &b, "DELETE",
-				    arena_fmt(&b.a, PODS "/%.*s", STR_FMT(json_str(json_first(pods), "metadata.name")))
-					.p,
-				    " ");
+					&b, "DELETE",
+					arena_fmt(&b.a, PODS "/%.*s", STR_FMT(json_str(json_first(pods), "metadata.name")))
+					    .p,
+					" ");
 		}
 	}
 	bench_do(&b, "PATCH", SETS "/s", "{'spec':{'replicas':7}}");

@@ -66,7 +66,7 @@ static struct call *call_later(struct fake_runtime *f, int ms, runtime_done *don
 	struct call *c = MEM_NEW(struct call);
 	arena_init(&c->memory);
 	*c =
-	    (struct call){.timer.fire = call_fire, .all = f, .done = done, .arg = arg, .act = act, .memory = c->memory};
+		(struct call){.timer.fire = call_fire, .all = f, .done = done, .arg = arg, .act = act, .memory = c->memory};
 	c->id = arena_str(&c->memory, id);
 	timer_start(f->loop, &c->timer, ms * TIME_MS);
 	return c;
@@ -115,20 +115,20 @@ static void fake_pod_remove(struct runtime *r, struct str uid, runtime_done *don
 static void fill(const struct container *c, struct runtime_state *out)
 {
 	*out = (struct runtime_state){
-	    .id = c->id,
-	    .pod_uid = c->pod_uid,
-	    .name = c->name,
-	    .note = c->note,
-	    .image_id = c->image_id,
-	    .log_path = c->log_path,
-	    .phase = c->phase,
-	    .pid = c->phase == RUNTIME_RUNNING ? 1000 : 0,
-	    .created = c->created,
-	    .started = c->started,
-	    .finished = c->finished,
-	    .exit_code = c->exit_code,
-	    .signal = c->signal,
-	    .oom_killed = c->oom,
+		.id = c->id,
+		.pod_uid = c->pod_uid,
+		.name = c->name,
+		.note = c->note,
+		.image_id = c->image_id,
+		.log_path = c->log_path,
+		.phase = c->phase,
+		.pid = c->phase == RUNTIME_RUNNING ? 1000 : 0,
+		.created = c->created,
+		.started = c->started,
+		.finished = c->finished,
+		.exit_code = c->exit_code,
+		.signal = c->signal,
+		.oom_killed = c->oom,
 	};
 }
 
@@ -264,7 +264,7 @@ static size_t fake_list(struct runtime *r, struct arena *a, struct runtime_state
 {
 	size_t n = 0;
 	*out = ARENA_ARRAY(a, struct runtime_state, of(r)->containers.count + 1);
-	map_each (entry, &of(r)->containers)
+	map_each(entry, &of(r)->containers)
 		fill(entry->value, &(*out)[n++]);
 	return n;
 }
@@ -273,7 +273,7 @@ static size_t fake_list_pods(struct runtime *r, struct arena *a, struct str **ui
 {
 	size_t n = 0;
 	*uids = ARENA_ARRAY(a, struct str, of(r)->pods.count + 1);
-	map_each (entry, &of(r)->pods)
+	map_each(entry, &of(r)->pods)
 		(*uids)[n++] = arena_str(a, entry->key);
 	return n;
 }
@@ -342,27 +342,27 @@ static void fake_cancel(struct runtime_session *session)
 struct fake_runtime *fake_runtime_create(struct loop *l, const struct fake_act *acts, size_t count)
 {
 	static const struct runtime_ops ops = {
-	    .watch = fake_watch,
-	    .pod_make = fake_pod_make,
-	    .pod_remove = fake_pod_remove,
-	    .create = fake_create,
-	    .start = fake_start,
-	    .kill = fake_kill,
-	    .remove = fake_remove,
-	    .state = fake_state,
-	    .list = fake_list,
-	    .list_pods = fake_list_pods,
-	    .image = fake_image,
-	    .reopen_log = fake_reopen,
-	    .exec = fake_exec,
-	    .session_cancel = fake_cancel,
+		.watch = fake_watch,
+		.pod_make = fake_pod_make,
+		.pod_remove = fake_pod_remove,
+		.create = fake_create,
+		.start = fake_start,
+		.kill = fake_kill,
+		.remove = fake_remove,
+		.state = fake_state,
+		.list = fake_list,
+		.list_pods = fake_list_pods,
+		.image = fake_image,
+		.reopen_log = fake_reopen,
+		.exec = fake_exec,
+		.session_cancel = fake_cancel,
 	};
 	struct fake_runtime *f = MEM_NEW(struct fake_runtime);
 	f->table = (struct runtime){&ops, l};
 	f->loop = l;
-	f->acts = mem_alloc((count + 1) * sizeof(*acts));
+	f->acts = mem_alloc((count + 1) * sizeof *acts);
 	if (count)
-		memcpy(f->acts, acts, count * sizeof(*acts));
+		memcpy(f->acts, acts, count * sizeof *acts);
 	f->act_count = count;
 	map_init(&f->containers);
 	map_init(&f->pods);
@@ -394,7 +394,7 @@ void fake_runtime_add_image(struct fake_runtime *f, const char *name)
 size_t fake_runtime_running(const struct fake_runtime *f)
 {
 	size_t n = 0;
-	map_each (entry, &f->containers)
+	map_each(entry, &f->containers)
 		n += ((struct container *)entry->value)->phase == RUNTIME_RUNNING;
 	return n;
 }

@@ -70,7 +70,7 @@ static void import_busybox(struct rig *g)
 
 void rig_set_up(struct rig *g)
 {
-	memset(g, 0, sizeof(*g));
+	memset(g, 0, sizeof *g);
 	if (geteuid() != 0)
 		unit_skip("needs root");
 	if (access("/usr/bin/crun", X_OK) < 0 || access("/usr/bin/conmon", X_OK) < 0)

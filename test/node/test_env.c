@@ -30,23 +30,23 @@ TEST(expansion)
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-	    {"", ""},
-	    {"plain", "plain"},
-	    {"$(A)", "one"},
-	    {"a$(A)b", "aoneb"},
-	    {"$(NONE)", "$(NONE)"},
-	    {"$$(A)", "$(A)"},
-	    {"$$$(A)", "$one"},
-	    {"$", "$"},
-	    {"$(", "$("},
-	    {"$(A", "$(A"},
-	    {"$A", "$A"},
-	    {"$(EMPTY)|", "|"},
-	    {"$$", "$"},
-	    {"$()", "$()"},
-	    {"$(A)$(A)", "oneone"},
-	    {"$($(A))", "$($(A))"},
-	    {"x$y$$z", "x$y$z"},
+		{"", ""},
+		{"plain", "plain"},
+		{"$(A)", "one"},
+		{"a$(A)b", "aoneb"},
+		{"$(NONE)", "$(NONE)"},
+		{"$$(A)", "$(A)"},
+		{"$$$(A)", "$one"},
+		{"$", "$"},
+		{"$(", "$("},
+		{"$(A", "$(A"},
+		{"$A", "$A"},
+		{"$(EMPTY)|", "|"},
+		{"$$", "$"},
+		{"$()", "$()"},
+		{"$(A)$(A)", "oneone"},
+		{"$($(A))", "$($(A))"},
+		{"x$y$$z", "x$y$z"},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -55,20 +55,20 @@ TEST(expansion)
 }
 
 static const char pod_text[] =
-    "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\",\"labels\":{\"b\":\"2\",\"a\":\"x\\\"y\\nz\"}},"
-    "\"spec\":{\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"command\":[\"$(A)\",\"$("
-    "NO)\"],\"args\":[\"$(B)\"],"
-    "\"resources\":{\"limits\":{\"cpu\":\"1500m\",\"memory\":\"64Mi\"}},"
-    "\"envFrom\":[{\"prefix\":\"P_\",\"configMapRef\":{\"name\":\"given\"}}],"
-    "\"env\":[{\"name\":\"A\",\"value\":\"one\"},{\"name\":\"B\",\"value\":\"$(A)-$(P_k)-$(LATER)\"},{\"name\":"
-    "\"LATER\",\"value\":\"z\"},"
-    "{\"name\":\"SECRET\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"given\",\"key\":\"k\"}}},"
-    "{\"name\":\"SKIPPED\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\",\"key\":\"k\",\"optional\":true}}},"
-    "{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},"
-    "{\"name\":\"CPU\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},"
-    "{\"name\":\"PATH\",\"value\":\"/mine\"}]},"
-    "{\"name\":\"d\",\"image\":\"i\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\","
-    "\"key\":\"k\"}}}]}]}}";
+	"{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\",\"labels\":{\"b\":\"2\",\"a\":\"x\\\"y\\nz\"}},"
+	"\"spec\":{\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"command\":[\"$(A)\",\"$("
+	"NO)\"],\"args\":[\"$(B)\"],"
+	"\"resources\":{\"limits\":{\"cpu\":\"1500m\",\"memory\":\"64Mi\"}},"
+	"\"envFrom\":[{\"prefix\":\"P_\",\"configMapRef\":{\"name\":\"given\"}}],"
+	"\"env\":[{\"name\":\"A\",\"value\":\"one\"},{\"name\":\"B\",\"value\":\"$(A)-$(P_k)-$(LATER)\"},{\"name\":"
+	"\"LATER\",\"value\":\"z\"},"
+	"{\"name\":\"SECRET\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"given\",\"key\":\"k\"}}},"
+	"{\"name\":\"SKIPPED\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\",\"key\":\"k\",\"optional\":true}}},"
+	"{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},"
+	"{\"name\":\"CPU\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},"
+	"{\"name\":\"PATH\",\"value\":\"/mine\"}]},"
+	"{\"name\":\"d\",\"image\":\"i\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"none\","
+	"\"key\":\"k\"}}}]}]}}";
 
 static const struct json *lookup_data(void *arg, bool secret, struct str name)
 {
@@ -96,7 +96,7 @@ TEST(environment)
 	arena_init(&a);
 	struct pod_spec *pod = pod_of(pod_text);
 	struct downward_context downward = {
-	    .pod = pod, .ip = STR("10.0.0.9"), .node_cpu_milli = 4000, .node_memory = 1 << 30};
+		.pod = pod, .ip = STR("10.0.0.9"), .node_cpu_milli = 4000, .node_memory = 1 << 30};
 	struct str image_env[] = {STR("PATH=/bin"), STR("KEPT=yes")}, entrypoint[] = {STR("run")},
 		   command[] = {STR("it")};
 	struct image image = {.env = {image_env, 2}, .entrypoint = {entrypoint, 1}, .command = {command, 1}};
@@ -140,7 +140,7 @@ TEST(downward)
 	arena_init(&a);
 	struct pod_spec *pod = pod_of(pod_text);
 	struct downward_context x = {
-	    .pod = pod, .host_ip = STR("192.0.2.1"), .node_name = STR("n1"), .node_memory = 1000};
+		.pod = pod, .host_ip = STR("192.0.2.1"), .node_name = STR("n1"), .node_memory = 1000};
 	struct str value;
 	CHECK(!downward_field(&a, &x, STR("metadata.labels"), &value, NULL));
 	CHECK_STR(value, "a=\"x\\\"y\\nz\"\nb=\"2\"");
@@ -169,10 +169,10 @@ TEST(service_variables)
 	struct str out[32];
 	size_t n = 0;
 	REQUIRE(!json_parse(
-	    &a,
-	    STR("{\"metadata\":{\"name\":\"my-db\"},\"spec\":{\"clusterIP\":\"10.96.0.7\",\"ports\":["
-		"{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"},{\"port\":53,\"protocol\":\"UDP\"}]}}"),
-	    NULL, &service, NULL));
+		&a,
+		STR("{\"metadata\":{\"name\":\"my-db\"},\"spec\":{\"clusterIP\":\"10.96.0.7\",\"ports\":["
+		    "{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"},{\"port\":53,\"protocol\":\"UDP\"}]}}"),
+		NULL, &service, NULL));
 	services_env_of(&a, service, out, &n, ARRAY_LEN(out));
 	struct env env = {out, n};
 	CHECK_STR(item(&env, "MY_DB_SERVICE_HOST"), "10.96.0.7");
@@ -183,20 +183,20 @@ TEST(service_variables)
 	CHECK_STR(item(&env, "MY_DB_PORT_5432_TCP_ADDR"), "10.96.0.7");
 	n = 0;
 	REQUIRE(!json_parse(
-	    &a,
-	    STR("{\"metadata\":{\"name\":\"headless\"},\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":1}]}}"),
-	    NULL, &service, NULL));
+		&a,
+		STR("{\"metadata\":{\"name\":\"headless\"},\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":1}]}}"),
+		NULL, &service, NULL));
 	services_env_of(&a, service, out, &n, ARRAY_LEN(out));
 	CHECK_INT(n, 0);
 }
 
 static const struct names_config names = {
-    .cluster_domain = STR_INIT("cluster.local"),
-    .nameserver = STR_INIT("10.96.0.10"),
-    .host_resolv =
-	STR_INIT("# made by hand\nsearch corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"),
-    .host_hosts = STR_INIT("127.0.0.1 localhost\n"),
-    .host_name = STR_INIT("host"),
+	.cluster_domain = STR_INIT("cluster.local"),
+	.nameserver = STR_INIT("10.96.0.10"),
+	.host_resolv =
+		STR_INIT("# made by hand\nsearch corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"),
+	.host_hosts = STR_INIT("127.0.0.1 localhost\n"),
+	.host_name = STR_INIT("host"),
 };
 
 TEST(resolv_conf)
@@ -204,24 +204,24 @@ TEST(resolv_conf)
 	static const struct {
 		const char *spec, *text;
 	} cases[] = {
-	    {"{}", "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver "
-		   "10.96.0.10\noptions ndots:5\n"},
-	    {"{\"dnsPolicy\":\"Default\"}",
-	     "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
-	    {"{\"hostNetwork\":true,\"dnsPolicy\":\"ClusterFirst\"}",
-	     "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
-	    {"{\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"1.1.1.1\"],\"searches\":[\"a.test\"],"
-	     "\"options\":[{\"name\":\"ndots\",\"value\":\"2\"},{\"name\":\"rotate\"}]}}",
-	     "search a.test\nnameserver 1.1.1.1\noptions ndots:2 rotate\n"},
-	    {"{\"dnsConfig\":{\"options\":[{\"name\":\"ndots\",\"value\":\"1\"}],\"nameservers\":[\"10.96.0.10\"]}}",
-	     "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver 10.96.0.10\noptions "
-	     "ndots:1\n"},
+		{"{}", "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver "
+		       "10.96.0.10\noptions ndots:5\n"},
+		{"{\"dnsPolicy\":\"Default\"}",
+		 "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
+		{"{\"hostNetwork\":true,\"dnsPolicy\":\"ClusterFirst\"}",
+		 "search corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"},
+		{"{\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"1.1.1.1\"],\"searches\":[\"a.test\"],"
+		 "\"options\":[{\"name\":\"ndots\",\"value\":\"2\"},{\"name\":\"rotate\"}]}}",
+		 "search a.test\nnameserver 1.1.1.1\noptions ndots:2 rotate\n"},
+		{"{\"dnsConfig\":{\"options\":[{\"name\":\"ndots\",\"value\":\"1\"}],\"nameservers\":[\"10.96.0.10\"]}}",
+		 "search ns.svc.cluster.local svc.cluster.local cluster.local corp.test\nnameserver 10.96.0.10\noptions "
+		 "ndots:1\n"},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pod_spec *pod = pod_of(
-		    arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\"},\"spec\":%s}", cases[i].spec).p);
+			arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\"},\"spec\":%s}", cases[i].spec).p);
 		CHECK_STR(names_resolv(&a, pod, &names), cases[i].text);
 		pod_spec_unref(pod);
 	}

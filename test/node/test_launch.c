@@ -15,23 +15,23 @@ struct rig {
 static int build(struct rig *g, const char *of_pod, const char *of_container)
 {
 	struct str text =
-	    arena_fmt(&g->a,
-		      "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":{%s\"containers\":"
-		      "[{\"name\":\"c\",\"command\":[\"run\"],%s\"image\":\"i\"}]}}",
-		      of_pod, of_container);
+		arena_fmt(&g->a,
+			  "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":{%s\"containers\":"
+			  "[{\"name\":\"c\",\"command\":[\"run\"],%s\"image\":\"i\"}]}}",
+			  of_pod, of_container);
 	struct blob *line = blob_create(text);
 	pod_spec_unref(g->pod);
 	g->pod = pod_spec_create(line, blob_str(line));
 	blob_unref(line);
 	err_clear(&g->e);
 	struct launch_context x = {
-	    .arena = &g->a,
-	    .pod = g->pod,
-	    .container = &g->pod->containers[0],
-	    .image = &g->image,
-	    .env = &g->env,
-	    .hostname = STR("p"),
-	    .node_memory = 1 << 30,
+		.arena = &g->a,
+		.pod = g->pod,
+		.container = &g->pod->containers[0],
+		.image = &g->image,
+		.env = &g->env,
+		.hostname = STR("p"),
+		.node_memory = 1 << 30,
 	};
 	return launch_build(&x, &g->out, &g->e);
 }
@@ -55,15 +55,15 @@ TEST(who_may_be_root)
 		const char *user, *of_pod, *of_container;
 		bool good;
 	} cases[] = {
-	    {"", "", "", true},
-	    {"", "\"securityContext\":{\"runAsNonRoot\":true},", "", false},
-	    {"0", "\"securityContext\":{\"runAsNonRoot\":true},", "", false},
-	    {"1000:1000", "\"securityContext\":{\"runAsNonRoot\":true},", "", true},
-	    {"www-data", "\"securityContext\":{\"runAsNonRoot\":true},", "", false}, // a name may stand for 0
-	    {"", "\"securityContext\":{\"runAsNonRoot\":true,\"runAsUser\":7},", "", true},
-	    {"", "\"securityContext\":{\"runAsNonRoot\":true,\"runAsUser\":7},",
-	     "\"securityContext\":{\"runAsUser\":0},", false},
-	    {"", "\"securityContext\":{\"runAsNonRoot\":true},", "\"securityContext\":{\"runAsNonRoot\":false},", true},
+		{"", "", "", true},
+		{"", "\"securityContext\":{\"runAsNonRoot\":true},", "", false},
+		{"0", "\"securityContext\":{\"runAsNonRoot\":true},", "", false},
+		{"1000:1000", "\"securityContext\":{\"runAsNonRoot\":true},", "", true},
+		{"www-data", "\"securityContext\":{\"runAsNonRoot\":true},", "", false}, // a name may stand for 0
+		{"", "\"securityContext\":{\"runAsNonRoot\":true,\"runAsUser\":7},", "", true},
+		{"", "\"securityContext\":{\"runAsNonRoot\":true,\"runAsUser\":7},",
+		 "\"securityContext\":{\"runAsUser\":0},", false},
+		{"", "\"securityContext\":{\"runAsNonRoot\":true},", "\"securityContext\":{\"runAsNonRoot\":false},", true},
 	};
 	struct rig g;
 	begin(&g);
@@ -129,10 +129,10 @@ static int mounts_of(struct rig *g, const char *mounts, struct pod_disk_mount **
 {
 	struct str list = arena_fmt(&g->a, "\"volumeMounts\":[%s],", mounts);
 	REQUIRE(!build(
-	    g,
-	    "\"volumes\":[{\"name\":\"e\",\"emptyDir\":{}},{\"name\":\"m\",\"emptyDir\":{\"medium\":\"Memory\"}},"
-	    "{\"name\":\"c\",\"configMap\":{\"name\":\"x\"}},{\"name\":\"h\",\"hostPath\":{\"path\":\"/srv\"}}],",
-	    list.p));
+		g,
+		"\"volumes\":[{\"name\":\"e\",\"emptyDir\":{}},{\"name\":\"m\",\"emptyDir\":{\"medium\":\"Memory\"}},"
+		"{\"name\":\"c\",\"configMap\":{\"name\":\"x\"}},{\"name\":\"h\",\"hostPath\":{\"path\":\"/srv\"}}],",
+		list.p));
 	struct launch_context x = {.arena = &g->a, .pod = g->pod, .container = &g->pod->containers[0], .env = &g->env};
 	return launch_mounts(&x, out, count, &g->e);
 }
@@ -146,10 +146,10 @@ TEST(mounts)
 	struct str variables[] = {STR("NAME=deep")};
 	g.env = (struct env){variables, 1};
 	REQUIRE(!mounts_of(
-	    &g,
-	    "{\"name\":\"e\",\"mountPath\":\"/e\",\"subPathExpr\":\"a/$(NAME)\"},{\"name\":\"c\",\"mountPath\":\"/c\"},"
-	    "{\"name\":\"h\",\"mountPath\":\"/etc/hosts\",\"readOnly\":true},{\"name\":\"m\",\"mountPath\":\"/m\"}",
-	    &m, &n));
+		&g,
+		"{\"name\":\"e\",\"mountPath\":\"/e\",\"subPathExpr\":\"a/$(NAME)\"},{\"name\":\"c\",\"mountPath\":\"/c\"},"
+		"{\"name\":\"h\",\"mountPath\":\"/etc/hosts\",\"readOnly\":true},{\"name\":\"m\",\"mountPath\":\"/m\"}",
+		&m, &n));
 	REQUIRE(n == 4);
 	CHECK_STR(m[0].sub_path, "a/deep");
 	CHECK(!m[0].read_only && m[1].read_only && m[2].read_only && !m[0].in_memory && m[3].in_memory);

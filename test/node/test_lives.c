@@ -18,35 +18,35 @@
 
 // What the recorded commands do. Scripts are told by their text.
 static const struct fake_act acts[] = {
-    {.command = "sleep 600", .term_code = -1},
-    {.command = "sleep 1", .runs_ns = TIME_S, .term_code = -1},
-    {.command = "sleep 2", .runs_ns = 2 * TIME_S, .term_code = -1},
-    {.command = "true", .runs_ns = 5 * TIME_MS},
-    {.command = "false", .runs_ns = 5 * TIME_MS, .exit_code = 1},
-    {.command = "sh -c exit 0", .runs_ns = 5 * TIME_MS},
-    {.command = "sh -c exit 3", .runs_ns = 5 * TIME_MS, .exit_code = 3},
-    {.command = "sh -c sleep 1", .runs_ns = TIME_S, .term_code = -1},
-    {.command = "sh -c echo x >> /v/n; test $(wc -l < /v/n) -ge 3",
-     .runs_ns = 5 * TIME_MS,
-     .exit_code = 1,
-     .until_attempt = 2},
-    {.command = "/no/such", .fails = "executable /no/such not found"},
-    {.command = "sh -c sleep 3; touch /tmp/ok; sleep 600",
-     .term_code = -1,
-     .good_from_ns = 3 * TIME_S,
-     .good_until_ns = 1000 * TIME_S},
-    {.command = "sh -c touch /tmp/ok; sleep 3; rm /tmp/ok; sleep 600",
-     .term_code = -1,
-     .good_from_ns = TIME_MS,
-     .good_until_ns = 3 * TIME_S},
-    {.command = "sh -c trap 'exit 7' TERM; while :; do sleep 0.1; done", .term_code = 7},
-    {.command = "sh -c trap '' TERM; while :; do sleep 1; done", .term_code = -1},
-    {.command = "sh -c sleep 1; cat /tmp/hook; sleep 600", .term_code = -1},
-    {.command = "sh -c head -c 100m /dev/zero | tail", .runs_ns = 300 * TIME_MS, .oom = true},
-    {.command = "sh -c echo from the file > /dev/termination-log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
-    {.command = "sh -c echo from the log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
-    {.command = "sh -c printf 'one\\ntwo'; printf ' more\\n\\n'; sleep 1; echo err >&2; sleep 1; printf 'no newline'",
-     .runs_ns = 2 * TIME_S},
+	{.command = "sleep 600", .term_code = -1},
+	{.command = "sleep 1", .runs_ns = TIME_S, .term_code = -1},
+	{.command = "sleep 2", .runs_ns = 2 * TIME_S, .term_code = -1},
+	{.command = "true", .runs_ns = 5 * TIME_MS},
+	{.command = "false", .runs_ns = 5 * TIME_MS, .exit_code = 1},
+	{.command = "sh -c exit 0", .runs_ns = 5 * TIME_MS},
+	{.command = "sh -c exit 3", .runs_ns = 5 * TIME_MS, .exit_code = 3},
+	{.command = "sh -c sleep 1", .runs_ns = TIME_S, .term_code = -1},
+	{.command = "sh -c echo x >> /v/n; test $(wc -l < /v/n) -ge 3",
+	 .runs_ns = 5 * TIME_MS,
+	 .exit_code = 1,
+	 .until_attempt = 2},
+	{.command = "/no/such", .fails = "executable /no/such not found"},
+	{.command = "sh -c sleep 3; touch /tmp/ok; sleep 600",
+	 .term_code = -1,
+	 .good_from_ns = 3 * TIME_S,
+	 .good_until_ns = 1000 * TIME_S},
+	{.command = "sh -c touch /tmp/ok; sleep 3; rm /tmp/ok; sleep 600",
+	 .term_code = -1,
+	 .good_from_ns = TIME_MS,
+	 .good_until_ns = 3 * TIME_S},
+	{.command = "sh -c trap 'exit 7' TERM; while :; do sleep 0.1; done", .term_code = 7},
+	{.command = "sh -c trap '' TERM; while :; do sleep 1; done", .term_code = -1},
+	{.command = "sh -c sleep 1; cat /tmp/hook; sleep 600", .term_code = -1},
+	{.command = "sh -c head -c 100m /dev/zero | tail", .runs_ns = 300 * TIME_MS, .oom = true},
+	{.command = "sh -c echo from the file > /dev/termination-log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
+	{.command = "sh -c echo from the log; exit 1", .runs_ns = 5 * TIME_MS, .exit_code = 1},
+	{.command = "sh -c printf 'one\\ntwo'; printf ' more\\n\\n'; sleep 1; echo err >&2; sleep 1; printf 'no newline'",
+	 .runs_ns = 2 * TIME_S},
 };
 
 struct world {
@@ -120,9 +120,9 @@ static void on_change(void *arg, const char *type, struct str resource, struct s
 		return;
 	w->last = pod;
 	w->gone |= !strcmp(type, "DELETED");
-	json_each (status, json_at(pod, "status.initContainerStatuses"))
+	json_each(status, json_at(pod, "status.initContainerStatuses"))
 		note_container(w, status);
-	json_each (status, json_at(pod, "status.containerStatuses"))
+	json_each(status, json_at(pod, "status.containerStatuses"))
 		note_container(w, status);
 }
 
@@ -137,7 +137,7 @@ static struct str end_state(struct arena *a, const struct json *status)
 
 static void summarize_containers(struct arena *a, const struct json *list, struct json *out)
 {
-	json_each (status, list) {
+	json_each(status, list) {
 		struct json *c = json_set(out, json_str(status, "name"), json_object(a));
 		json_put_str(a, c, "state", end_state(a, status));
 		json_put_bool(a, c, "ready", json_is_true(status, "ready"));
@@ -157,7 +157,7 @@ static struct json *summary(struct world *w)
 	const struct json *status = json_get(w->last, STR("status"));
 	struct json *conditions = json_put(out, "conditions", json_object(a)),
 		    *containers = json_put(out, "containers", json_object(a));
-	json_each (c, json_get(status, STR("conditions"))) {
+	json_each(c, json_get(status, STR("conditions"))) {
 		struct str reason = json_str(c, "reason");
 		json_set(conditions, json_str(c, "type"),
 			 json_string(a, arena_fmt(a, "%.*s%s%.*s", STR_FMT(json_str(c, "status")), reason.n ? " " : "",
@@ -194,14 +194,14 @@ static void world_begin(struct world *w)
 	w->runtime = fake_runtime_create(w->loop, acts, ARRAY_LEN(acts));
 	fake_server_on_change(w->server, on_change, w);
 	struct node_config c = {
-	    .loop = w->loop,
-	    .transport = fake_server_transport(w->server),
-	    .runtime = fake_runtime_table(w->runtime),
-	    .network = fake_network(),
-	    .name = "n1",
-	    .address = "192.0.2.1",
-	    .machine = &m,
-	    .port = 10250,
+		.loop = w->loop,
+		.transport = fake_server_transport(w->server),
+		.runtime = fake_runtime_table(w->runtime),
+		.network = fake_network(),
+		.name = "n1",
+		.address = "192.0.2.1",
+		.machine = &m,
+		.port = 10250,
 	};
 	REQUIRE(!node_create(&c, &w->node, NULL));
 	sim_run(w->sim, 2 * TIME_S);
@@ -244,7 +244,7 @@ static void do_action(struct world *w, const struct json *life, struct str actio
 	str_cut(kind, ' ', &kind, &name);
 	struct str path = arena_fmt(a, "/api/v1/namespaces/lives/%.*ss", STR_FMT(kind));
 	struct str body = arena_fmt(
-	    a, "{\"metadata\":{\"name\":\"%.*s\",\"namespace\":\"lives\"},\"data\":{\"k\":\"dg==\"}}", STR_FMT(name));
+		a, "{\"metadata\":{\"name\":\"%.*s\",\"namespace\":\"lives\"},\"data\":{\"k\":\"dg==\"}}", STR_FMT(name));
 	CHECK_INT(fake_server_do(w->server, "POST", path.p, body.p), 201);
 }
 
@@ -265,7 +265,7 @@ static void lead(struct world *w, const struct json *life)
 
 static bool has_event(const struct json *list, struct str what)
 {
-	json_each (e, list) {
+	json_each(e, list) {
 		if (str_eq(e->text, what))
 			return true;
 	}
@@ -276,9 +276,9 @@ static struct json *events_of(struct world *w)
 {
 	struct arena *a = &w->arena;
 	struct json *out = json_array(a), *list = fake_server_get(w->server, a, "/api/v1/namespaces/lives/events");
-	json_each (e, json_get(list, STR("items"))) {
+	json_each(e, json_get(list, STR("items"))) {
 		struct str what =
-		    arena_fmt(a, "%.*s %.*s", STR_FMT(json_str(e, "type")), STR_FMT(json_str(e, "reason")));
+			arena_fmt(a, "%.*s %.*s", STR_FMT(json_str(e, "type")), STR_FMT(json_str(e, "reason")));
 		if (!has_event(out, what))
 			json_push(out, json_string(a, what));
 	}
@@ -288,11 +288,11 @@ static struct json *events_of(struct world *w)
 static void compare_events(struct world *w, const char *name, const struct json *want)
 {
 	struct json *got = events_of(w);
-	json_each (e, want) {
+	json_each(e, want) {
 		if (!str_is(e->text, "Normal Scheduled") && !has_event(got, e->text))
 			unit_fail(__FILE__, __LINE__, "%s: no event %.*s", name, STR_FMT(e->text));
 	}
-	json_each (e, got) {
+	json_each(e, got) {
 		if (!has_event(want, e->text))
 			unit_fail(__FILE__, __LINE__, "%s: an event too many: %.*s", name, STR_FMT(e->text));
 	}
@@ -302,9 +302,9 @@ static void compare(struct world *w, const char *name, const struct json *want)
 {
 	struct arena *a = &w->arena;
 	struct json *paths = json_object(a), *end = summary(w), *wanted = json_clone(a, json_get(want, STR("end")));
-	map_each (entry, &w->paths)
+	map_each(entry, &w->paths)
 		json_set(paths, entry->key, entry->value);
-	json_each (c, json_get(wanted, STR("containers")))
+	json_each(c, json_get(wanted, STR("containers")))
 		json_remove(c, STR("message")); // the disk's and the runtime's
 	json_remove(json_get(wanted, STR("conditions")), STR("PodScheduled"));
 	json_remove(json_get(end, STR("conditions")), STR("PodScheduled"));
@@ -360,7 +360,7 @@ TEST(lives_as_recorded)
 	REQUIRE(!json_parse(&a, (struct str){known_text, known_n}, NULL, &known, NULL));
 	size_t led = 0;
 	const char *only = getenv("ONLY_LIFE");
-	json_each (life, lives) {
+	json_each(life, lives) {
 		if (is_of_others(json_str(life, "name")) || (only && !str_is(json_str(life, "name"), only)))
 			continue;
 		struct world w;

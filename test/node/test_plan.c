@@ -13,7 +13,7 @@ static struct pod_spec *pod_of(const char *spec)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct str text =
-	    arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":%s}", spec);
+		arena_fmt(&a, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":%s}", spec);
 	struct blob *line = blob_create(text);
 	struct pod_spec *s = pod_spec_create(line, blob_str(line));
 	blob_unref(line);
@@ -45,27 +45,27 @@ TEST(restart_policies)
 		const char *pod, *own;
 		bool at_0, at_1, at_42;
 	} cases[] = {
-	    {"Always", "", true, true, true},
-	    {"OnFailure", "", false, true, true},
-	    {"Never", "", false, false, false},
-	    {"Never", "\"restartPolicy\":\"OnFailure\",", false, true, true},
-	    {"Always", "\"restartPolicy\":\"Never\",", false, false, false},
-	    {"Never",
-	     "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":"
-	     "\"In\",\"values\":[42]}}],",
-	     false, false, true},
-	    {"Never",
-	     "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":"
-	     "\"NotIn\",\"values\":[0,1]}}],",
-	     false, false, true},
+		{"Always", "", true, true, true},
+		{"OnFailure", "", false, true, true},
+		{"Never", "", false, false, false},
+		{"Never", "\"restartPolicy\":\"OnFailure\",", false, true, true},
+		{"Always", "\"restartPolicy\":\"Never\",", false, false, false},
+		{"Never",
+		 "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":"
+		 "\"In\",\"values\":[42]}}],",
+		 false, false, true},
+		{"Never",
+		 "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":"
+		 "\"NotIn\",\"values\":[0,1]}}],",
+		 false, false, true},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pod_spec *s =
-		    pod_of(arena_fmt(&a, "{\"restartPolicy\":\"%s\",\"containers\":[{%s\"name\":\"c\"}]}", cases[i].pod,
-				     cases[i].own)
-			       .p);
+			pod_of(arena_fmt(&a, "{\"restartPolicy\":\"%s\",\"containers\":[{%s\"name\":\"c\"}]}", cases[i].pod,
+					 cases[i].own)
+				   .p);
 		CHECK_INT(container_should_restart(s, &s->containers[0], 0), cases[i].at_0);
 		CHECK_INT(container_should_restart(s, &s->containers[0], 1), cases[i].at_1);
 		CHECK_INT(container_should_restart(s, &s->containers[0], 42), cases[i].at_42);
@@ -92,15 +92,15 @@ TEST(quality_of_service)
 	static const struct {
 		const char *spec, *qos;
 	} cases[] = {
-	    {"{\"containers\":[{\"name\":\"c\"}]}", "BestEffort"},
-	    {RESOURCES("{\"requests\":{\"cpu\":\"1\"}}"), "Burstable"},
-	    {RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}"), "Guaranteed"},
-	    {RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"1000m\",\"memory\":"
-		       "\"1024Ki\"}}"),
-	     "Guaranteed"},
-	    {RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"500m\"}}"), "Burstable"},
-	    {RESOURCES("{\"limits\":{\"cpu\":\"1\"}}"), "Burstable"},
-	    {RESOURCES("{\"requests\":{\"cpu\":\"0\"}}"), "BestEffort"},
+		{"{\"containers\":[{\"name\":\"c\"}]}", "BestEffort"},
+		{RESOURCES("{\"requests\":{\"cpu\":\"1\"}}"), "Burstable"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}"), "Guaranteed"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"1000m\",\"memory\":"
+			   "\"1024Ki\"}}"),
+		 "Guaranteed"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"500m\"}}"), "Burstable"},
+		{RESOURCES("{\"limits\":{\"cpu\":\"1\"}}"), "Burstable"},
+		{RESOURCES("{\"requests\":{\"cpu\":\"0\"}}"), "BestEffort"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pod_spec *s = pod_of(cases[i].spec);
@@ -112,7 +112,7 @@ TEST(quality_of_service)
 TEST(limits_for_the_kernel)
 {
 	struct pod_spec *s = pod_of(RESOURCES(
-	    "{\"requests\":{\"cpu\":\"250m\",\"memory\":\"16Mi\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"32Mi\"}}"));
+		"{\"requests\":{\"cpu\":\"250m\",\"memory\":\"16Mi\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"32Mi\"}}"));
 	struct cgroup_limits l = container_limits(&s->containers[0]);
 	CHECK_INT(l.cpu_shares, 256);
 	CHECK_INT(l.cpu_quota_us, 50000);
@@ -121,7 +121,7 @@ TEST(limits_for_the_kernel)
 	CHECK_INT(container_oom_score(s, &s->containers[0], 1LL << 30), 1000 - 1000 * 16 / 1024);
 	pod_spec_unref(s);
 	s = pod_of(
-	    "{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}},{\"name\":\"b\"}]}");
+		"{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}},{\"name\":\"b\"}]}");
 	CHECK_INT(pod_limits(s).memory_bytes, 0); // one has none, so the pod has none
 	CHECK_INT(container_limits(&s->containers[1]).cpu_shares, 2);
 	pod_spec_unref(s);
@@ -156,7 +156,7 @@ TEST(what_fits)
 TEST(probe_counters)
 {
 	struct probe_spec s = {
-	    .success_threshold = 2, .failure_threshold = 3, .period_ns = 10 * TIME_S, .initial_delay_ns = TIME_S};
+		.success_threshold = 2, .failure_threshold = 3, .period_ns = 10 * TIME_S, .initial_delay_ns = TIME_S};
 	struct probe_counter c = {0};
 	CHECK(!probe_count(&c, &s, true));
 	CHECK(probe_count(&c, &s, true) && c.verdict == PROBE_GOOD);
@@ -175,7 +175,7 @@ TEST(plan_of_a_simple_pod)
 	arena_init(&a);
 	int64_t now = 1000000 * TIME_S;
 	struct pod_spec *s =
-	    pod_of("{\"restartPolicy\":\"OnFailure\",\"activeDeadlineSeconds\":60,\"containers\":[{\"name\":\"c\"}]}");
+		pod_of("{\"restartPolicy\":\"OnFailure\",\"activeDeadlineSeconds\":60,\"containers\":[{\"name\":\"c\"}]}");
 	struct pod_state *st = pod_state_create(s);
 	struct pod_plan plan;
 	st->started = now;
@@ -213,20 +213,20 @@ TEST(plan_of_a_simple_pod)
 static struct str ready_with(struct arena *a, const char *conditions, const char **message)
 {
 	struct str text = arena_fmt(
-	    a,
-	    "{\"metadata\":{\"uid\":\"u\"},\"spec\":{\"readinessGates\":[{\"conditionType\":\"x.test/open\"}],"
-	    "\"containers\":[{\"name\":\"c\"}]},\"status\":{\"conditions\":[%s]}}",
-	    conditions);
+		a,
+		"{\"metadata\":{\"uid\":\"u\"},\"spec\":{\"readinessGates\":[{\"conditionType\":\"x.test/open\"}],"
+		"\"containers\":[{\"name\":\"c\"}]},\"status\":{\"conditions\":[%s]}}",
+		conditions);
 	struct blob *line = blob_create(text);
 	struct pod_spec *s = pod_spec_create(line, blob_str(line));
 	struct pod_state *st = pod_state_create(s);
 	st->sandbox = SANDBOX_READY;
 	st->containers[0] =
-	    (struct container_state){.stage = STAGE_RUNNING, .attempts = 1, .started = true, .ready = true};
+		(struct container_state){.stage = STAGE_RUNNING, .attempts = 1, .started = true, .ready = true};
 	struct status_context x = {.arena = a, .now = 1000 * TIME_S};
 	struct json *status = pod_status(&x, s, st);
 	struct str out = STR_NONE;
-	json_each (c, json_get(status, STR("conditions"))) {
+	json_each(c, json_get(status, STR("conditions"))) {
 		if (!json_str_is(c, "type", "Ready"))
 			continue;
 		out = arena_str(a, json_str(c, "status"));
@@ -256,8 +256,8 @@ TEST(patches_take_away_what_is_no_longer_said)
 	struct pod_spec *s = pod_of("{\"containers\":[{\"name\":\"c\"}]}");
 	struct json *status;
 	REQUIRE(!json_parse(
-	    &a, STR("{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"X\",\"reason\":\"R\"}]}"),
-	    NULL, &status, NULL));
+		&a, STR("{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"X\",\"reason\":\"R\"}]}"),
+		NULL, &status, NULL));
 	struct json *patch = pod_status_patch(&a, s, status);
 	CHECK_STR(json_str(patch, "metadata.uid"), "u");
 	const struct json *ready = json_at(patch, "status.conditions.0"),

@@ -21,24 +21,24 @@ struct world {
 };
 
 static const struct fake_act acts[] = {
-    {.command = "polite", .term_code = 0},
-    {.command = "deaf", .term_code = -1},
-    {.command = "brief", .runs_ns = 100 * TIME_MS},
+	{.command = "polite", .term_code = 0},
+	{.command = "deaf", .term_code = -1},
+	{.command = "brief", .runs_ns = 100 * TIME_MS},
 };
 
 static void start_node(struct world *w)
 {
 	static const struct machine machine = {.cpus = 4, .memory = 8LL << 30, .storage = 100LL << 30};
 	struct node_config c = {
-	    .loop = w->loop,
-	    .transport = fake_server_transport(w->server),
-	    .runtime = fake_runtime_table(w->runtime),
-	    .network = fake_network(),
-	    .name = "n1",
-	    .address = "192.0.2.1",
-	    .machine = &machine,
-	    .port = 10250,
-	    .pods_max = 120,
+		.loop = w->loop,
+		.transport = fake_server_transport(w->server),
+		.runtime = fake_runtime_table(w->runtime),
+		.network = fake_network(),
+		.name = "n1",
+		.address = "192.0.2.1",
+		.machine = &machine,
+		.port = 10250,
+		.pods_max = 120,
 	};
 	REQUIRE(!node_create(&c, &w->node, NULL));
 	sim_run(w->sim, 2 * TIME_S);
@@ -67,10 +67,10 @@ static void end(struct world *w)
 static void add_pod(struct world *w, const char *name, const char *image, const char *command, const char *more)
 {
 	struct str body =
-	    arena_fmt(&w->arena,
-		      "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",%s"
-		      "\"containers\":[{\"name\":\"c\",\"image\":\"%s\",\"command\":[\"%s\"]}]}}",
-		      name, more, image, command);
+		arena_fmt(&w->arena,
+			  "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",%s"
+			  "\"containers\":[{\"name\":\"c\",\"image\":\"%s\",\"command\":[\"%s\"]}]}}",
+			  name, more, image, command);
 	CHECK_INT(fake_server_do(w->server, "POST", PODS, body.p), 201);
 }
 
@@ -171,9 +171,9 @@ TEST(too_many)
 	struct world w;
 	begin(&w);
 	struct str body = arena_fmt(
-	    &w.arena,
-	    "{\"metadata\":{\"name\":\"big\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":"
-	    "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"5\"}}}]}}");
+		&w.arena,
+		"{\"metadata\":{\"name\":\"big\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":"
+		"[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"5\"}}}]}}");
 	CHECK_INT(fake_server_do(w.server, "POST", PODS, body.p), 201);
 	sim_run(w.sim, TIME_S);
 	check_state(&w, "big", "phase", "Failed");
@@ -230,8 +230,8 @@ TEST(server_that_stammers)
 	struct world w;
 	begin(&w);
 	fake_server_set_faults(
-	    w.server, (struct fake_faults){
-			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
+		w.server, (struct fake_faults){
+			      .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
 	for (int i = 0; i < 20; i++)
 		add_pod(&w, arena_fmt(&w.arena, "p%d", i).p, "i", "polite", "");
 	sim_run(w.sim, 60 * TIME_S);
@@ -270,8 +270,8 @@ TEST(ephemeral_containers_come_later)
 	add_pod(&w, "p", "i", "polite", "");
 	sim_run(w.sim, TIME_S);
 	fake_server_do(
-	    w.server, "PATCH", PODS "/p",
-	    "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",\"command\":[\"brief\"]}]}}");
+		w.server, "PATCH", PODS "/p",
+		"{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",\"command\":[\"brief\"]}]}}");
 	sim_run(w.sim, 50 * TIME_MS);
 	check_state(&w, "p", "ephemeralContainerStatuses.0.name", "d");
 	sim_run(w.sim, 5 * TIME_S);

@@ -46,7 +46,7 @@ static struct runtime_session *start(struct rig *g, struct talk *t, const char *
 	struct runtime_exec_spec s = {
 		.id = STR("c1"), .args = args, .arg_count = 3, .tty = tty, .stdin_open = stdin_open, .timeout_ns = timeout_ns,
 	};
-	memset(t, 0, sizeof(*t));
+	memset(t, 0, sizeof *t);
 	return runtime_exec(g->runtime, &s, &events, t);
 }
 

@@ -102,10 +102,10 @@ TEST(group_of_files)
 	pod_disk_init(&disk, dir, run_dir);
 	struct volume_file files[] = {{STR("k"), STR("v"), 0400, -1}, {STR("token"), STR("t"), 0600, 1000}};
 	struct volume volumes[] = {
-	    {.name = STR("config"), .kind = VOLUME_FILES, .files = files, .file_count = 2},
-	    {.name = STR("secret"), .kind = VOLUME_FILES, .in_memory = true, .files = files, .file_count = 1},
-	    {.name = STR("empty"), .kind = VOLUME_EMPTY},
-	    {.name = STR("memory"), .kind = VOLUME_MEMORY, .in_memory = true, .size = 1 << 20},
+		{.name = STR("config"), .kind = VOLUME_FILES, .files = files, .file_count = 2},
+		{.name = STR("secret"), .kind = VOLUME_FILES, .in_memory = true, .files = files, .file_count = 1},
+		{.name = STR("empty"), .kind = VOLUME_EMPTY},
+		{.name = STR("memory"), .kind = VOLUME_MEMORY, .in_memory = true, .size = 1 << 20},
 	};
 	struct volume_set set = {volumes, 4, 2000};
 	struct str which;
@@ -181,18 +181,18 @@ TEST(host_paths_by_type)
 		const char *path, *type;
 		bool good;
 	} cases[] = {
-	    {"file", "File", true},
-	    {"file", "Directory", false},
-	    {"dir", "Directory", true},
-	    {"dir", "File", false},
-	    {"none", "Directory", false},
-	    {"none", "File", false},
-	    {"new1", "DirectoryOrCreate", true},
-	    {"new2", "FileOrCreate", true},
-	    {"new3", "", true},
-	    {"file", "Socket", false},
-	    {"file", "BlockDevice", false},
-	    {"file", "", true},
+		{"file", "File", true},
+		{"file", "Directory", false},
+		{"dir", "Directory", true},
+		{"dir", "File", false},
+		{"none", "Directory", false},
+		{"none", "File", false},
+		{"new1", "DirectoryOrCreate", true},
+		{"new2", "FileOrCreate", true},
+		{"new3", "", true},
+		{"file", "Socket", false},
+		{"file", "BlockDevice", false},
+		{"file", "", true},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);

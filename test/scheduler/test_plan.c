@@ -27,23 +27,23 @@ TEST(requests_of_pods)
 		const char *spec;
 		int64_t cpu_milli, mebibytes;
 	} table[] = {
-	    {"{'containers':[{" ASKS("100m", "1Mi") "},{" ASKS("200m", "2Mi") "}]}", 300, 3},
-	    // an init container runs alone
-	    {"{'containers':[{" ASKS("100m", "5Mi") "}],'initContainers':[{" ASKS("300m", "2Mi") "}]}", 300, 5},
-	    // a sidecar stays
-	    {"{'containers':[{" ASKS("100m", "5Mi") "}],'initContainers':[{" ASKS("300m",
-										  "2Mi") ",'restartPolicy':'Always'}]}",
-	     400, 7},
-	    // and is there while later ones start
-	    {"{'containers':[{" ASKS("100m", "1Mi") "}],'initContainers':[{" ASKS(
-		 "300m", "2Mi") ",'restartPolicy':'Always'},{" ASKS("500m", "1Mi") "}]}",
-	     800, 3},
-	    {"{'containers':[{" ASKS("500m", "1Mi") "}],'initContainers':[{" ASKS("600m", "9Mi") "},{" ASKS(
-		 "300m", "2Mi") ",'restartPolicy':'Always'}]}",
-	     800, 9},
-	    {"{'containers':[{" ASKS("1", "1Mi") "}],'overhead':{'cpu':'250m','memory':'3Mi'}}", 1250, 4},
-	    {"{'containers':[{" ASKS("1", "1Mi") "}],'resources':{'requests':{'cpu':'3'}}}", 3000, 1},
-	    {"{'containers':[{}]}", 0, 0},
+		{"{'containers':[{" ASKS("100m", "1Mi") "},{" ASKS("200m", "2Mi") "}]}", 300, 3},
+		// an init container runs alone
+		{"{'containers':[{" ASKS("100m", "5Mi") "}],'initContainers':[{" ASKS("300m", "2Mi") "}]}", 300, 5},
+		// a sidecar stays
+		{"{'containers':[{" ASKS("100m", "5Mi") "}],'initContainers':[{" ASKS("300m",
+										      "2Mi") ",'restartPolicy':'Always'}]}",
+		 400, 7},
+		// and is there while later ones start
+		{"{'containers':[{" ASKS("100m", "1Mi") "}],'initContainers':[{" ASKS(
+			 "300m", "2Mi") ",'restartPolicy':'Always'},{" ASKS("500m", "1Mi") "}]}",
+		 800, 3},
+		{"{'containers':[{" ASKS("500m", "1Mi") "}],'initContainers':[{" ASKS("600m", "9Mi") "},{" ASKS(
+			 "300m", "2Mi") ",'restartPolicy':'Always'}]}",
+		 800, 9},
+		{"{'containers':[{" ASKS("1", "1Mi") "}],'overhead':{'cpu':'250m','memory':'3Mi'}}", 1250, 4},
+		{"{'containers':[{" ASKS("1", "1Mi") "}],'resources':{'requests':{'cpu':'3'}}}", 3000, 1},
+		{"{'containers':[{}]}", 0, 0},
 	};
 	struct snapshot s;
 	snapshot_init(&s);
@@ -79,16 +79,16 @@ static void world_stop(struct world *w)
 static void node(struct world *w, const char *name, const char *zone, const char *spec, const char *images)
 {
 	snapshot_set_node(
-	    &w->s,
-	    parse(
-		&w->a,
-		arena_fmt(
+		&w->s,
+		parse(
 		    &w->a,
-		    "{'metadata':{'name':'%s','labels':{'kubernetes.io/hostname':'%s','topology.kubernetes.io/"
-		    "zone':'%s'}},'spec':%s,"
-		    "'status':{'allocatable':{'cpu':'8','memory':'16Gi','pods':'110','x.test/gpu':'2'},'images':[%s]}}",
-		    name, name, zone, spec, images)
-		    .p));
+		    arena_fmt(
+			&w->a,
+			"{'metadata':{'name':'%s','labels':{'kubernetes.io/hostname':'%s','topology.kubernetes.io/"
+			"zone':'%s'}},'spec':%s,"
+			"'status':{'allocatable':{'cpu':'8','memory':'16Gi','pods':'110','x.test/gpu':'2'},'images':[%s]}}",
+			name, name, zone, spec, images)
+			.p));
 }
 
 static struct json *pod_object(struct world *w, const char *app, const char *spec)
@@ -138,15 +138,15 @@ TEST(preferences_are_heard)
 	CHECK_STR(best(&w, "web", ""), "c");							 // its image is there
 	CHECK_STR(best(&w, "web", "'nodeSelector':{'topology.kubernetes.io/zone':'za'},"), "a"); // only a preference
 	CHECK_STR(
-	    best(&w, "web",
-		 "'affinity':{'nodeAffinity':{'preferredDuringSchedulingIgnoredDuringExecution':[{'weight':1,'"
-		 "preference':"
-		 "{'matchExpressions':[{'key':'topology.kubernetes.io/zone','operator':'In','values':['zb']}]}}]}},"),
-	    "b");
+		best(&w, "web",
+		     "'affinity':{'nodeAffinity':{'preferredDuringSchedulingIgnoredDuringExecution':[{'weight':1,'"
+		     "preference':"
+		     "{'matchExpressions':[{'key':'topology.kubernetes.io/zone','operator':'In','values':['zb']}]}}]}},"),
+		"b");
 	place(&w, "b", "db", "");
 	static const char *const near =
-	    "'affinity':{'%s':{'preferredDuringSchedulingIgnoredDuringExecution':[{'weight':100,'podAffinityTerm':{"
-	    "'topologyKey':'kubernetes.io/hostname','labelSelector':{'matchLabels':{'app':'db'}}}}]}},";
+		"'affinity':{'%s':{'preferredDuringSchedulingIgnoredDuringExecution':[{'weight':100,'podAffinityTerm':{"
+		"'topologyKey':'kubernetes.io/hostname','labelSelector':{'matchLabels':{'app':'db'}}}}]}},";
 	CHECK_STR(best(&w, "web", arena_fmt(&w.a, near, "podAffinity").p), "b");
 	CHECK_STR(best(&w, "web", arena_fmt(&w.a, near, "podAntiAffinity").p), "c");
 	world_stop(&w);

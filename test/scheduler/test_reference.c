@@ -53,18 +53,18 @@ static struct str text_of(struct arena *a, struct str word)
 		const char *word;
 		enum reason reason;
 	} words[] = {
-	    {"node affinity", REASON_NODE_AFFINITY},
-	    {"taint", REASON_TAINT},
-	    {"unschedulable", REASON_UNSCHEDULABLE},
-	    {"fit cpu", REASON_CPU},
-	    {"fit memory", REASON_MEMORY},
-	    {"fit pods", REASON_PODS},
-	    {"port", REASON_PORT},
-	    {"spread", REASON_SPREAD},
-	    {"spread, label missing", REASON_SPREAD_LABEL},
-	    {"pod affinity", REASON_POD_AFFINITY},
-	    {"pod anti-affinity", REASON_POD_ANTI_AFFINITY},
-	    {"anti-affinity of a pod there", REASON_EXISTING_ANTI_AFFINITY},
+		{"node affinity", REASON_NODE_AFFINITY},
+		{"taint", REASON_TAINT},
+		{"unschedulable", REASON_UNSCHEDULABLE},
+		{"fit cpu", REASON_CPU},
+		{"fit memory", REASON_MEMORY},
+		{"fit pods", REASON_PODS},
+		{"port", REASON_PORT},
+		{"spread", REASON_SPREAD},
+		{"spread, label missing", REASON_SPREAD_LABEL},
+		{"pod affinity", REASON_POD_AFFINITY},
+		{"pod anti-affinity", REASON_POD_ANTI_AFFINITY},
+		{"anti-affinity of a pod there", REASON_EXISTING_ANTI_AFFINITY},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		if (str_is(word, words[i].word))

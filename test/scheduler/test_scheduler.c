@@ -35,20 +35,20 @@ static void bench_stop(struct bench *b)
 static void add_node(struct bench *b, int n, const char *cpu, const char *spec)
 {
 	struct str body =
-	    arena_fmt(&b->a,
-		      "{\"metadata\":{\"name\":\"n%d\",\"labels\":{\"kubernetes.io/hostname\":\"n%d\"}},\"spec\":%s,"
-		      "\"status\":{\"allocatable\":{\"cpu\":\"%s\",\"memory\":\"8Gi\",\"pods\":\"110\"}}}",
-		      n, n, spec, cpu);
+		arena_fmt(&b->a,
+			  "{\"metadata\":{\"name\":\"n%d\",\"labels\":{\"kubernetes.io/hostname\":\"n%d\"}},\"spec\":%s,"
+			  "\"status\":{\"allocatable\":{\"cpu\":\"%s\",\"memory\":\"8Gi\",\"pods\":\"110\"}}}",
+			  n, n, spec, cpu);
 	fake_server_do(b->server, "POST", "/api/v1/nodes", body.p);
 }
 
 static void add_pod(struct bench *b, const char *name, const char *cpu, const char *more)
 {
 	struct str body = arena_fmt(
-	    &b->a,
-	    "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"app\":\"web\"}},\"spec\":{%s\"containers\":[{\"name\":"
-	    "\"c\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}",
-	    name, more, cpu);
+		&b->a,
+		"{\"metadata\":{\"name\":\"%s\",\"labels\":{\"app\":\"web\"}},\"spec\":{%s\"containers\":[{\"name\":"
+		"\"c\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}",
+		name, more, cpu);
 	fake_server_do(b->server, "POST", PODS, body.p);
 }
 
@@ -177,8 +177,8 @@ static void churn(uint64_t seed)
 	struct bench b;
 	bench_start(&b, seed);
 	fake_server_set_faults(
-	    b.server, (struct fake_faults){
-			  .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
+		b.server, (struct fake_faults){
+			      .request_lost = 100, .answer_lost = 100, .watch_broken = 20, .delay_max_ns = 50 * TIME_MS});
 	int nodes = 0;
 	for (int i = 0; i < 60; i++) {
 		add_pod(&b, arena_fmt(&b.a, "p%d", i).p, "1", "\"terminationGracePeriodSeconds\":0,");

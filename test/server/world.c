@@ -107,7 +107,7 @@ static struct pending *start_request(struct world *w, const struct user *user, c
 				     const char *type, const char *body)
 {
 	static const struct local_events events = {on_head, on_piece, on_end};
-	struct pending *p = calloc(1, sizeof(*p));
+	struct pending *p = calloc(1, sizeof *p);
 	p->world = w;
 	p->events = json_array(&w->arena);
 	buf_init(&p->text);

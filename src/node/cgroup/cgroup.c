@@ -51,7 +51,7 @@ static void pass_down(const struct cgroups *c, const char *directory)
 	static const char *const controllers[] = {"+cpu", "+memory", "+pids", "+io", "+cpuset"};
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", directory);
-	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
+	for (size_t i = 0; i < sizeof(controllers) / sizeof *controllers; i++) {
 		int fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0)
 			return;
@@ -107,7 +107,7 @@ static void fill_cpuset(const struct cgroups *c)
 
 int cgroups_init(struct cgroups *c, const char *root, const char *parent, struct err *e)
 {
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, sizeof *c);
 	snprintf(c->root, sizeof(c->root), "%s", root ? root : "/sys/fs/cgroup");
 	snprintf(c->parent, sizeof(c->parent), "%s", parent);
 	c->v2 = is_v2(c->root);

@@ -37,9 +37,9 @@ static struct str map_lines(struct arena *a, const struct json *map)
 {
 	size_t n = 0;
 	struct json **members = ARENA_ARRAY(a, struct json *, (map ? map->count : 0) + 1);
-	json_each (m, map)
+	json_each(m, map)
 		members[n++] = m;
-	qsort(members, n, sizeof(*members), compare_members);
+	qsort(members, n, sizeof *members, compare_members);
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
 	for (size_t i = 0; i < n; i++) {

@@ -84,7 +84,7 @@ static int add_all_of(struct builder *b, bool secret, const struct json *ref, st
 	const struct json *data = b->x->lookup(b->x->lookup_arg, secret, name);
 	if (!data)
 		return json_is_true(ref, "optional") ? 0 : missing(b, secret, name);
-	json_each (member, data) {
+	json_each(member, data) {
 		struct str value;
 		if (decode_value(b, secret, member, &value) ||
 		    put(b, &b->values, arena_fmt(b->arena, "%.*s%.*s", STR_FMT(prefix), STR_FMT(member->key)), value))
@@ -95,7 +95,7 @@ static int add_all_of(struct builder *b, bool secret, const struct json *ref, st
 
 static int add_env_from(struct builder *b)
 {
-	json_each (from, json_get(b->x->container->json, STR("envFrom"))) {
+	json_each(from, json_get(b->x->container->json, STR("envFrom"))) {
 		const struct json *config = json_get(from, STR("configMapRef")),
 				  *secret = json_get(from, STR("secretRef"));
 		if (config && add_all_of(b, false, config, json_str(from, "prefix")))
@@ -108,7 +108,7 @@ static int add_env_from(struct builder *b)
 
 static int add_env(struct builder *b)
 {
-	json_each (item, json_get(b->x->container->json, STR("env"))) {
+	json_each(item, json_get(b->x->container->json, STR("env"))) {
 		const struct json *from = json_get(item, STR("valueFrom"));
 		struct str value = STR_NONE;
 		bool skip = false;
@@ -145,14 +145,14 @@ static void write_out(struct builder *b, struct env *out)
 {
 	out->items = ARENA_ARRAY(b->arena, struct str, b->images.count + b->values.count + 1);
 	out->count = 0;
-	map_each (entry, &b->images) {
+	map_each(entry, &b->images) {
 		if (!map_has(&b->values, entry->key))
 			out->items[out->count++] =
-			    arena_fmt(b->arena, "%.*s=%.*s", STR_FMT(entry->key), STR_FMT(*(struct str *)entry->value));
+				arena_fmt(b->arena, "%.*s=%.*s", STR_FMT(entry->key), STR_FMT(*(struct str *)entry->value));
 	}
-	map_each (entry, &b->values)
+	map_each(entry, &b->values)
 		out->items[out->count++] =
-		    arena_fmt(b->arena, "%.*s=%.*s", STR_FMT(entry->key), STR_FMT(*(struct str *)entry->value));
+			arena_fmt(b->arena, "%.*s=%.*s", STR_FMT(entry->key), STR_FMT(*(struct str *)entry->value));
 }
 
 int env_build(struct arena *a, const struct env_context *x, struct env *out, struct err *e)
@@ -195,14 +195,14 @@ int env_command(struct arena *a, const struct container_spec *c, const struct im
 	*args = ARENA_ARRAY(a, struct str, room + 1);
 	*count = 0;
 	if (has_command) {
-		json_each (item, command)
+		json_each(item, command)
 			(*args)[(*count)++] = env_expand(a, env, item->text);
 	} else {
 		for (size_t i = 0; i < image->entrypoint.count; i++)
 			(*args)[(*count)++] = image->entrypoint.items[i];
 	}
 	if (has_args) {
-		json_each (item, given)
+		json_each(item, given)
 			(*args)[(*count)++] = env_expand(a, env, item->text);
 	} else if (!has_command) { // a command of the pod's own replaces the image's arguments too
 		for (size_t i = 0; i < image->command.count; i++)

@@ -46,7 +46,7 @@ void services_env_of(struct arena *a, const struct json *service, struct str *ou
 	struct str protocol = str_is(json_str(first, "protocol"), "UDP") ? STR("udp") : STR("tcp");
 	add(out, count, room, arena_fmt(a, "%.*s_SERVICE_HOST=%.*s", STR_FMT(prefix), STR_FMT(ip)));
 	add(out, count, room, arena_fmt(a, "%.*s_SERVICE_PORT=%lld", STR_FMT(prefix), number));
-	json_each (port, ports) {
+	json_each(port, ports) {
 		struct str name = json_str(port, "name");
 		if (name.n)
 			add(out, count, room,
@@ -55,7 +55,7 @@ void services_env_of(struct arena *a, const struct json *service, struct str *ou
 	}
 	add(out, count, room,
 	    arena_fmt(a, "%.*s_PORT=%.*s://%.*s:%lld", STR_FMT(prefix), STR_FMT(protocol), STR_FMT(ip), number));
-	json_each (port, ports)
+	json_each(port, ports)
 		add_port(a, prefix, ip, port, out, count, room);
 }
 

@@ -121,7 +121,7 @@ static int put_directory(struct extract *x, struct place *p, struct archive_entr
 	if (p->name[0] && path_make_directory(p->parent, p->name) < 0)
 		return broke(e, p, "mkdir");
 	int fd CLEAN_FD =
-	    openat(p->parent, p->name[0] ? p->name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		openat(p->parent, p->name[0] ? p->name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || apply_metadata(x, fd, entry) < 0)
 		return broke(e, p, "directory");
 	return 0;

@@ -152,7 +152,7 @@ int images_list(struct images *s, struct arena *a, struct image **out, size_t *c
 	json_each(entry, images)
 		if (describe(s, a, entry, &list[n++], e) < 0)
 			return -1;
-	qsort(list, n, sizeof(*list), by_first_name);
+	qsort(list, n, sizeof *list, by_first_name);
 	*out = list;
 	*count = n;
 	return 0;

@@ -148,7 +148,7 @@ static int plan_manifest(struct planner *p, const struct oci_descriptor *d, cons
 	if (!m)
 		return -1;
 	*m = (struct plan_image){
-	    .digest = d->digest, .manifest = bytes, .id = f->config.digest, .layer_count = f->layer_count};
+		.digest = d->digest, .manifest = bytes, .id = f->config.digest, .layer_count = f->layer_count};
 	if (!str_starts(m->id, STR("sha256:")) || !str_starts(m->digest, STR("sha256:")))
 		return err_set(e, ERR_BAD_REQUEST, "manifests and configs are kept by their sha256 digests only");
 	if (read_blob(p, &f->config, &m->config, e) < 0)
@@ -160,7 +160,7 @@ static int plan_manifest(struct planner *p, const struct oci_descriptor *d, cons
 			return err_set(e, ERR_BAD_REQUEST, "layers[%zu].mediaType: \"%.*s\" cannot be unpacked", i,
 				       STR_FMT(l->media_type));
 		m->layers[i] =
-		    (struct plan_layer){.path = blob_path(p, l->digest), .digest = l->digest, .size = l->size};
+			(struct plan_layer){.path = blob_path(p, l->digest), .digest = l->digest, .size = l->size};
 	}
 	if (chain_layers(p, m, e) < 0 || name_from_layout(p, m, top, e) < 0)
 		return -1;

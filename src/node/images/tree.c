@@ -108,7 +108,7 @@ static int empty_dir(int dir, const char *name, int top, int depth)
 				continue;
 			again = depth == 0;
 			result =
-			    remove_entry(self, at->d_name, at->d_type == DT_DIR, depth == 0 ? self : top, depth + 1);
+				remove_entry(self, at->d_name, at->d_type == DT_DIR, depth == 0 ? self : top, depth + 1);
 		}
 		rewinddir(d);
 	}

@@ -32,7 +32,7 @@ static const struct json *status_of(const struct pod_spec *s, size_t i)
 	const char *list = i < s->init_count				  ? "status.initContainerStatuses"
 			   : s->containers[i].kind == CONTAINER_EPHEMERAL ? "status.ephemeralContainerStatuses"
 									  : "status.containerStatuses";
-	json_each (status, json_at(s->object, list)) {
+	json_each(status, json_at(s->object, list)) {
 		if (str_eq(json_str(status, "name"), s->containers[i].name))
 			return status;
 	}

@@ -22,7 +22,7 @@ static const struct str *strings(struct arena *a, const struct json *array, size
 {
 	struct str *out = ARENA_ARRAY(a, struct str, (array ? array->count : 0) + 1);
 	*count = 0;
-	json_each (item, array) {
+	json_each(item, array) {
 		if (item->type == JSON_STRING)
 			out[(*count)++] = item->text;
 	}
@@ -38,7 +38,7 @@ static void set_groups(const struct launch_context *x, struct runtime_container_
 	int64_t *groups = ARENA_ARRAY(x->arena, int64_t, (more ? more->count : 0) + 1);
 	if (fs_group >= 0)
 		groups[out->group_count++] = fs_group;
-	json_each (g, more)
+	json_each(g, more)
 		groups[out->group_count++] = g->integer;
 	out->groups = groups;
 }
@@ -54,9 +54,9 @@ static int check_not_root(const struct launch_context *x, const struct runtime_c
 	str_cut(user, ':', &name, &group);
 	if (name.n && str_to_i64(name, &number))
 		return err_set(
-		    e, ERR_INVALID,
-		    "container has runAsNonRoot and image has non-numeric user (%.*s), cannot verify user is non-root",
-		    STR_FMT(name));
+			e, ERR_INVALID,
+			"container has runAsNonRoot and image has non-numeric user (%.*s), cannot verify user is non-root",
+			STR_FMT(name));
 	if (!name.n || !number)
 		return err_set(e, ERR_INVALID, "container has runAsNonRoot and image will run as root");
 	return 0;
@@ -135,7 +135,7 @@ int launch_build(const struct launch_context *x, struct runtime_container_spec *
 	const struct json *c = x->container->json;
 	struct str *args, cwd = json_str(c, "workingDir");
 	*out = (struct runtime_container_spec){
-	    .pod_uid = x->pod->uid, .name = x->container->name, .image_id = x->image->id};
+		.pod_uid = x->pod->uid, .name = x->container->name, .image_id = x->image->id};
 	if (set_identity(x, out, e) || set_powers(x, out, e) ||
 	    env_command(x->arena, x->container, x->image, x->env, &args, &out->arg_count, e))
 		return -1;
@@ -152,7 +152,7 @@ int launch_build(const struct launch_context *x, struct runtime_container_spec *
 
 static const struct json *find_volume(const struct pod_spec *s, struct str name)
 {
-	json_each (v, json_at(s->object, "spec.volumes")) {
+	json_each(v, json_at(s->object, "spec.volumes")) {
 		if (str_eq(json_str(v, "name"), name))
 			return v;
 	}
@@ -182,7 +182,7 @@ int launch_mounts(const struct launch_context *x, struct pod_disk_mount **out, s
 	const struct json *list = json_get(x->container->json, STR("volumeMounts"));
 	*out = ARENA_ARRAY(x->arena, struct pod_disk_mount, (list ? list->count : 0) + 1);
 	*count = 0;
-	json_each (mount, list) {
+	json_each(mount, list) {
 		struct pod_disk_mount *m = &(*out)[(*count)++];
 		struct str expression = json_str(mount, "subPathExpr");
 		m->volume = json_str(mount, "name");
@@ -206,7 +206,7 @@ static enum runtime_propagation propagation_of(const struct json *mount)
 
 static bool mounts_at(const struct launch_context *x, struct str target)
 {
-	json_each (mount, json_get(x->container->json, STR("volumeMounts"))) {
+	json_each(mount, json_get(x->container->json, STR("volumeMounts"))) {
 		struct str path = json_str(mount, "mountPath");
 		if (str_eq(path, target) || (str_ends(path, STR("/")) && str_eq(str_sub(path, 0, path.n - 1), target)))
 			return true;
@@ -221,7 +221,7 @@ static void add_etc(const struct launch_context *x, const struct pod_disk *disk,
 	struct str target = arena_fmt(x->arena, "/etc/%s", file);
 	if (!mounts_at(x, target))
 		list[(*n)++] =
-		    (struct runtime_mount){.source = pod_disk_etc(x->arena, disk, x->pod->uid, file), .target = target};
+			(struct runtime_mount){.source = pod_disk_etc(x->arena, disk, x->pod->uid, file), .target = target};
 }
 
 void launch_finish(const struct launch_context *x, const struct pod_disk *disk, const struct pod_disk_mount *mounts,
@@ -230,7 +230,7 @@ void launch_finish(const struct launch_context *x, const struct pod_disk *disk, 
 	struct runtime_mount *list = ARENA_ARRAY(x->arena, struct runtime_mount, count + 4);
 	struct str words_target = json_str(x->container->json, "terminationMessagePath");
 	size_t n = 0, i = 0;
-	json_each (mount, json_get(x->container->json, STR("volumeMounts"))) {
+	json_each(mount, json_get(x->container->json, STR("volumeMounts"))) {
 		list[n++] = (struct runtime_mount){mounts[i].source, json_str(mount, "mountPath"), mounts[i].read_only,
 						   propagation_of(mount)};
 		i++;
@@ -240,7 +240,7 @@ void launch_finish(const struct launch_context *x, const struct pod_disk *disk, 
 	add_etc(x, disk, "hostname", list, &n);
 	if (words.n)
 		list[n++] = (struct runtime_mount){
-		    .source = words, .target = words_target.n ? words_target : STR("/dev/termination-log")};
+			.source = words, .target = words_target.n ? words_target : STR("/dev/termination-log")};
 	out->mounts = list;
 	out->mount_count = n;
 }
@@ -251,15 +251,15 @@ void launch_pod(struct arena *a, const struct pod_spec *s, struct str net_ns, st
 	const struct json *sysctls = json_at(s->object, "spec.securityContext.sysctls");
 	struct runtime_sysctl *list = ARENA_ARRAY(a, struct runtime_sysctl, (sysctls ? sysctls->count : 0) + 1);
 	*out = (struct runtime_pod_spec){
-	    .uid = s->uid,
-	    .hostname = s->host_network ? STR_NONE : hostname,
-	    .net_ns = net_ns,
-	    .host_pid = json_is_true(s->object, "spec.hostPID"),
-	    .host_ipc = json_is_true(s->object, "spec.hostIPC"),
-	    .share_pid = json_is_true(s->object, "spec.shareProcessNamespace"),
-	    .limits = pod_limits(s),
-	    .sysctls = list,
+		.uid = s->uid,
+		.hostname = s->host_network ? STR_NONE : hostname,
+		.net_ns = net_ns,
+		.host_pid = json_is_true(s->object, "spec.hostPID"),
+		.host_ipc = json_is_true(s->object, "spec.hostIPC"),
+		.share_pid = json_is_true(s->object, "spec.shareProcessNamespace"),
+		.limits = pod_limits(s),
+		.sysctls = list,
 	};
-	json_each (item, sysctls)
+	json_each(item, sysctls)
 		list[out->sysctl_count++] = (struct runtime_sysctl){json_str(item, "name"), json_str(item, "value")};
 }

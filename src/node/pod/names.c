@@ -50,9 +50,9 @@ struct str names_hosts(struct arena *a, const struct pod_spec *s, const struct n
 	const struct json *aliases = json_at(s->object, "spec.hostAliases");
 	if (aliases && aliases->count)
 		BUF_LIT(&out, "\n# Entries added by HostAliases.\n");
-	json_each (alias, aliases) {
+	json_each(alias, aliases) {
 		buf_add(&out, json_str(alias, "ip"));
-		json_each (name, json_get(alias, STR("hostnames")))
+		json_each(name, json_get(alias, STR("hostnames")))
 			buf_fmt(&out, "\t%.*s", STR_FMT(name->text));
 		buf_add_byte(&out, '\n');
 	}
@@ -138,11 +138,11 @@ static void use_cluster(struct arena *a, struct resolv *r, const struct pod_spec
 
 static void add_config(struct arena *a, struct resolv *r, const struct json *config)
 {
-	json_each (server, json_get(config, STR("nameservers")))
+	json_each(server, json_get(config, STR("nameservers")))
 		add_server(r, server->text);
-	json_each (search, json_get(config, STR("searches")))
+	json_each(search, json_get(config, STR("searches")))
 		add_search(r, search->text);
-	json_each (option, json_get(config, STR("options"))) {
+	json_each(option, json_get(config, STR("options"))) {
 		struct str name = json_str(option, "name"), value = json_str(option, "value");
 		add_option(r, value.n ? arena_fmt(a, "%.*s:%.*s", STR_FMT(name), STR_FMT(value)) : name);
 	}

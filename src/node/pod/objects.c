@@ -85,7 +85,7 @@ void objects_destroy(struct objects *o)
 {
 	if (!o)
 		return;
-	map_each (entry, &o->map)
+	map_each(entry, &o->map)
 		object_destroy(entry->value);
 	map_finish(&o->map);
 	free(o);
@@ -124,9 +124,9 @@ static void ask(struct object *x)
 	arena_init(&a);
 	x->open = true;
 	client_get(
-	    x->all->transport,
-	    client_path(&a, STR("v1"), x->namespace, x->secret ? STR("secrets") : STR("configmaps"), x->name, STR_NONE),
-	    on_answer, x);
+		x->all->transport,
+		client_path(&a, STR("v1"), x->namespace, x->secret ? STR("secrets") : STR("configmaps"), x->name, STR_NONE),
+		on_answer, x);
 }
 
 static void on_timer(struct timer *t)
@@ -204,6 +204,6 @@ struct json *objects_get(const struct objects *o, struct arena *a, struct str na
 	if (!x || !x->informer)
 		return NULL;
 	const struct informer_object *found =
-	    informer_get(x->informer, arena_fmt(a, "%.*s/%.*s", STR_FMT(namespace), STR_FMT(name)));
+		informer_get(x->informer, arena_fmt(a, "%.*s/%.*s", STR_FMT(namespace), STR_FMT(name)));
 	return found ? informer_parse(a, found) : NULL;
 }

@@ -29,7 +29,7 @@ static bool has_ended(const struct pod_spec *s)
 static struct node_amounts used_by_others(const struct pods *p)
 {
 	struct node_amounts sum = {0};
-	map_each (entry, &p->workers) {
+	map_each(entry, &p->workers) {
 		struct node_amounts one = worker_uses(entry->value);
 		sum.cpu_milli += one.cpu_milli;
 		sum.memory += one.memory;
@@ -57,7 +57,7 @@ static void admit(struct pods *p, struct pod_worker *w, const struct node_amount
 
 static void adopt(struct pod_worker *w, const struct runtime_state *all, size_t count)
 {
-	struct runtime_state *mine = mem_zalloc((count + 1) * sizeof(*mine));
+	struct runtime_state *mine = mem_zalloc((count + 1) * sizeof *mine);
 	size_t n = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (str_eq(all[i].pod_uid, worker_spec(w)->uid))
@@ -91,7 +91,7 @@ static void free_leaving(struct task *t)
 {
 	struct pods *p = CONTAINER_OF(t, struct pods, free_leaving);
 	p->free_posted = false;
-	map_each (entry, &p->leaving)
+	map_each(entry, &p->leaving)
 		worker_destroy(entry->value);
 	map_clear(&p->leaving);
 }
@@ -181,7 +181,7 @@ static void on_synced(void *arg)
 
 void pods_object_changed(struct pods *p, struct str namespace, bool secret, struct str name)
 {
-	map_each (entry, &p->workers) {
+	map_each(entry, &p->workers) {
 		if (str_eq(worker_spec(entry->value)->namespace, namespace))
 			worker_object_changed(entry->value, secret, name);
 	}
@@ -201,7 +201,7 @@ static void look_for_images(struct timer *t)
 	struct pod_host *h = CONTAINER_OF(t, struct pod_host, image_look);
 	struct pods *p = h->arg;
 	bool any = false;
-	map_each (entry, &p->workers) {
+	map_each(entry, &p->workers) {
 		if (!worker_waits_for_image(entry->value))
 			continue;
 		worker_retry_images(entry->value);
@@ -218,7 +218,7 @@ size_t pods_count(const struct pods *p)
 
 struct pod_worker *pods_find(const struct pods *p, struct str namespace, struct str name, struct str uid)
 {
-	map_each (entry, &p->workers) {
+	map_each(entry, &p->workers) {
 		const struct pod_spec *s = worker_spec(entry->value);
 		if (str_eq(s->name, name) && str_eq(s->namespace, namespace) && (!uid.n || str_eq(s->uid, uid)) &&
 		    !worker_state(entry->value)->deleted)
@@ -266,9 +266,9 @@ void pods_destroy(struct pods *p)
 	timer_stop(&p->host->image_look);
 	pods_sweep_abandon(p->survey);
 	informer_destroy(p->informer);
-	map_each (entry, &p->workers)
+	map_each(entry, &p->workers)
 		worker_destroy(entry->value);
-	map_each (entry, &p->leaving)
+	map_each(entry, &p->leaving)
 		worker_destroy(entry->value);
 	map_finish(&p->workers);
 	map_finish(&p->leaving);

@@ -12,18 +12,18 @@ static void fill_container(const struct pods *p, struct arena *a, const struct p
 	const struct pod_disk *disk = &pods_host(p)->disk;
 	struct str name = s->containers[i].name;
 	bool between =
-	    c->stage == STAGE_STARTING || (c->stage == STAGE_EXITED && !pod_has_finished(s, worker_state(w)) &&
-					   container_should_restart(s, &s->containers[i], c->run.exit_code));
+		c->stage == STAGE_STARTING || (c->stage == STAGE_EXITED && !pod_has_finished(s, worker_state(w)) &&
+					       container_should_restart(s, &s->containers[i], c->run.exit_code));
 	const struct container_run *before = &c->last;
 	*out = (struct stream_container){
-	    .running = c->stage == STAGE_RUNNING || c->stage == STAGE_STOPPING,
-	    .tty = json_is_true(s->containers[i].json, "tty"),
-	    .stdin_open = json_is_true(s->containers[i].json, "stdin"),
+		.running = c->stage == STAGE_RUNNING || c->stage == STAGE_STOPPING,
+		.tty = json_is_true(s->containers[i].json, "tty"),
+		.stdin_open = json_is_true(s->containers[i].json, "stdin"),
 	};
 	if (c->waiting_reason[0]) {
 		bool image = strstr(c->waiting_reason, "ImagePull") || !strcmp(c->waiting_reason, "ErrImageNeverPull");
 		out->waiting =
-		    image ? STR("trying and failing to pull image") : arena_str(a, str_of(c->waiting_reason));
+			image ? STR("trying and failing to pull image") : arena_str(a, str_of(c->waiting_reason));
 	}
 	if (c->run.id[0]) {
 		out->id = arena_str(a, str_of(c->run.id));
@@ -46,15 +46,15 @@ static void fill_pod(const struct pods *p, struct arena *a, const struct pod_wor
 		names[i] = arena_str(a, s->containers[i].name);
 	}
 	*out = (struct stream_pod){
-	    .namespace = arena_str(a, s->namespace),
-	    .name = arena_str(a, s->name),
-	    .uid = arena_str(a, s->uid),
-	    .net_ns = arena_str(a, worker_net_ns(w)),
-	    .ip = arena_str(a, s->host_network ? pods_host(p)->host_ip : str_of(st->ip)),
-	    .started = st->started,
-	    .containers = containers,
-	    .container_names = names,
-	    .container_count = s->container_count,
+		.namespace = arena_str(a, s->namespace),
+		.name = arena_str(a, s->name),
+		.uid = arena_str(a, s->uid),
+		.net_ns = arena_str(a, worker_net_ns(w)),
+		.ip = arena_str(a, s->host_network ? pods_host(p)->host_ip : str_of(st->ip)),
+		.started = st->started,
+		.containers = containers,
+		.container_names = names,
+		.container_count = s->container_count,
 	};
 }
 
@@ -109,7 +109,7 @@ static size_t list(void *arg, struct arena *a, struct stream_pod **out)
 	const struct map *workers = pods_workers(arg);
 	size_t n = 0;
 	*out = ARENA_ARRAY(a, struct stream_pod, workers->count + 1);
-	map_each (entry, workers)
+	map_each(entry, workers)
 		fill_pod(arg, a, entry->value, &(*out)[n++]);
 	return n;
 }
@@ -118,7 +118,7 @@ static void pods_json(void *arg, struct buf *out)
 {
 	bool first = true;
 	BUF_LIT(out, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
-	map_each (entry, pods_workers(arg)) {
+	map_each(entry, pods_workers(arg)) {
 		if (!first)
 			buf_add_byte(out, ',');
 		json_write(out, worker_spec(entry->value)->object);

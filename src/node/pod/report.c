@@ -173,10 +173,10 @@ static void send_next(struct pod_worker *w)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct client_request request = {
-	    .method = "PATCH",
-	    .path = pod_path(&a, w->spec, "status"),
-	    .content_type = "application/strategic-merge-patch+json",
-	    .body = r->first->body,
+		.method = "PATCH",
+		.path = pod_path(&a, w->spec, "status"),
+		.content_type = "application/strategic-merge-patch+json",
+		.body = r->first->body,
 	};
 	r->open = true;
 	worker_enter(w);

@@ -150,18 +150,18 @@ bool pod_fits(struct arena *a, const struct pod_spec *s, const struct node_amoun
 		const char *name, *reason;
 		int64_t want, used, room;
 	} all[] = {
-	    {"pods", "OutOfpods", want.pods, used->pods, allocatable->pods},
-	    {"cpu", "OutOfcpu", want.cpu_milli, used->cpu_milli, allocatable->cpu_milli},
-	    {"memory", "OutOfmemory", want.memory, used->memory, allocatable->memory},
-	    {"ephemeral-storage", "OutOfephemeral-storage", want.storage, used->storage, allocatable->storage},
+		{"pods", "OutOfpods", want.pods, used->pods, allocatable->pods},
+		{"cpu", "OutOfcpu", want.cpu_milli, used->cpu_milli, allocatable->cpu_milli},
+		{"memory", "OutOfmemory", want.memory, used->memory, allocatable->memory},
+		{"ephemeral-storage", "OutOfephemeral-storage", want.storage, used->storage, allocatable->storage},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		if (!all[i].want || all[i].want + all[i].used <= all[i].room)
 			continue;
 		*reason = all[i].reason;
 		*message =
-		    arena_fmt(a, "Node didn't have enough resource: %s, requested: %lld, used: %lld, capacity: %lld",
-			      all[i].name, (long long)all[i].want, (long long)all[i].used, (long long)all[i].room);
+			arena_fmt(a, "Node didn't have enough resource: %s, requested: %lld, used: %lld, capacity: %lld",
+				  all[i].name, (long long)all[i].want, (long long)all[i].used, (long long)all[i].room);
 		return false;
 	}
 	return true;

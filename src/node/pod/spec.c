@@ -11,7 +11,7 @@ static const struct str *read_strings(struct arena *a, const struct json *array,
 	*count = array ? array->count : 0;
 	struct str *out = ARENA_ARRAY(a, struct str, *count + 1);
 	size_t i = 0;
-	json_each (item, array)
+	json_each(item, array)
 		out[i++] = item->type == JSON_STRING ? item->text : STR_NONE;
 	return out;
 }
@@ -24,7 +24,7 @@ static int read_port(const struct json *container, const struct json *port)
 		return (int)port->integer;
 	if (port->type != JSON_STRING)
 		return 0;
-	json_each (p, json_get(container, STR("ports"))) {
+	json_each(p, json_get(container, STR("ports"))) {
 		if (str_eq(json_str(p, "name"), port->text))
 			return (int)json_i64(p, "containerPort", 0);
 	}
@@ -120,9 +120,9 @@ static void read_containers(struct pod_spec *s)
 		const char *path;
 		enum container_kind kind;
 	} lists[] = {
-	    {"spec.initContainers", CONTAINER_INIT},
-	    {"spec.containers", CONTAINER_MAIN},
-	    {"spec.ephemeralContainers", CONTAINER_EPHEMERAL},
+		{"spec.initContainers", CONTAINER_INIT},
+		{"spec.containers", CONTAINER_MAIN},
+		{"spec.ephemeralContainers", CONTAINER_EPHEMERAL},
 	};
 	size_t total = 0;
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
@@ -131,7 +131,7 @@ static void read_containers(struct pod_spec *s)
 	}
 	s->containers = ARENA_ARRAY(&s->arena, struct container_spec, total + 1);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-		json_each (c, json_at(s->object, lists[i].path)) {
+		json_each(c, json_at(s->object, lists[i].path)) {
 			read_container(&s->arena, c, lists[i].kind, &s->containers[s->container_count++]);
 			s->init_count += lists[i].kind == CONTAINER_INIT;
 			s->main_count += lists[i].kind == CONTAINER_MAIN;
@@ -190,7 +190,7 @@ int pod_spec_find(const struct pod_spec *s, struct str container)
 static bool rule_matches(const struct json *rule, int exit_code)
 {
 	bool listed = false;
-	json_each (value, json_at(rule, "exitCodes.values"))
+	json_each(value, json_at(rule, "exitCodes.values"))
 		listed |= value->type == JSON_INT && value->integer == exit_code;
 	return json_str_is(rule, "exitCodes.operator", "NotIn") ? !listed : listed;
 }
@@ -199,7 +199,7 @@ bool container_should_restart(const struct pod_spec *s, const struct container_s
 {
 	if (c->kind == CONTAINER_EPHEMERAL)
 		return false;
-	json_each (rule, c->restart_rules) {
+	json_each(rule, c->restart_rules) {
 		if (json_str_is(rule, "action", "Restart") && rule_matches(rule, exit_code))
 			return true;
 	}
@@ -268,9 +268,9 @@ const char *pod_qos(const struct json *pod)
 	if (of_pod && of_pod->count) {
 		look_at_resources(of_pod, &q);
 	} else {
-		json_each (c, json_at(pod, "spec.initContainers"))
+		json_each(c, json_at(pod, "spec.initContainers"))
 			look_at_resources(json_get(c, STR("resources")), &q);
-		json_each (c, json_at(pod, "spec.containers"))
+		json_each(c, json_at(pod, "spec.containers"))
 			look_at_resources(json_get(c, STR("resources")), &q);
 	}
 	return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";

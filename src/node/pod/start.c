@@ -204,16 +204,16 @@ static void image_missing(struct container_start *s, const struct err *e)
 	}
 	if (spec->pull == PULL_NEVER) {
 		struct str text =
-		    arena_fmt(&s->memory, "Container image \"%.*s\" is not present with pull policy of Never",
-			      STR_FMT(spec->image));
+			arena_fmt(&s->memory, "Container image \"%.*s\" is not present with pull policy of Never",
+				  STR_FMT(spec->image));
 		tell(w, i, EVENTS_WARNING, "ErrImageNeverPull", "%s", text.p);
 		tell(w, i, EVENTS_WARNING, "Failed", "Error: ErrImageNeverPull");
 		give_up(s, "ErrImageNeverPull", text.p, CONFIG_RETRY_S * TIME_S);
 		return;
 	}
 	struct str why = arena_fmt(
-	    &s->memory, "image \"%.*s\" is not on this node and is not pulled; bring it with `onggi image import`",
-	    STR_FMT(spec->image));
+		&s->memory, "image \"%.*s\" is not on this node and is not pulled; bring it with `onggi image import`",
+		STR_FMT(spec->image));
 	bool again = c->image_backoff.delay != 0;
 	if (!again) {
 		tell(w, i, EVENTS_WARNING, "Failed", "Failed to pull image \"%.*s\": %s", STR_FMT(spec->image), why.p);
@@ -255,11 +255,11 @@ static int build_env(struct container_start *s, struct err *e)
 	bool with_links = !links || links->type != JSON_BOOL || links->boolean;
 	struct downward_context downward = worker_downward(s->worker);
 	struct env_context x = {
-	    .downward = &downward,
-	    .container = spec_of(s),
-	    .image = &s->image,
-	    .lookup = lookup_data,
-	    .lookup_arg = s,
+		.downward = &downward,
+		.container = spec_of(s),
+		.image = &s->image,
+		.lookup = lookup_data,
+		.lookup_arg = s,
 	};
 	struct str *services = NULL;
 	if (s->host->services)
@@ -272,13 +272,13 @@ static int build_env(struct container_start *s, struct err *e)
 static struct launch_context launch_context_of(struct container_start *s)
 {
 	return (struct launch_context){
-	    .arena = &s->memory,
-	    .pod = s->spec,
-	    .container = spec_of(s),
-	    .image = &s->image,
-	    .env = &s->env,
-	    .hostname = names_hostname(&s->memory, s->spec, &s->host->names),
-	    .node_memory = s->host->allocatable.memory,
+		.arena = &s->memory,
+		.pod = s->spec,
+		.container = spec_of(s),
+		.image = &s->image,
+		.env = &s->env,
+		.hostname = names_hostname(&s->memory, s->spec, &s->host->names),
+		.node_memory = s->host->allocatable.memory,
 	};
 }
 

@@ -16,8 +16,8 @@ void pod_state_grow(struct pod_state *st, const struct pod_spec *s)
 {
 	if (s->container_count <= st->count)
 		return;
-	st->containers = mem_realloc(st->containers, s->container_count * sizeof(*st->containers));
-	memset(&st->containers[st->count], 0, (s->container_count - st->count) * sizeof(*st->containers));
+	st->containers = mem_realloc(st->containers, s->container_count * sizeof *st->containers);
+	memset(&st->containers[st->count], 0, (s->container_count - st->count) * sizeof *st->containers);
 	st->count = s->container_count;
 }
 

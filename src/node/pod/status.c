@@ -134,7 +134,7 @@ const char *pod_phase(const struct pod_spec *s, const struct pod_state *st)
 	struct tally t = count_containers(&a, s, st);
 	if (is_over(s, st)) {
 		bool well =
-		    !st->rejected[0] && !st->deadline_exceeded && !t.waiting && !t.running && t.succeeded == t.ended;
+			!st->rejected[0] && !st->deadline_exceeded && !t.waiting && !t.running && t.succeeded == t.ended;
 		return well && t.ended ? "Succeeded" : "Failed";
 	}
 	bool begun = t.running || t.ended;
@@ -203,7 +203,7 @@ static void add_mounts(struct arena *a, struct json *out, const struct json *con
 	if (!mounts || !mounts->count)
 		return;
 	struct json *list = json_put(out, "volumeMounts", json_array(a));
-	json_each (mount, mounts) {
+	json_each(mount, mounts) {
 		struct json *m = json_push(list, json_object(a));
 		json_put_str(a, m, "name", json_str(mount, "name"));
 		json_put_str(a, m, "mountPath", json_str(mount, "mountPath"));
@@ -269,7 +269,7 @@ struct verdict {
 
 static struct json *find_condition(const struct json *conditions, struct str type)
 {
-	json_each (c, conditions) {
+	json_each(c, conditions) {
 		if (str_eq(json_str(c, "type"), type))
 			return c;
 	}
@@ -357,7 +357,7 @@ static struct verdict ready(struct arena *a, const struct pod_spec *s, const str
 	if (!containers->good)
 		return *containers;
 	const struct json *conditions = json_at(s->object, "status.conditions");
-	json_each (gate, json_at(s->object, "spec.readinessGates")) {
+	json_each(gate, json_at(s->object, "spec.readinessGates")) {
 		struct str type = json_str(gate, "conditionType");
 		const struct json *c = find_condition(conditions, type);
 		if (json_str_is(c, "status", "True"))
@@ -427,7 +427,7 @@ struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const s
 	struct json *patch = json_object(a), *meta = json_put(patch, "metadata", json_object(a));
 	json_put_str(a, meta, "uid", s->uid);
 	struct json *body = json_put(patch, "status", json_clone(a, status));
-	json_each (c, json_get(body, STR("conditions"))) {
+	json_each(c, json_get(body, STR("conditions"))) {
 		if (!json_get(c, STR("reason")))
 			json_put(c, "reason", json_null(a));
 		if (!json_get(c, STR("message")))
@@ -444,7 +444,7 @@ struct str pod_status_gist(struct arena *a, const struct json *status)
 	buf_init(&gist);
 	buf_add(&gist, json_str(status, "phase"));
 	for (size_t i = 0; i < ARRAY_LEN(status_lists); i++) {
-		json_each (c, json_get(status, str_of(status_lists[i]))) {
+		json_each(c, json_get(status, str_of(status_lists[i]))) {
 			const struct json *state = json_first(json_get(c, STR("state")));
 			buf_fmt(&gist, ";%.*s=%.*s:%.*s:%lld", STR_FMT(json_str(c, "name")),
 				STR_FMT(state ? state->key : STR_NONE), STR_FMT(json_str(state, "reason")),
@@ -459,7 +459,7 @@ bool pod_status_is_quiet(const struct json *status)
 	if (!json_str_is(status, "phase", "Pending"))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(status_lists); i++) {
-		json_each (c, json_get(status, str_of(status_lists[i]))) {
+		json_each(c, json_get(status, str_of(status_lists[i]))) {
 			const struct json *waiting = json_at(c, "state.waiting");
 			if (!json_str_is(waiting, "reason", "ContainerCreating") &&
 			    !json_str_is(waiting, "reason", "PodInitializing"))

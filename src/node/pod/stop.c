@@ -85,11 +85,11 @@ static void begin_hook(struct container_stop *s, const struct pod_action *hook)
 {
 	struct pod_worker *w = s->worker;
 	struct action_context x = {
-	    .loop = w->host->loop,
-	    .runtime = w->host->runtime,
-	    .container_id = str_of(state_of(s)->run.id),
-	    .ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
-	    .any_answer = true,
+		.loop = w->host->loop,
+		.runtime = w->host->runtime,
+		.container_id = str_of(state_of(s)->run.id),
+		.ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
+		.any_answer = true,
 	};
 	s->hook = action_start(&x, hook, 0, on_hook, s);
 	arm(s);

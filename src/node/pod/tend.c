@@ -24,10 +24,10 @@ static void hook_done(void *arg, bool good, struct str said)
 static struct action_context action_context_of(struct pod_worker *w, size_t i)
 {
 	return (struct action_context){
-	    .loop = w->host->loop,
-	    .runtime = w->host->runtime,
-	    .container_id = str_of(w->state->containers[i].run.id),
-	    .ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
+		.loop = w->host->loop,
+		.runtime = w->host->runtime,
+		.container_id = str_of(w->state->containers[i].run.id),
+		.ip = w->spec->host_network ? w->host->host_ip : str_of(w->state->ip),
 	};
 }
 
@@ -48,7 +48,7 @@ static void on_verdict(void *arg, enum probe_type type, enum probe_verdict v)
 static void on_failure(void *arg, enum probe_type type, struct str said)
 {
 	static const char *const names[] = {
-	    [PROBE_STARTUP] = "Startup", [PROBE_READINESS] = "Readiness", [PROBE_LIVENESS] = "Liveness"};
+		[PROBE_STARTUP] = "Startup", [PROBE_READINESS] = "Readiness", [PROBE_LIVENESS] = "Liveness"};
 	struct probe_slot *slot = arg;
 	tell(slot->worker, (int)slot->container, EVENTS_WARNING, "Unhealthy", "%s probe failed: %.*s", names[type],
 	     STR_FMT(said));

@@ -60,7 +60,7 @@ void tokens_destroy(struct tokens *k)
 {
 	if (!k)
 		return;
-	map_each (entry, &k->map)
+	map_each(entry, &k->map)
 		token_forget(entry->value);
 	map_finish(&k->map);
 	free(k);

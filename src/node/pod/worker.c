@@ -39,13 +39,13 @@ struct downward_context worker_downward(const struct pod_worker *w)
 {
 	const struct pod_host *h = w->host;
 	return (struct downward_context){
-	    .pod = w->spec,
-	    .ip = str_of(w->state->ip),
-	    .host_ip = h->host_ip,
-	    .node_name = h->node_name,
-	    .node_cpu_milli = h->allocatable.cpu_milli,
-	    .node_memory = h->allocatable.memory,
-	    .node_storage = h->allocatable.storage,
+		.pod = w->spec,
+		.ip = str_of(w->state->ip),
+		.host_ip = h->host_ip,
+		.node_name = h->node_name,
+		.node_cpu_milli = h->allocatable.cpu_milli,
+		.node_memory = h->allocatable.memory,
+		.node_storage = h->allocatable.storage,
 	};
 }
 
@@ -94,7 +94,7 @@ static void grow(struct pod_worker *w)
 	pod_state_grow(w->state, w->spec);
 	if (w->spec->container_count <= w->container_room)
 		return;
-	w->containers = mem_realloc(w->containers, w->spec->container_count * sizeof(*w->containers));
+	w->containers = mem_realloc(w->containers, w->spec->container_count * sizeof *w->containers);
 	for (size_t i = w->container_room; i < w->spec->container_count; i++) {
 		w->containers[i] = (struct container_work){.slot = MEM_NEW(struct probe_slot)};
 		*w->containers[i].slot = (struct probe_slot){w, i};
@@ -369,9 +369,9 @@ void worker_update(struct pod_worker *w, struct pod_spec *spec)
 		volumes_each_object(w->spec, drop_object, w);
 	}
 	bool changed =
-	    !json_equal(json_at(w->spec->object, "metadata.labels"), json_at(spec->object, "metadata.labels")) ||
-	    !json_equal(json_at(w->spec->object, "metadata.annotations"),
-			json_at(spec->object, "metadata.annotations"));
+		!json_equal(json_at(w->spec->object, "metadata.labels"), json_at(spec->object, "metadata.labels")) ||
+		!json_equal(json_at(w->spec->object, "metadata.annotations"),
+			    json_at(spec->object, "metadata.annotations"));
 	pod_spec_unref(w->spec);
 	w->spec = spec;
 	grow(w);

@@ -108,10 +108,10 @@ static void start_exec(struct action *a, const struct action_context *x, const s
 {
 	static const struct runtime_session_events events = {on_output, on_exec_end};
 	struct runtime_exec_spec spec = {
-	    .id = x->container_id,
-	    .args = what->command,
-	    .arg_count = what->command_count,
-	    .timeout_ns = timeout_ns,
+		.id = x->container_id,
+		.args = what->command,
+		.arg_count = what->command_count,
+		.timeout_ns = timeout_ns,
 	};
 	a->session = runtime_exec(x->runtime, &spec, &events, a);
 }
@@ -177,7 +177,7 @@ static const struct http_header *headers_of(struct arena *memory, const struct j
 	struct http_header *headers = ARENA_ARRAY(memory, struct http_header, (list ? list->count : 0) + 2);
 	bool agent = false;
 	*count = 0;
-	json_each (h, list) {
+	json_each(h, list) {
 		struct str name = json_str(h, "name");
 		if (str_eq_nocase(name, STR("Host")))
 			continue; // the connection's own
@@ -192,7 +192,7 @@ static const struct http_header *headers_of(struct arena *memory, const struct j
 
 static const char *host_header(struct arena *memory, const struct json *list, const char *otherwise)
 {
-	json_each (h, list) {
+	json_each(h, list) {
 		if (str_eq_nocase(json_str(h, "name"), STR("Host")))
 			return arena_c(memory, json_str(h, "value"));
 	}
@@ -217,17 +217,17 @@ static void start_http(struct action *a, const struct action_context *x, const s
 		}
 	}
 	struct http_client_config config = {
-	    .loop = x->loop,
-	    .address = address,
-	    .server_name = host_header(&memory, what->headers, address),
-	    .tls = tls,
-	    .connections_max = 1,
+		.loop = x->loop,
+		.address = address,
+		.server_name = host_header(&memory, what->headers, address),
+		.tls = tls,
+		.connections_max = 1,
 	};
 	a->http = http_client_create(&config);
 	tls_context_unref(tls);
 	struct http_call_request request = {.method = "GET", .fresh_connection = true};
 	request.target =
-	    str_starts(what->path, STR("/")) ? what->path : arena_fmt(&memory, "/%.*s", STR_FMT(what->path));
+		str_starts(what->path, STR("/")) ? what->path : arena_fmt(&memory, "/%.*s", STR_FMT(what->path));
 	request.headers.list = headers_of(&memory, what->headers, &request.headers.count);
 	http_call_start(a->http, &request, &events, a);
 }

@@ -127,10 +127,10 @@ static void on_done(void *arg, bool good, struct str said)
 static void try_now(struct probe *p)
 {
 	struct action_context x = {
-	    .loop = p->all->loop,
-	    .runtime = p->all->runtime,
-	    .container_id = str_of(p->all->container_id),
-	    .ip = str_of(p->all->ip),
+		.loop = p->all->loop,
+		.runtime = p->all->runtime,
+		.container_id = str_of(p->all->container_id),
+		.ip = str_of(p->all->ip),
 	};
 	p->counts = loop_now(p->all->loop) >= p->first_at;
 	p->action = action_start(&x, &p->spec->action, p->spec->timeout_ns, on_done, p);

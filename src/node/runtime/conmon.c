@@ -141,7 +141,7 @@ int conmon_create(struct engine *g, struct arena *a, const struct runtime_contai
 		return -1;
 	make_args(g, a, spec, dir, args);
 	struct spawn s = {
-	    .args = args, .env = env, .cwd = dir, .fds = {-1, -1, p.says, p.sync[1], p.start[0]}, .fd_count = 5};
+		.args = args, .env = env, .cwd = dir, .fds = {-1, -1, p.says, p.sync[1], p.start[0]}, .fd_count = 5};
 	if (spawn_start(&s, &conmon, e) < 0)
 		return -1;
 	tree_close_fd(&p.sync[1]);

@@ -163,7 +163,7 @@ static bool id_ok(struct str id)
 void engine_create(struct runtime *r, const struct runtime_container_spec *spec, runtime_done *done, void *arg)
 {
 	struct engine *g = engine_of(r);
-	struct create_job *j = job_create(g, spec->pod_uid, sizeof(*j), run_create, done, arg);
+	struct create_job *j = job_create(g, spec->pod_uid, sizeof *j, run_create, done, arg);
 	copy_spec(&j->job.arena, spec, &j->spec);
 	if (!id_ok(spec->id)) {
 		job_refuse(&j->job, ERR_INVALID, "container id \"%.*s\" is not [a-z0-9]{1,64}", STR_FMT(spec->id));
@@ -256,7 +256,7 @@ void engine_start(struct runtime *r, struct str id, runtime_done *done, void *ar
 	struct told_start *t = MEM_NEW(struct told_start);
 	*t = (struct told_start){.done = done, .arg = arg, .engine = g};
 	str_to_c(id, t->id, sizeof(t->id));
-	struct start_job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof(*j), run_start, start_done, t);
+	struct start_job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof *j, run_start, start_done, t);
 	if (!c || !c->known) {
 		job_refuse(&j->job, ERR_NOT_FOUND, "no container %.*s", STR_FMT(id));
 	} else if (c->phase != RUNTIME_CREATED) {

@@ -101,7 +101,7 @@ static int receive_terminal(int listener, pid_t crun)
 	} control;
 	struct iovec v = {name, sizeof(name)};
 	struct msghdr m = {
-	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
 	if (peer < 0 || recvmsg(peer, &m, MSG_CMSG_CLOEXEC) < 0)
 		return -1;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
@@ -139,18 +139,18 @@ static int start_crun(struct exec *x, struct arena *a, struct err *e)
 		result = make_pipes(x, theirs, e);
 	}
 	const char *args[] = {
-	    g->crun,
-	    arena_fmt(a, "--root=%s/crun", g->run).p,
-	    arena_fmt(a, "--log=file:%s", file(x, a, "log")).p,
-	    "exec",
-	    arena_fmt(a, "--process=%s", file(x, a, "json")).p,
-	    arena_fmt(a, "--pid-file=%s", file(x, a, "pid")).p,
-	    socket_args ? socket_args : x->session.id,
-	    socket_args ? x->session.id : NULL,
-	    NULL,
+		g->crun,
+		arena_fmt(a, "--root=%s/crun", g->run).p,
+		arena_fmt(a, "--log=file:%s", file(x, a, "log")).p,
+		"exec",
+		arena_fmt(a, "--process=%s", file(x, a, "json")).p,
+		arena_fmt(a, "--pid-file=%s", file(x, a, "pid")).p,
+		socket_args ? socket_args : x->session.id,
+		socket_args ? x->session.id : NULL,
+		NULL,
 	};
 	struct spawn s = {
-	    .args = args, .env = engine_env, .cwd = "/", .fds = {theirs[0], theirs[1], theirs[2]}, .fd_count = 3};
+		.args = args, .env = engine_env, .cwd = "/", .fds = {theirs[0], theirs[1], theirs[2]}, .fd_count = 3};
 	if (result == 0)
 		result = spawn_start(&s, &x->crun, e);
 	for (int i = 0; i < 3; i++)

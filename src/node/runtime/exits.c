@@ -36,7 +36,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 				look_at_all(w->engine);
 			else if (c)
 				container_ended(c);
-			at += sizeof(*event) + event->len;
+			at += sizeof *event + event->len;
 		}
 	}
 }
@@ -126,7 +126,7 @@ void exit_watch_process(struct container *c)
 		return; // nobody asks, or it has ended: its exit file is there or comes
 	struct process_watch *w = MEM_NEW(struct process_watch);
 	*w = (struct process_watch){
-	    .container = c, .fd = fd, .timer = {.fire = patience_ends, .loop = c->engine->base.loop}};
+		.container = c, .fd = fd, .timer = {.fire = patience_ends, .loop = c->engine->base.loop}};
 	uv_poll_init(loop_real_uv(w->timer.loop), &w->poll, fd);
 	w->poll.data = w;
 	uv_poll_start(&w->poll, UV_READABLE, process_ended);

@@ -266,7 +266,7 @@ static bool uid_ok(struct str uid)
 void engine_pod_make(struct runtime *r, const struct runtime_pod_spec *spec, runtime_done *done, void *arg)
 {
 	struct engine *g = engine_of(r);
-	struct pod_job *j = job_create(g, spec->uid, sizeof(*j), run_make, done, arg);
+	struct pod_job *j = job_create(g, spec->uid, sizeof *j, run_make, done, arg);
 	struct arena *a = &j->job.arena;
 	if (!uid_ok(spec->uid)) {
 		job_refuse(&j->job, ERR_INVALID, "pod uid \"%.*s\" is not one", STR_FMT(spec->uid));
@@ -279,7 +279,7 @@ void engine_pod_make(struct runtime *r, const struct runtime_pod_spec *spec, run
 	struct runtime_sysctl *sysctls = ARENA_ARRAY(a, struct runtime_sysctl, spec->sysctl_count + 1);
 	for (size_t i = 0; i < spec->sysctl_count; i++)
 		sysctls[i] =
-		    (struct runtime_sysctl){arena_str(a, spec->sysctls[i].name), arena_str(a, spec->sysctls[i].value)};
+			(struct runtime_sysctl){arena_str(a, spec->sysctls[i].name), arena_str(a, spec->sysctls[i].value)};
 	j->spec.sysctls = sysctls;
 	j->uid = arena_c(a, spec->uid);
 	j->job.pod->made = true;
@@ -347,7 +347,7 @@ static void note_containers(struct engine *g, struct pod_job *j, struct str uid)
 void engine_pod_remove(struct runtime *r, struct str uid, runtime_done *done, void *arg)
 {
 	struct engine *g = engine_of(r);
-	struct pod_job *j = job_create(g, uid, sizeof(*j), run_pod_remove, done, arg);
+	struct pod_job *j = job_create(g, uid, sizeof *j, run_pod_remove, done, arg);
 	if (!uid_ok(uid)) {
 		job_refuse(&j->job, ERR_INVALID, "pod uid \"%.*s\" is not one", STR_FMT(uid));
 		return;

@@ -113,7 +113,7 @@ void engine_remove(struct runtime *r, struct str id, runtime_done *done, void *a
 	struct engine *g = engine_of(r);
 	struct container *c = container_get(g, id);
 	struct remove_job *j =
-	    job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof(*j), c ? run_remove : run_nothing, done, arg);
+		job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof *j, c ? run_remove : run_nothing, done, arg);
 	if (c) {
 		j->job.id = arena_c(&j->job.arena, id);
 		j->pod_uid = arena_c(&j->job.arena, str_of(c->pod_uid));

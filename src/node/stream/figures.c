@@ -23,8 +23,8 @@ static struct json *memory_json(struct arena *a, struct str now, const struct cg
 	json_put_str(a, j, "time", now);
 	if (s->memory_limit)
 		json_put_int(
-		    a, j, "availableBytes",
-		    (int64_t)(s->memory_limit > s->memory_working_set ? s->memory_limit - s->memory_working_set : 0));
+			a, j, "availableBytes",
+			(int64_t)(s->memory_limit > s->memory_working_set ? s->memory_limit - s->memory_working_set : 0));
 	json_put_int(a, j, "usageBytes", (int64_t)s->memory_bytes);
 	json_put_int(a, j, "workingSetBytes", (int64_t)s->memory_working_set);
 	json_put_int(a, j, "rssBytes", (int64_t)s->memory_rss);

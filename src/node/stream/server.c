@@ -78,7 +78,7 @@ int stream_find(struct stream_server *s, struct http_exchange *x, const struct s
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	int found =
-	    s->pods->find_container(s->pods_arg, &x->arena, p->namespace, p->pod, p->uid, p->container, out, &e);
+		s->pods->find_container(s->pods_arg, &x->arena, p->namespace, p->pod, p->uid, p->container, out, &e);
 	if (found == 0 && (!running || out->running))
 		return 0;
 	if (found == 0)

@@ -183,7 +183,7 @@ static int set_up_container(struct pod_disk *d, struct arena *a, struct str uid,
 	for (size_t i = 0; i < count; i++) {
 		struct pod_disk_mount *m = &mounts[i];
 		struct str volume =
-		    m->host_path.n ? arena_str(a, m->host_path) : volume_dir(a, d, uid, m->volume, m->in_memory);
+			m->host_path.n ? arena_str(a, m->host_path) : volume_dir(a, d, uid, m->volume, m->in_memory);
 		m->source = volume;
 		if (!m->sub_path.n)
 			continue;
@@ -257,7 +257,7 @@ static size_t list(struct pod_disk *d, struct arena *a, struct str **uids)
 void pod_disk_init(struct pod_disk *d, const char *data_dir, const char *run)
 {
 	static const struct pod_disk_ops ops = {
-	    set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
+		set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
 	};
 	*d = (struct pod_disk){&ops, data_dir, run};
 }

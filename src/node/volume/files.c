@@ -136,7 +136,7 @@ static size_t find_mounts(const char *path, char **out, size_t max)
 static void unmount_below(const char *path)
 {
 	enum { MOUNTS_MAX = 4096 };
-	char **mounts = mem_zalloc(MOUNTS_MAX * sizeof(*mounts));
+	char **mounts = mem_zalloc(MOUNTS_MAX * sizeof *mounts);
 	size_t n = find_mounts(path, mounts, MOUNTS_MAX);
 	while (n-- > 0) {
 		umount2(mounts[n], MNT_DETACH | UMOUNT_NOFOLLOW);

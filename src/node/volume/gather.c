@@ -38,7 +38,7 @@ static int add_file(struct gatherer *g, struct str path, struct str bytes, unsig
 		size_t room = g->room ? g->room * 2 : 8;
 		struct volume_file *files = ARENA_ARRAY(g->arena, struct volume_file, room);
 		if (v->file_count)
-			memcpy(files, v->files, v->file_count * sizeof(*files));
+			memcpy(files, v->files, v->file_count * sizeof *files);
 		v->files = files;
 		g->room = room;
 	}
@@ -75,11 +75,11 @@ static int add_value(struct gatherer *g, struct str path, const struct json *val
 
 static int add_all(struct gatherer *g, const struct json *object, bool secret)
 {
-	json_each (member, json_get(object, STR("data"))) {
+	json_each(member, json_get(object, STR("data"))) {
 		if (add_value(g, member->key, member, secret, g->mode))
 			return -1;
 	}
-	json_each (member, secret ? NULL : json_get(object, STR("binaryData"))) {
+	json_each(member, secret ? NULL : json_get(object, STR("binaryData"))) {
 		if (add_value(g, member->key, member, true, g->mode))
 			return -1;
 	}
@@ -98,7 +98,7 @@ static int add_object(struct gatherer *g, bool secret, struct str name, const st
 			       STR_FMT(name));
 	if (!items || !items->count)
 		return add_all(g, object, secret);
-	json_each (item, items) {
+	json_each(item, items) {
 		bool encoded;
 		const struct json *value = find_key(object, secret, json_str(item, "key"), &encoded);
 		if (!value && optional)
@@ -116,7 +116,7 @@ static int add_object(struct gatherer *g, bool secret, struct str name, const st
 
 static int add_downward(struct gatherer *g, const struct json *source)
 {
-	json_each (item, json_get(source, STR("items"))) {
+	json_each(item, json_get(source, STR("items"))) {
 		const struct json *field = json_get(item, STR("fieldRef")),
 				  *resource = json_get(item, STR("resourceFieldRef"));
 		struct str value = STR_NONE;
@@ -164,7 +164,7 @@ static int add_token(struct gatherer *g, const struct json *source)
 
 static int add_projected(struct gatherer *g, const struct json *projected)
 {
-	json_each (source, json_get(projected, STR("sources"))) {
+	json_each(source, json_get(projected, STR("sources"))) {
 		const struct json *part;
 		int r;
 		if ((part = json_get(source, STR("configMap"))))
@@ -243,8 +243,8 @@ static const struct {
 	const char *field;
 	int (*gather)(struct gatherer *g, const struct json *source);
 } sources[] = {
-    {"emptyDir", gather_empty}, {"hostPath", gather_host},	  {"configMap", gather_config},
-    {"secret", gather_secret},	{"downwardAPI", gather_downward}, {"projected", gather_projected},
+	{"emptyDir", gather_empty}, {"hostPath", gather_host},	  {"configMap", gather_config},
+	{"secret", gather_secret},	{"downwardAPI", gather_downward}, {"projected", gather_projected},
 };
 
 static int gather_one(struct gatherer *g, const struct json *volume)
@@ -278,10 +278,10 @@ int volumes_gather(struct arena *a, const struct volume_context *x, struct volum
 {
 	const struct json *pod = x->downward->pod->object, *volumes = json_at(pod, "spec.volumes");
 	*out = (struct volume_set){
-	    .items = ARENA_ARRAY(a, struct volume, (volumes ? volumes->count : 0) + 1),
-	    .fs_group = json_i64(pod, "spec.securityContext.fsGroup", -1),
+		.items = ARENA_ARRAY(a, struct volume, (volumes ? volumes->count : 0) + 1),
+		.fs_group = json_i64(pod, "spec.securityContext.fsGroup", -1),
 	};
-	json_each (volume, volumes) {
+	json_each(volume, volumes) {
 		struct gatherer g = {.arena = a, .x = x, .volume = &out->items[out->count++], .e = e};
 		if (gather_one(&g, volume)) {
 			*which = g.volume->name;
@@ -315,7 +315,7 @@ static void each_of_volume(const struct json *volume, each_object *each, void *a
 {
 	tell(volume, "configMap.name", false, each, arg);
 	tell(volume, "secret.secretName", true, each, arg);
-	json_each (source, json_at(volume, "projected.sources")) {
+	json_each(source, json_at(volume, "projected.sources")) {
 		tell(source, "configMap.name", false, each, arg);
 		tell(source, "secret.name", true, each, arg);
 	}
@@ -323,11 +323,11 @@ static void each_of_volume(const struct json *volume, each_object *each, void *a
 
 static void each_of_container(const struct json *container, each_object *each, void *arg)
 {
-	json_each (item, json_get(container, STR("env"))) {
+	json_each(item, json_get(container, STR("env"))) {
 		tell(item, "valueFrom.configMapKeyRef.name", false, each, arg);
 		tell(item, "valueFrom.secretKeyRef.name", true, each, arg);
 	}
-	json_each (from, json_get(container, STR("envFrom"))) {
+	json_each(from, json_get(container, STR("envFrom"))) {
 		tell(from, "configMapRef.name", false, each, arg);
 		tell(from, "secretRef.name", true, each, arg);
 	}
@@ -335,7 +335,7 @@ static void each_of_container(const struct json *container, each_object *each, v
 
 void volumes_each_object(const struct pod_spec *s, each_object *each, void *arg)
 {
-	json_each (volume, json_at(s->object, "spec.volumes"))
+	json_each(volume, json_at(s->object, "spec.volumes"))
 		each_of_volume(volume, each, arg);
 	for (size_t i = 0; i < s->container_count; i++)
 		each_of_container(s->containers[i].json, each, arg);
@@ -343,8 +343,8 @@ void volumes_each_object(const struct pod_spec *s, each_object *each, void *arg)
 
 void volumes_each_token(const struct pod_spec *s, void (*each)(void *arg, const struct volume_token *t), void *arg)
 {
-	json_each (volume, json_at(s->object, "spec.volumes")) {
-		json_each (source, json_at(volume, "projected.sources")) {
+	json_each(volume, json_at(s->object, "spec.volumes")) {
+		json_each(source, json_at(volume, "projected.sources")) {
 			const struct json *token = json_get(source, STR("serviceAccountToken"));
 			if (!token)
 				continue;

@@ -43,7 +43,7 @@ static size_t no_list(struct pod_disk *d, struct arena *a, struct str **uids)
 void pod_disk_init_none(struct pod_disk *d)
 {
 	static const struct pod_disk_ops ops = {
-	    no_etc, no_volumes, no_container, no_words, no_tear_down, no_logs, no_list,
+		no_etc, no_volumes, no_container, no_words, no_tear_down, no_logs, no_list,
 	};
 	*d = (struct pod_disk){&ops, "", ""};
 }
