@@ -59,7 +59,7 @@ static void tear_down(struct tree *t)
 }
 #define CLEAN_TREE __attribute__((cleanup(tear_down)))
 
-static const struct cgroup_limits limits = {.cpu_shares = 512, .cpu_quota_us = 50000, .memory_bytes = 1 << 20, .pids = 9};
+static const struct cgroup_limits limits = {.cpu_shares = 512, .cpu_quota_us = 50000, .memory_bytes = 1 << 20, .pids = 9, .die_together = true};
 
 TEST(version_1)
 {
@@ -108,15 +108,16 @@ TEST(version_2)
 	struct tree t CLEAN_TREE;
 	set_up(&t, true);
 	static const char *const files[] = {"onggi/podx/cpu.weight", "onggi/podx/cpu.max", "onggi/podx/memory.max",
-					    "onggi/podx/memory.swap.max", "onggi/podx/pids.max"};
+					    "onggi/podx/memory.swap.max", "onggi/podx/pids.max", "onggi/podx/memory.oom.group"};
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		put(&t, files[i], "");
 	REQUIRE(cgroup_make(&t.c, "podx", &limits, NULL) == 0);
-	CHECK_STR(get(&t, files[0]), "20");
+	CHECK_STR(get(&t, files[0]), "59");
 	CHECK_STR(get(&t, files[1]), "50000 100000");
 	CHECK_STR(get(&t, files[2]), "1048576");
 	CHECK_STR(get(&t, files[3]), "0");
 	CHECK_STR(get(&t, files[4]), "9");
+	CHECK_STR(get(&t, files[5]), "1");
 	put(&t, "onggi/podx/cpu.stat", "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 4\nnr_throttled 2\nthrottled_usec 7\n");
 	put(&t, "onggi/podx/memory.current", "9000\n");
 	put(&t, "onggi/podx/memory.max", "max\n");
@@ -150,7 +151,9 @@ TEST(version_2_groups_that_hold_processes_pass_nothing_down)
 TEST(weights)
 {
 	CHECK_INT(cgroup_weight_of_shares(2), 1);
-	CHECK_INT(cgroup_weight_of_shares(1024), 39);
+	CHECK_INT(cgroup_weight_of_shares(3), 2);
+	CHECK_INT(cgroup_weight_of_shares(102), 17);
+	CHECK_INT(cgroup_weight_of_shares(1024), 100);
 	CHECK_INT(cgroup_weight_of_shares(262144), 10000);
 	CHECK_INT(cgroup_weight_of_shares(0), 1);
 }

@@ -117,6 +117,7 @@ TEST(limits_for_the_kernel)
 	CHECK_INT(l.cpu_shares, 256);
 	CHECK_INT(l.cpu_quota_us, 50000);
 	CHECK_INT(l.memory_bytes, 32 << 20);
+	CHECK(l.die_together && !pod_limits(s).die_together);
 	CHECK_INT(pod_limits(s).memory_bytes, 32 << 20);
 	CHECK_INT(container_oom_score(s, &s->containers[0], 1LL << 30), 1000 - 1000 * 16 / 1024);
 	pod_spec_unref(s);

@@ -13,7 +13,7 @@
 
 #include "node/cgroup/files.h"
 
-enum { PIDS_TEXT = 64 << 10, KILL_ROUNDS = 20 };
+enum { PIDS_TEXT = 64 << 10, KILL_ROUNDS = 20, SHARES_PER_CPU = 1024 };
 
 // ---- finding the trees
 
@@ -123,6 +123,9 @@ int cgroups_init(struct cgroups *c, const char *root, const char *parent, struct
 		return -1;
 	if (!c->v2)
 		fill_cpuset(c);
+	// Pods have together what they may request together, whatever else the machine does.
+	struct cgroup_limits all = {.cpu_shares = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) * SHARES_PER_CPU};
+	cgroup_set(c, "", &all, NULL);
 	return make_everywhere(c, CGROUP_MONITORS, e);
 }
 

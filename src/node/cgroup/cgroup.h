@@ -40,6 +40,7 @@ struct cgroup_limits { // 0: no limit
 	uint64_t cpu_period_us;	    // 0: 100000
 	uint64_t memory_bytes;
 	int64_t pids;
+	bool die_together; // where memory runs out, all processes are killed, not one of them (version 2 only)
 };
 
 struct cgroup_stats {
@@ -54,7 +55,7 @@ struct cgroup_stats {
 	uint64_t io_read_bytes, io_write_bytes, io_reads, io_writes;
 };
 
-// Finds the version and makes ROOT/PARENT with the controllers pods need. root NULL: "/sys/fs/cgroup".
+// Finds the version and makes ROOT/PARENT with the controllers pods need and a share of all processors. root NULL: "/sys/fs/cgroup".
 // parent: "/onggi"; agents of several data dirs on one host use different ones.
 int cgroups_init(struct cgroups *c, const char *root, const char *parent, struct err *e);
 // Removes PARENT and all below it that holds no process any more.
@@ -75,7 +76,8 @@ uint64_t cgroup_oom_kills(const struct cgroups *c, const char *path);
 // The process ids in the group (not below). Arena's memory.
 int cgroup_pids(const struct cgroups *c, struct arena *a, const char *path, pid_t **pids, size_t *count, struct err *e);
 
-// Kubernetes' conversion of version 1 shares to version 2 weight (1..10000).
+// Kubernetes' conversion of version 1 shares to version 2 weight (1..10000): a curve through both least values, both
+// greatest and both defaults (1024 and 100).
 uint64_t cgroup_weight_of_shares(uint64_t shares);
 
 #endif

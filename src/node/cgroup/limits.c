@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "node/cgroup/files.h"
 
-enum { CPU_PERIOD_US = 100000, SHARES_MIN = 2, SHARES_MAX = 262144 };
+enum { CPU_PERIOD_US = 100000, SHARES_MIN = 2, SHARES_MAX = 262144, WEIGHT_MIN = 1, WEIGHT_MAX = 10000 };
 
 uint64_t cgroup_weight_of_shares(uint64_t shares)
 {
-	if (shares < SHARES_MIN)
-		shares = SHARES_MIN;
-	if (shares > SHARES_MAX)
-		shares = SHARES_MAX;
-	return 1 + (shares - 2) * 9999 / 262142;
+	if (shares <= SHARES_MIN)
+		return WEIGHT_MIN;
+	if (shares >= SHARES_MAX)
+		return WEIGHT_MAX;
+	double bits = log2((double)shares);
+	return (uint64_t)ceil(pow(10, (bits * bits + 125 * bits) / 612 - 7.0 / 34));
 }
 
 static int put(const struct cgroups *c, const char *tree, const char *path, const char *file, uint64_t value,
@@ -60,6 +62,8 @@ static int set_v2(const struct cgroups *c, const char *path, const struct cgroup
 			return -1;
 		put(c, "", path, "memory.swap.max", 0, NULL); // not in all kernels
 	}
+	if (l->die_together)
+		put(c, "", path, "memory.oom.group", 1, NULL); // nor this
 	return l->pids > 0 ? put(c, "", path, "pids.max", (uint64_t)l->pids, e) : 0;
 }
 

@@ -97,7 +97,9 @@ static struct cgroup_limits limits_of(const struct json *resources)
 
 struct cgroup_limits container_limits(const struct container_spec *c)
 {
-	return limits_of(json_get(c->json, STR("resources")));
+	struct cgroup_limits l = limits_of(json_get(c->json, STR("resources")));
+	l.die_together = true;
+	return l;
 }
 
 struct cgroup_limits pod_limits(const struct pod_spec *s)
