@@ -130,6 +130,7 @@ static int start_node(struct agent *x, struct err *e)
 		.cluster_domain = node_flags.cluster_domain,
 		.nameserver = arena_c(&x->arena, network_dns_address(x->network)),
 		.pods_max = (int)node_flags.max_pods,
+		.pod_processes_max = node_flags.pod_max_pids,
 		.port = port_of(node_flags.listen),
 	};
 	return node_create(&c, &x->node, e);

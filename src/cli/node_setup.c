@@ -40,6 +40,8 @@ const struct option_spec node_options[] = {
 	{"service-range", OPTION_TEXT, "RANGE", "addresses of Services", &cli_service_range},
 	{"cluster-domain", OPTION_TEXT, "NAME", "the zone of Services' names", &node_flags.cluster_domain},
 	{"max-pods", OPTION_NUMBER, "N", "pods that fit on this node", &node_flags.max_pods},
+	{"pod-max-pids", OPTION_NUMBER, "N", "processes that one pod may have; 0: any number",
+	 &node_flags.pod_max_pids},
 	{"bridge", OPTION_TEXT, "NAME", "the link that joins the pods", &node_flags.bridge},
 	{"table", OPTION_TEXT, "NAME", "the nftables table", &node_flags.table},
 	{"cgroup-parent", OPTION_TEXT, "PATH", "the cgroup above all pods", &node_flags.cgroup_parent},

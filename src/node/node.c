@@ -59,6 +59,7 @@ static void set_host(struct node *n, const struct node_config *c)
 	h->network = c->network;
 	h->node_name = arena_str(&n->arena, str_of(c->name));
 	h->host_ip = arena_str(&n->arena, str_of(c->address));
+	h->pod_processes_max = c->pod_processes_max;
 	h->starting_max = c->parallel_starts ? c->parallel_starts : PARALLEL_STARTS;
 	h->allocatable = registration_allocatable(&n->machine, pods_max);
 	if (c->data_dir)

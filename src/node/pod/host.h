@@ -31,6 +31,7 @@ struct pod_host {
 	struct names_config names;
 	struct str node_name, host_ip;
 	struct node_amounts allocatable;
+	int64_t pod_processes_max; // 0: any number
 
 	// Containers being created: more at a time than the processors can do only makes each of them slower.
 	unsigned starting, starting_max;

@@ -129,6 +129,7 @@ static void make_pod(struct prepare *p, struct network_work *n)
 {
 	struct runtime_pod_spec spec;
 	launch_pod(&n->memory, p->spec, n->net_ns, n->hostname, &spec);
+	spec.limits.pids = p->worker->host->pod_processes_max;
 	worker_enter(p->worker);
 	runtime_pod_make(p->worker->host->runtime, &spec, on_pod_made, p);
 }
