@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What pods may use: requests and limits as the kernel holds them, with either version of control groups."""
+import os
+import resource
+import sys
+import time
+
+from harness import IMAGE, Client, Platform, Skip, check, eventually, main
+
+PODS = "/api/v1/namespaces/default/pods"
+GROUPS = "/sys/fs/cgroup"
+VERSION_2 = os.path.exists(GROUPS + "/cgroup.controllers")
+SPIN = "while true; do :; done"
+platform = client = None
+
+
+def need():
+    """A platform whose agent was started as from a shell: with 1024 descriptors at first."""
+    global platform, client
+    if not platform:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
+        started = Platform(arguments=["--pod-max-pids", "20"]).start()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        started.import_image()
+        client = Client(started)
+        client.await_node()
+        platform = started
+
+
+def run(name, *containers, **spec):
+    """Creates the pod and waits until all its containers run; its object then."""
+    client.must("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+                               "spec": {"terminationGracePeriodSeconds": 0, "containers": list(containers), **spec}})
+
+    def running():
+        pod = client.must("GET", f"{PODS}/{name}")
+        statuses = pod["status"].get("containerStatuses", [])
+        return pod if len(statuses) == len(containers) and all("running" in s["state"] for s in statuses) else None
+    return eventually(running, 30, f"{name} does not run")
+
+
+def container(name, *command, **resources):
+    return {"name": name, "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": list(command or ("sleep", "100000")),
+            "resources": resources}
+
+
+def remove(name):
+    client.must("DELETE", f"{PODS}/{name}?gracePeriodSeconds=0")
+    eventually(lambda: client.ask("GET", f"{PODS}/{name}")[0] == 404, 20, f"{name} was not removed")
+
+
+def ended(name):
+    def look():
+        statuses = client.must("GET", f"{PODS}/{name}")["status"].get("containerStatuses") or [{}]
+        return statuses[0].get("state", {}).get("terminated") or statuses[0].get("lastState", {}).get("terminated")
+    return eventually(look, 60, f"{name} did not end")
+
+
+def group_of(pod, number=None):
+    """The pod's control group, or that of one of its containers, relative to the tree."""
+    command = platform.command()
+    group = f"{command[command.index('--cgroup-parent') + 1]}/pod{pod['metadata']['uid']}"
+    if number is None:
+        return group
+    status = next(s for s in pod["status"]["containerStatuses"] if s["name"] == pod["spec"]["containers"][number]["name"])
+    return group + "/" + status["containerID"].split("//")[1]
+
+
+def held(group, name):
+    """What the kernel holds, as version 2 names it; of version 1 translated back. None: no limit."""
+    if VERSION_2:
+        text = open(f"{GROUPS}{group}/{name}").read().strip()
+        return None if text.split()[0] == "max" else text
+    files = {"cpu.max": ("cpu/cpu.cfs_quota_us",), "cpu.weight": ("cpu/cpu.shares",), "pids.max": ("pids/pids.max",),
+             "memory.max": ("memory/memory.limit_in_bytes",), "cgroup.procs": ("pids/cgroup.procs",)}
+    tree, file = files[name][0].split("/")
+    text = open(f"{GROUPS}/{tree}{group}/{file}").read().strip()
+    if text in ("-1", "max") or (name == "memory.max" and int(text) > 1 << 60):
+        return None
+    return text + " 100000" if name == "cpu.max" else text
+
+
+def pids_of(pod, number=0):
+    return [int(pid) for pid in held(group_of(pod, number), "cgroup.procs").split()]
+
+
+def test_the_kernel_holds_what_pods_ask_for():
+    need()
+    pod = run("asks", container("a", requests={"cpu": "250m", "memory": "16Mi"}, limits={"cpu": "500m", "memory": "32Mi"}),
+              container("b", requests={"cpu": "750m"}, limits={"cpu": "1", "memory": "64Mi"}))
+    expected = {  # of the pod, of a, of b: shares are weights in version 2
+        "cpu.max": ("150000 100000", "50000 100000", "100000 100000"),
+        "cpu.weight": ("100", "35", "80") if VERSION_2 else ("1024", "256", "768"),
+        "memory.max": (str(96 << 20), str(32 << 20), str(64 << 20)),
+        "pids.max": ("20", None, None),
+    }
+    for file, values in expected.items():
+        found = tuple(held(group_of(pod, number), file) for number in (None, 0, 1))
+        check(found == values, f"{file}: {found}, not {values}")
+    if VERSION_2:
+        check(held(group_of(pod, 0), "memory.swap.max") == "0", "it may swap")
+        shown = platform.kubectl("exec", "asks", "-c", "a", "--", "cat", "/sys/fs/cgroup/memory.max").strip()
+        check(shown == str(32 << 20), f"a container sees another control group than its own: {shown}")
+    remove("asks")
+    eventually(lambda: not any(pod["metadata"]["uid"] in directory for directory, _, _ in os.walk(GROUPS)), 10, "control groups remain")
+
+
+def test_nothing_asked_is_no_limit():
+    need()
+    pod = run("humble", container("c"))
+    for file in ("cpu.max", "memory.max"):
+        found = held(group_of(pod, 0), file), held(group_of(pod), file)
+        check(found == (None, None), f"{file}: {found}")
+    check(held(group_of(pod, 0), "cpu.weight") == ("1" if VERSION_2 else "2"), "the least share")
+    remove("humble")
+
+
+def cpu_seconds(pod):
+    ticks = sum(sum(map(int, open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])) for pid in pids_of(pod))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_spinner_gets_its_share():
+    need()
+    pod = run("spins", container("c", "sh", "-c", SPIN, limits={"cpu": "200m"}))
+    begun, used = time.monotonic(), cpu_seconds(pod)
+    time.sleep(5)
+    share = (cpu_seconds(pod) - used) / (time.monotonic() - begun)
+    check(0.02 < share < 0.3, f"it used {share:.2f} of a processor, 0.2 are its limit")
+    remove("spins")
+
+
+def test_what_eats_too_much_is_killed():
+    need()
+    eater = container("c", "sh", "-c", "x=a; while true; do x=$x$x; done", limits={"memory": "32Mi"})
+    client.must("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "eats"},
+                               "spec": {"restartPolicy": "Never", "containers": [eater]}})
+    end = ended("eats")
+    check(end["reason"] == "OOMKilled" and end["exitCode"] == 137, end)
+    check(client.must("GET", f"{PODS}/eats")["status"]["phase"] == "Failed", "its phase")
+    remove("eats")
+
+
+def test_a_container_dies_whole():
+    need()
+    if not VERSION_2:
+        raise Skip("version 1 kills single processes")
+    parent = container("c", "sh", "-c", "sh -c 'x=a; while true; do x=$x$x; done'; sleep 100000", limits={"memory": "32Mi"})
+    client.must("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "whole"}, "spec": {"containers": [parent]}})
+    end = ended("whole")
+    check(end["reason"] == "OOMKilled" and end["exitCode"] == 137, end)
+    eventually(lambda: client.must("GET", f"{PODS}/whole")["status"]["containerStatuses"][0]["restartCount"] >= 1, 30,
+               "it was not started again")
+    remove("whole")
+
+
+def test_forks_end_at_the_limit():
+    need()
+    bomb = container("c", "sh", "-c", "for i in $(seq 40); do sleep 1000 & done; echo forty")
+    client.must("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "forks"},
+                               "spec": {"restartPolicy": "Never", "containers": [bomb]}})
+    ended("forks")
+    said = platform.kubectl("logs", "forks")
+    check("can't fork" in said and "forty" not in said, f"forty processes fit into twenty: {said}")
+    remove("forks")
+
+
+def test_who_is_killed_first():
+    need()
+    if not effective_capability(24):
+        raise Skip("needs CAP_SYS_RESOURCE")
+    both = {"cpu": "10m", "memory": "16Mi"}
+    scores = {}
+    for name, resources in (("guaranteed", {"requests": both, "limits": both}), ("burstable", {"requests": both}), ("besteffort", {})):
+        pod = run(name, container("c", **resources))
+        scores[name] = int(open(f"/proc/{pids_of(pod)[0]}/oom_score_adj").read())
+        remove(name)
+    check(scores["guaranteed"] == -997 and scores["besteffort"] == 1000 and 2 < scores["burstable"] < 1000, scores)
+
+
+def effective_capability(number):
+    status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+    return int(status["CapEff"], 16) >> number & 1
+
+
+def test_descriptors():
+    need()
+    hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1 << 20)
+    pod = run("opens", container("c"))
+    for who, pid in (("the server", platform.half("server")), ("the agent", platform.half("node")), ("a container", pids_of(pod)[0])):
+        found = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+        check(found == hard, f"{who} may open {found} descriptors, not {hard}")
+    remove("opens")
+
+
+def test_commands_count_to_their_container():
+    need()
+    pod = run("hosts", container("c", limits={"memory": "32Mi"}))
+    before = set(pids_of(pod))
+    done = platform.kubectl("exec", "hosts", "--", "sh", "-c", "sleep 3 & cat /proc/self/cgroup; wait")
+    check(set(pids_of(pod)) == before, "what an exec started is left")
+    check("/" in done, done)
+    killed = platform.kubectl("exec", "hosts", "--", "sh", "-c", "x=a; while true; do x=$x$x; done", ok=False)
+    check(killed.returncode == 137, f"an exec that eats too much: {killed.returncode} {killed.stderr}")
+    remove("hosts")
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals()))
