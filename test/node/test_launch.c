@@ -8,6 +8,7 @@ struct rig {
 	struct pod_spec *pod;
 	struct image image;
 	struct env env;
+	struct str target;
 	struct runtime_container_spec out;
 	struct err e;
 };
@@ -31,6 +32,7 @@ static int build(struct rig *g, const char *of_pod, const char *of_container)
 		.image = &g->image,
 		.env = &g->env,
 		.hostname = STR("p"),
+		.target = g->target,
 		.node_memory = 1 << 30,
 	};
 	return launch_build(&x, &g->out, &g->e);
@@ -74,6 +76,21 @@ TEST(who_may_be_root)
 			unit_fail(__FILE__, __LINE__, "case %zu: %s", i, err_text(&g.e));
 		CHECK(cases[i].good || g.e.reason == ERR_INVALID);
 	}
+	end(&g);
+}
+
+TEST(whose_processes_it_sees)
+{
+	struct rig g;
+	begin(&g);
+	REQUIRE(build(&g, "", "\"targetContainerName\":\"main\",") < 0);
+	CHECK(g.e.reason == ERR_INVALID);
+	CHECK(build(&g, "\"shareProcessNamespace\":true,", "\"targetContainerName\":\"main\",") == 0);
+	CHECK(g.out.pid_of.n == 0);
+	g.target = STR("c1");
+	REQUIRE(build(&g, "", "\"targetContainerName\":\"main\",") == 0);
+	CHECK_STR(g.out.pid_of, "c1");
+	CHECK(build(&g, "", "") == 0 && g.out.pid_of.n == 0);
 	end(&g);
 }
 

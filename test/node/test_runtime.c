@@ -246,6 +246,26 @@ TEST(shared_process_namespace)
 	CHECK(rig_pod_remove(&g, "p1") == 0);
 }
 
+// As a debugger wants it: in a container of its own, among the processes of another.
+TEST(processes_of_another_container)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "exec sleep 1000"), t = rig_spec(&g, "c2", "cat /proc/1/comm; kill -9 1");
+	t.pid_of = STR("c1");
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	CHECK(rig_create(&g, &t) < 0);
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	REQUIRE(rig_create(&g, &t) == 0 && rig_start(&g, "c2") == 0);
+	rig_wait_exit(&g, "c2"); // a first process cannot be killed from inside
+	CHECK_STR(rig_log(&g, "c2"), "sleep");
+	runtime_kill(g.runtime, STR("c1"), SIGKILL, NULL);
+	rig_wait_exit(&g, "c1");
+	t = rig_spec(&g, "c3", "true");
+	t.pid_of = STR("c1");
+	CHECK(rig_create(&g, &t) < 0);
+}
+
 // An agent that ends, and another that takes over: running containers go on, ended ones report what they ended with.
 TEST(adoption)
 {

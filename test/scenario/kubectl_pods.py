@@ -14,7 +14,7 @@ import time
 import urllib.request
 
 from every_kubectl import deploy, each, each_alone, need_platform
-from harness import IMAGE, check, eventually, free_port, main
+from harness import IMAGE, Skip, check, eventually, free_port, main
 
 RUN = (f"--image={IMAGE}", "--image-pull-policy=IfNotPresent")
 
@@ -182,6 +182,23 @@ spec:
   - {{name: right, image: '{IMAGE}', imagePullPolicy: IfNotPresent, env: [{{name: SIDE, value: right}}],
      command: [sh, -c, 'echo from the right; exec sleep 1000']}}
 """
+
+
+@each
+def test_debugs(k):
+    if k.minor < 25:
+        raise Skip("has no `debug` for this API")
+    k("run", "patient", *RUN, "--command", "--", "sleep", "1000")
+    k("wait", "--for=condition=Ready", "pod/patient", "--timeout=30s")
+    doctor = ("--image", IMAGE, "--image-pull-policy=IfNotPresent")
+    k("debug", "patient", *doctor, "--target=patient", "-c", "doctor", "--", "sh", "-c", "cat /proc/1/cmdline; sleep 1000")
+    eventually(lambda: k("logs", "patient", "-c", "doctor", ok=False).stdout.startswith("sleep"), 20, "it does not see the target's processes")
+    check(k("exec", "patient", "-c", "doctor", "--", "cat", "/proc/1/comm") == "sleep\n", "exec in the debugging container")
+    k("debug", "patient", *doctor, "--copy-to=copy", "--share-processes", "-c", "doctor", "--", "sh", "-c", "ps | grep -c 'sleep 1000'; sleep 1000")
+    eventually(lambda: k("logs", "copy", "-c", "doctor", ok=False).stdout.strip() >= "1", 20, "the copy's processes are not shared")
+    k("debug", "node/node-1", *doctor, "--", "ls", "/host/proc/self")
+    name = [pod for pod in k("get", "pods", "-o", "name").split() if "node-debugger" in pod][0]
+    eventually(lambda: "mountinfo" in k("logs", name, ok=False).stdout, 20, "the node's files are not seen")
 
 
 @each

@@ -130,13 +130,25 @@ static void set_env(const struct launch_context *x, struct runtime_container_spe
 	out->env_count = n;
 }
 
+// An ephemeral container sees the processes of its target; where the pod's containers (or the host's) all see each
+// other, it does so anyway.
+static int set_target(const struct launch_context *x, struct runtime_container_spec *out, struct err *e)
+{
+	struct str name = json_str(x->container->json, "targetContainerName");
+	const struct json *pod = json_get(x->pod->object, STR("spec"));
+	if (!name.n || json_is_true(pod, "hostPID") || json_is_true(pod, "shareProcessNamespace"))
+		return 0;
+	out->pid_of = x->target;
+	return x->target.n ? 0 : err_set(e, ERR_INVALID, "target container \"%.*s\" does not run", STR_FMT(name));
+}
+
 int launch_build(const struct launch_context *x, struct runtime_container_spec *out, struct err *e)
 {
 	const struct json *c = x->container->json;
 	struct str *args, cwd = json_str(c, "workingDir");
 	*out = (struct runtime_container_spec){
 		.pod_uid = x->pod->uid, .name = x->container->name, .image_id = x->image->id};
-	if (set_identity(x, out, e) || set_powers(x, out, e) ||
+	if (set_identity(x, out, e) || set_powers(x, out, e) || set_target(x, out, e) ||
 	    env_command(x->arena, x->container, x->image, x->env, &args, &out->arg_count, e))
 		return -1;
 	out->args = args;

@@ -14,6 +14,7 @@ struct launch_context {
 	const struct image *image;
 	const struct env *env;
 	struct str hostname;
+	struct str target; // id of the container that targetContainerName names, while it runs; else empty
 	int64_t node_memory;
 };
 

@@ -269,6 +269,16 @@ static int build_env(struct container_start *s, struct err *e)
 	return env_build(&s->memory, &x, &s->env, e);
 }
 
+static struct str id_of_target(struct container_start *s)
+{
+	struct str name = json_str(spec_of(s)->json, "targetContainerName");
+	const struct pod_state *st = s->worker->state;
+	for (size_t i = 0; name.n && i < st->count; i++)
+		if (str_eq(s->spec->containers[i].name, name) && st->containers[i].stage == STAGE_RUNNING)
+			return str_of(st->containers[i].run.id);
+	return STR_NONE;
+}
+
 static struct launch_context launch_context_of(struct container_start *s)
 {
 	return (struct launch_context){
@@ -278,6 +288,7 @@ static struct launch_context launch_context_of(struct container_start *s)
 		.image = &s->image,
 		.env = &s->env,
 		.hostname = names_hostname(&s->memory, s->spec, &s->host->names),
+		.target = id_of_target(s),
 		.node_memory = s->host->allocatable.memory,
 	};
 }

@@ -16,14 +16,28 @@ enum { ID_MAX = 64, START_TIMEOUT_MS = 30000 };
 struct create_job {
 	struct job job;
 	struct runtime_container_spec spec;
+	const char *beside_cgroup; // of spec.pid_of; NULL: there is none
+	int beside_pid;
 	int pid;
 	int64_t created;
 };
 
 // ---- on the pool
 
+// The process namespace of the container whose processes are to be seen, to be named in the configuration as long as
+// it is held. *fd stays -1 where there is none.
+static int open_beside(struct create_job *j, int *fd)
+{
+	if (!j->beside_cgroup)
+		return 0;
+	*fd = open(arena_fmt(&j->job.arena, "/proc/%d/ns/pid", j->beside_pid).p, O_RDONLY | O_CLOEXEC);
+	if (*fd >= 0 && container_alive(j->job.engine, j->beside_cgroup, j->beside_pid)) // else another has the number
+		return 0;
+	return err_set(&j->job.e, ERR_CONFLICT, "the container whose processes it is to see has ended");
+}
+
 static int write_config(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, int root,
-			const char *dir, struct err *e)
+			int pid_namespace, const char *dir, struct err *e)
 {
 	struct identity who;
 	struct bundle_pod pod;
@@ -42,6 +56,8 @@ static int write_config(struct engine *g, struct arena *a, const struct runtime_
 	    seccomp_filter(g->seccomp, a, capabilities, &host.seccomp, e) < 0)
 		return -1;
 	pod_read(g, a, spec->pod_uid, &pod);
+	if (pid_namespace >= 0)
+		pod.pid_ns = arena_fmt(a, "/proc/%d/fd/%d", (int)getpid(), pid_namespace);
 	struct str text = json_text(a, bundle_config(a, spec, &pod, &host, &who, capabilities));
 	const char *path = arena_fmt(a, "%s/config.json", dir).p;
 	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -74,11 +90,13 @@ static int make_container(struct create_job *j)
 	if (images_find(g->images, a, spec->image_id, &image, e) < 0 ||
 	    rootfs_mount(g->images, a, spec->id, &image, &root_path, e) < 0)
 		return -1;
+	int pid_namespace CLEAN_FD = -1;
 	int root CLEAN_FD = open(root_path.p, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || mkdir(arena_fmt(a, "%s/persist", dir).p, 0700) < 0)
 		return err_errno(e, errno, "%s", dir);
-	if (record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 ||
-	    write_config(g, a, spec, root, dir, e) < 0 || make_log_directory(a, spec->log_path, e) < 0)
+	if (open_beside(j, &pid_namespace) < 0 ||
+	    record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 ||
+	    write_config(g, a, spec, root, pid_namespace, dir, e) < 0 || make_log_directory(a, spec->log_path, e) < 0)
 		return -1;
 	const char *cgroup = arena_fmt(a, "pod%.*s/%.*s", STR_FMT(spec->pod_uid), STR_FMT(spec->id)).p;
 	if (cgroup_make(&g->cgroups, cgroup, &spec->limits, e) < 0)
@@ -127,8 +145,8 @@ static struct str *copy_strings(struct arena *a, const struct str *from, size_t 
 static void copy_spec(struct arena *a, const struct runtime_container_spec *from, struct runtime_container_spec *to)
 {
 	*to = *from;
-	struct str *texts[] = {&to->id,	      &to->pod_uid,  &to->name, &to->note,
-			       &to->image_id, &to->log_path, &to->cwd,	&to->user};
+	struct str *texts[] = {&to->id,	      &to->pod_uid,  &to->pid_of, &to->name, &to->note,
+			       &to->image_id, &to->log_path, &to->cwd,	  &to->user};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = arena_str(a, *texts[i]);
 	to->args = copy_strings(a, from->args, from->arg_count);
@@ -160,6 +178,13 @@ static bool id_ok(struct str id)
 	return id.n > 0 && id.n <= ID_MAX;
 }
 
+static void set_beside(struct create_job *j)
+{
+	const struct container *c = container_get(j->job.engine, j->spec.pid_of);
+	j->beside_cgroup = container_cgroup(c, &j->job.arena);
+	j->beside_pid = c->pid;
+}
+
 void engine_create(struct runtime *r, const struct runtime_container_spec *spec, runtime_done *done, void *arg)
 {
 	struct engine *g = engine_of(r);
@@ -169,9 +194,14 @@ void engine_create(struct runtime *r, const struct runtime_container_spec *spec,
 		job_refuse(&j->job, ERR_INVALID, "container id \"%.*s\" is not [a-z0-9]{1,64}", STR_FMT(spec->id));
 	} else if (map_has(&g->containers, spec->id)) {
 		job_refuse(&j->job, ERR_ALREADY_EXISTS, "container %.*s is there already", STR_FMT(spec->id));
+	} else if (spec->pid_of.n && !container_get(g, spec->pid_of)) {
+		job_refuse(&j->job, ERR_CONFLICT, "container %.*s: there is no container %.*s to see the processes of",
+			   STR_FMT(spec->name), STR_FMT(spec->pid_of));
 	} else if (!spec->arg_count) {
 		job_refuse(&j->job, ERR_BAD_REQUEST, "container %.*s: no command specified", STR_FMT(spec->name));
 	} else {
+		if (spec->pid_of.n)
+			set_beside(j);
 		container_add(g, spec)->busy = true;
 		j->job.id = arena_c(&j->job.arena, spec->id);
 		j->job.finish = finish_create;

@@ -53,6 +53,7 @@ struct runtime_device {
 struct runtime_container_spec {
 	struct str id;	    // [a-z0-9]{1,64}, chosen by the caller, never used again
 	struct str pod_uid; // of a pod that runtime_pod_make made
+	struct str pid_of;  // id of the running container whose processes it sees too; empty: only its own, or the pod's
 	struct str name;    // of the container in the pod; for people and metrics
 	struct str note; // kept and given back as it is (the pods' half writes what it wants to find after a restart)
 	struct str image_id;
