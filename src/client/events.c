@@ -178,7 +178,7 @@ static void entry_write(struct entry *entry)
 	json_put_str(&a, patch, "message", str_of(entry->message));
 	json_put_str(&a, patch, "lastTimestamp", time_format(&a, entry->last_ns));
 	struct str path =
-	    client_path(&a, STR("v1"), namespace_of(entry), STR("events"), event_name(&a, entry), STR_NONE);
+		client_path(&a, STR("v1"), namespace_of(entry), STR("events"), event_name(&a, entry), STR_NONE);
 	client_patch_merge(v->transport, path, patch, write_done, entry);
 }
 
@@ -267,13 +267,13 @@ static struct entry *entry_create(struct events *v, struct str key, const struct
 	entry->key = pack(&end, key);
 	entry->reason = pack(&end, reason);
 	entry->about = (struct events_about){
-	    .api_version = pack(&end, about->api_version),
-	    .kind = pack(&end, about->kind),
-	    .namespace = pack(&end, about->namespace),
-	    .name = pack(&end, about->name),
-	    .uid = pack(&end, about->uid),
-	    .resource_version = pack(&end, about->resource_version),
-	    .field_path = pack(&end, about->field_path),
+		.api_version = pack(&end, about->api_version),
+		.kind = pack(&end, about->kind),
+		.namespace = pack(&end, about->namespace),
+		.name = pack(&end, about->name),
+		.uid = pack(&end, about->uid),
+		.resource_version = pack(&end, about->resource_version),
+		.field_path = pack(&end, about->field_path),
 	};
 	entry->first_ns = loop_wall(v->transport->loop);
 	entry->retry.fire = retry_fire;
@@ -301,8 +301,8 @@ static void record(struct events *v, const struct events_about *about, enum even
 	int64_t now_ns = loop_wall(v->transport->loop);
 	sweep(v, now_ns);
 	struct str object_key =
-	    arena_fmt(&a, "%.*s/%.*s/%.*s/%.*s/%.*s", STR_FMT(about->kind), STR_FMT(about->namespace),
-		      STR_FMT(about->name), STR_FMT(about->uid), STR_FMT(about->field_path));
+		arena_fmt(&a, "%.*s/%.*s/%.*s/%.*s/%.*s", STR_FMT(about->kind), STR_FMT(about->namespace),
+			  STR_FMT(about->name), STR_FMT(about->uid), STR_FMT(about->field_path));
 	struct str reason_key = arena_fmt(&a, "%.*s/%d/%.*s", STR_FMT(object_key), type, STR_FMT(reason));
 	struct str key = arena_fmt(&a, "%.*s/%.*s", STR_FMT(reason_key), STR_FMT(message));
 	struct entry *entry = map_get(&v->entries, key);
@@ -369,11 +369,11 @@ void events_destroy(struct events *v)
 struct events_about events_about_object(const char *api_version, const char *kind, const struct json *object)
 {
 	return (struct events_about){
-	    .api_version = str_of(api_version),
-	    .kind = str_of(kind),
-	    .namespace = json_str(object, "metadata.namespace"),
-	    .name = json_str(object, "metadata.name"),
-	    .uid = json_str(object, "metadata.uid"),
-	    .resource_version = json_str(object, "metadata.resourceVersion"),
+		.api_version = str_of(api_version),
+		.kind = str_of(kind),
+		.namespace = json_str(object, "metadata.namespace"),
+		.name = json_str(object, "metadata.name"),
+		.uid = json_str(object, "metadata.uid"),
+		.resource_version = json_str(object, "metadata.resourceVersion"),
 	};
 }
