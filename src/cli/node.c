@@ -56,12 +56,22 @@ static int detach(struct pod_network *n, struct str uid, struct err *e)
 	return places_detach(places_of(n), uid, e);
 }
 
+static void expose(struct pod_network *n, struct str uid, struct str ip, const struct json *pod)
+{
+	network_expose(CONTAINER_OF(n, struct agent, pods)->network, uid, ip, pod);
+}
+
+static void conceal(struct pod_network *n, struct str uid)
+{
+	network_conceal(CONTAINER_OF(n, struct agent, pods)->network, uid);
+}
+
 static int list(struct pod_network *n, struct arena *a, struct str **uids, size_t *count, struct err *e)
 {
 	return places_list(places_of(n), a, uids, count, e);
 }
 
-static const struct pod_network_ops pod_network_ops = {attach, detach, list};
+static const struct pod_network_ops pod_network_ops = {attach, detach, expose, conceal, list};
 
 // ---- the node's address
 

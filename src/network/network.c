@@ -79,6 +79,16 @@ struct places *network_places(struct network *n)
 	return n->places;
 }
 
+void network_expose(struct network *n, struct str uid, struct str ip, const struct json *pod)
+{
+	services_expose(n->services, uid, ip, pod);
+}
+
+void network_conceal(struct network *n, struct str uid)
+{
+	services_conceal(n->services, uid);
+}
+
 struct str network_dns_address(const struct network *n)
 {
 	return places_gateway(n->places);

@@ -23,6 +23,9 @@ int network_create(struct loop *l, struct transport *t, const struct network_con
 		   struct err *e);
 void network_destroy(struct network *n); // leaves the kernel as it is: pods go on
 struct places *network_places(struct network *n);
+// See node/pod_network.h, whose table these fill.
+void network_expose(struct network *n, struct str uid, struct str ip, const struct json *pod);
+void network_conceal(struct network *n, struct str uid);
 struct str network_dns_address(const struct network *n); // what pods' resolv.conf names
 
 // Takes everything away that network_create and places_attach made.

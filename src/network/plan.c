@@ -199,6 +199,18 @@ static int by_set_and_key(const void *x, const void *y)
 	return plan_element_cmp(x, y);
 }
 
+static void finish(struct builder *b, struct plan_element **elements, size_t *count)
+{
+	if (b->count)
+		qsort(b->elements, b->count, sizeof *b->elements, by_set_and_key);
+	size_t kept = 0;
+	for (size_t i = 0; i < b->count; i++) // a pod that serves several ports stands once in the hairpin set
+		if (kept == 0 || plan_element_cmp(&b->elements[kept - 1], &b->elements[i]) != 0)
+			b->elements[kept++] = b->elements[i];
+	*elements = b->elements;
+	*count = kept;
+}
+
 void plan_service(struct arena *a, const struct json *service, const struct json *const *slices, size_t slice_count,
 		  struct str node, struct plan_element **elements, size_t *count)
 {
@@ -208,12 +220,32 @@ void plan_service(struct arena *a, const struct json *service, const struct json
 		json_each(port, json_at(service, "spec.ports"))
 			if (ports++ < PORTS_MAX)
 				service_port(&b, service, port, slices, slice_count, node);
-	if (b.count)
-		qsort(b.elements, b.count, sizeof *b.elements, by_set_and_key);
-	size_t kept = 0;
-	for (size_t i = 0; i < b.count; i++) // a pod that serves several ports stands once in the hairpin set
-		if (kept == 0 || plan_element_cmp(&b.elements[kept - 1], &b.elements[i]) != 0)
-			b.elements[kept++] = b.elements[i];
-	*elements = b.elements;
-	*count = kept;
+	finish(&b, elements, count);
+}
+
+static void container_port(struct builder *b, const struct json *port, struct in_addr address)
+{
+	struct str host = json_str(port, "hostIP");
+	struct in_addr at;
+	bool any = !host.n || str_is(host, "0.0.0.0") || str_is(host, "::");
+	uint16_t host_port = (uint16_t)json_i64(port, "hostPort", 0);
+	if (!host_port || (!any && !parse_address(host, &at)))
+		return;
+	struct endpoint pod = {.address = address, .port = (uint16_t)json_i64(port, "containerPort", 0), .local = true};
+	front(b, any ? NULL : &at, protocol_number(json_str(port, "protocol")), host_port, false, &pod, 1);
+	hairpins(b, &pod, 1);
+}
+
+void plan_pod(struct arena *a, const struct json *pod, struct str ip, struct plan_element **elements, size_t *count)
+{
+	struct builder b = {.arena = a};
+	struct in_addr address;
+	size_t ports = 0;
+	const struct json *lists[] = {json_at(pod, "spec.initContainers"), json_at(pod, "spec.containers")};
+	for (int i = 0; i < 2 && parse_address(ip, &address); i++)
+		json_each(container, lists[i])
+			json_each(port, json_get(container, STR("ports")))
+				if (ports++ < PORTS_MAX)
+					container_port(&b, port, address);
+	finish(&b, elements, count);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel's tables should hold for one Service: pure. nftables.h brings the kernel to it.
+// What the kernel's tables should hold for one Service, or for the host's ports that one pod claims: pure. nftables.h
+// brings the kernel to it.
 //
 // A Service's port is one element of the verdict map "services" (or "nodeports"): its address, protocol and port lead
 // to the chain that draws one of N numbers, where N is how many endpoints are ready; that number, with the same address,
@@ -38,6 +39,9 @@ struct plan_element {
 // only), `node` tells the local endpoints for externalTrafficPolicy and internalTrafficPolicy Local.
 void plan_service(struct arena *a, const struct json *service, const struct json *const *slices, size_t slice_count,
 		  struct str node, struct plan_element **elements, size_t *count);
+// The host's ports (hostPort) of a pod at address `ip`: like node ports, or with a hostIP like a Service's address, that
+// lead to this one endpoint.
+void plan_pod(struct arena *a, const struct json *pod, struct str ip, struct plan_element **elements, size_t *count);
 
 int plan_element_cmp(const struct plan_element *x, const struct plan_element *y); // by set and key
 bool plan_element_same(const struct plan_element *x, const struct plan_element *y); // data too

@@ -8,7 +8,7 @@
 
 enum { GATHER_MS = 2, RETRY_MS = 1000 };
 
-struct planned { // what the ledger holds for one Service
+struct planned { // what the ledger holds for one Service, or for one pod's host ports
 	struct plan_element *elements;
 	size_t count;
 };
@@ -19,20 +19,25 @@ struct services {
 	struct slices *slices;
 	struct nftables *tables;
 	struct str node;
-	struct map planned; // "namespace/name" -> struct planned
-	struct map dirty;   // the same keys
+	struct map planned; // "namespace/name" of a Service, or uid of a pod -> struct planned
+	struct map dirty;   // Services that have changed
 	struct ledger ledger;
 	struct timer flush;
 	bool known;  // the kernel's own elements have been read
 	bool broken; // the last change failed, so that nothing is known for sure
 };
 
+static void flush_soon(struct services *s)
+{
+	if (!timer_running(&s->flush))
+		timer_start(s->loop, &s->flush, GATHER_MS * TIME_MS);
+}
+
 static void mark(void *arg, struct str service)
 {
 	struct services *s = arg;
 	map_set(&s->dirty, service, s);
-	if (!timer_running(&s->flush))
-		timer_start(s->loop, &s->flush, GATHER_MS * TIME_MS);
+	flush_soon(s);
 }
 
 static void forget(struct services *s, struct str key)
@@ -45,6 +50,18 @@ static void forget(struct services *s, struct str key)
 	free(old);
 }
 
+static void remember(struct services *s, struct str key, const struct plan_element *elements, size_t count)
+{
+	if (count == 0)
+		return;
+	struct planned *fresh = MEM_NEW(struct planned);
+	fresh->count = count;
+	fresh->elements = mem_alloc(count * sizeof *elements);
+	memcpy(fresh->elements, elements, count * sizeof *elements);
+	ledger_want(&s->ledger, fresh->elements, count);
+	map_set(&s->planned, key, fresh);
+}
+
 static void plan(struct services *s, struct str key)
 {
 	struct arena a CLEAN_ARENA;
@@ -52,17 +69,13 @@ static void plan(struct services *s, struct str key)
 	const struct informer_object *object = informer_get(s->service_cache, key);
 	const struct json *slices[SLICES_MAX];
 	struct plan_element *elements;
+	size_t count;
 	forget(s, key);
 	if (!object)
 		return;
-	struct planned *fresh = MEM_NEW(struct planned);
 	size_t n = slices_of(s->slices, &a, key, slices);
-	plan_service(&a, informer_parse(&a, object), slices, n, s->node, &elements, &fresh->count);
-	fresh->elements = mem_alloc(fresh->count * sizeof *elements);
-	if (fresh->count)
-		memcpy(fresh->elements, elements, fresh->count * sizeof *elements);
-	ledger_want(&s->ledger, fresh->elements, fresh->count);
-	map_set(&s->planned, key, fresh);
+	plan_service(&a, informer_parse(&a, object), slices, n, s->node, &elements, &count);
+	remember(s, key, elements, count);
 }
 
 // At the start what an earlier agent left in the kernel; after a failure what is there now.
@@ -143,6 +156,27 @@ struct services *services_create(struct loop *loop, struct informer *service_cac
 	informer_listen(slice_cache, &synced, s);
 	informer_listen(service_cache, &services, s);
 	return s;
+}
+
+void services_conceal(struct services *s, struct str uid)
+{
+	if (!map_has(&s->planned, uid))
+		return;
+	forget(s, uid);
+	flush_soon(s);
+}
+
+void services_expose(struct services *s, struct str uid, struct str ip, const struct json *pod)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct plan_element *elements;
+	size_t count;
+	services_conceal(s, uid);
+	plan_pod(&a, pod, ip, &elements, &count);
+	remember(s, uid, elements, count);
+	if (count)
+		flush_soon(s);
 }
 
 void services_destroy(struct services *s)

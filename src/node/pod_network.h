@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/json.h"
 
 struct pod_network {
 	const struct pod_network_ops *ops;
@@ -18,6 +19,11 @@ struct pod_network_ops {
 	int (*attach)(struct pod_network *n, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e);
 	// Gives the address back and drops the namespace. Idempotent. On a pool thread.
 	int (*detach)(struct pod_network *n, struct str uid, struct err *e);
+	// The host's ports that the pod's containers claim (hostPort) lead to `ip` from now on; `pod` is the v1 Pod. On the
+	// agent's loop.
+	void (*expose)(struct pod_network *n, struct str uid, struct str ip, const struct json *pod);
+	// No longer: before detach. Fine where nothing was exposed. On the agent's loop.
+	void (*conceal)(struct pod_network *n, struct str uid);
 	// The uids that hold a place now, so that the node can drop those of pods that are gone.
 	int (*list)(struct pod_network *n, struct arena *a, struct str **uids, size_t *count, struct err *e);
 };

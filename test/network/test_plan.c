@@ -71,3 +71,23 @@ TEST(plan_keeps_traffic_local_where_told)
 	CHECK_INT(count_of(x, n, PLAN_ENDPOINTS), 2);
 	CHECK_INT(count_of(x, n, PLAN_NODE_ENDPOINTS), 1);
 }
+
+TEST(plan_leads_host_ports_to_their_pod)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const char *pod = "{\"spec\":{\"containers\":[{\"ports\":[{\"containerPort\":80,\"hostPort\":8080},{\"containerPort\":81},"
+			  "{\"containerPort\":53,\"hostPort\":5353,\"protocol\":\"UDP\",\"hostIP\":\"192.0.2.7\"}]}]}}";
+	struct plan_element *x;
+	size_t n;
+	plan_pod(&a, parse(&a, pod), STR("10.244.0.5"), &x, &n);
+	REQUIRE(n == 5);
+	CHECK_INT(count_of(x, n, PLAN_HAIRPIN), 1);
+	static const unsigned char at_address[16] = {192, 0, 2, 7, 17, 0, 0, 0, 5353 >> 8, 5353 & 255};
+	static const unsigned char anywhere[16] = {6, 0, 0, 0, 8080 >> 8, 8080 & 255}, to[8] = {10, 244, 0, 5, 0, 80};
+	CHECK(x[0].set == PLAN_SERVICES && memcmp(x[0].key, at_address, 16) == 0 && x[0].numbers == 1);
+	CHECK(x[2].set == PLAN_NODEPORTS && memcmp(x[2].key, anywhere, 16) == 0);
+	CHECK(x[3].set == PLAN_NODE_ENDPOINTS && memcmp(x[3].data, to, 8) == 0);
+	plan_pod(&a, parse(&a, "{\"spec\":{\"containers\":[{\"ports\":[{\"containerPort\":80}]}]}}"), STR("10.244.0.5"), &x, &n);
+	CHECK_INT(n, 0);
+}

@@ -427,6 +427,14 @@ static int detach(struct pod_network *n, struct str uid, struct err *e)
 	return 0;
 }
 
+static void expose(struct pod_network *n, struct str uid, struct str ip, const struct json *pod)
+{
+}
+
+static void conceal(struct pod_network *n, struct str uid)
+{
+}
+
 static int list(struct pod_network *n, struct arena *a, struct str **uids, size_t *count, struct err *e)
 {
 	*count = 0;
@@ -435,7 +443,7 @@ static int list(struct pod_network *n, struct arena *a, struct str **uids, size_
 
 struct pod_network *fake_network(void)
 {
-	static const struct pod_network_ops ops = {attach, detach, list};
+	static const struct pod_network_ops ops = {attach, detach, expose, conceal, list};
 	static struct pod_network network = {&ops};
 	return &network;
 }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from harness import IMAGE, Client, Platform, Skip, check, eventually, main
+from harness import IMAGE, Client, Platform, Skip, check, eventually, free_port, main
 
 PODS = "/api/v1/namespaces/default/pods"
 platform = client = None
@@ -87,6 +87,24 @@ def test_a_page_is_served_through_a_service():
                f"a Service without endpoints does not refuse: {refused.stderr}")
     client.must("DELETE", "/api/v1/namespaces/default/services/page")
     remove("caller")
+
+
+def test_a_port_of_the_host_leads_to_its_pod():
+    need()
+    port, node = free_port(), client.must("GET", "/api/v1/nodes/node-1")["status"]["addresses"][0]["address"]
+
+    def page(address=node):
+        return subprocess.run(["curl", "-fsS", "-m", "5", f"http://{address}:{port}/"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    served = ("sh", "-c", "mkdir /w; echo hosted > /w/index.html; exec httpd -f -p 8080 -h /w")
+    run("hosted", *served, container={"ports": [{"containerPort": 8080, "hostPort": port}]})
+    eventually(lambda: page() == "hosted\n", 10, "the port of the host does not answer")
+    check(page("127.0.0.1") == "hosted\n", "by loopback")
+    old = platform.half("node")
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: platform.half("node") not in (None, old), 15)
+    eventually(lambda: page() == "hosted\n", 10, "not after the agent was started again")
+    remove("hosted")
+    eventually(lambda: page() == "", 10, "it answers without its pod")
 
 
 def test_the_api_is_reached_from_inside():

@@ -110,6 +110,14 @@ static void network_failed(struct prepare *p, const struct err *e)
 	log_warn("pod %.*s/%.*s: sandbox: %s", STR_FMT(p->spec->namespace), STR_FMT(p->spec->name), err_text(e));
 }
 
+static void network_succeeded(struct prepare *p)
+{
+	struct pod_network *network = p->worker->host->network;
+	p->network_done = true;
+	if (!p->spec->host_network)
+		network->ops->expose(network, p->spec->uid, str_of(p->worker->state->ip), p->spec->object);
+}
+
 static void on_pod_made(void *arg, const struct err *e)
 {
 	struct prepare *p = arg;
@@ -121,7 +129,7 @@ static void on_pod_made(void *arg, const struct err *e)
 	if (e)
 		network_failed(p, e);
 	else
-		p->network_done = true;
+		network_succeeded(p);
 	conclude(p);
 }
 
@@ -448,6 +456,7 @@ void prepare_teardown(struct pod_worker *w)
 	t->worker = w;
 	t->spec = pod_spec_ref(w->spec);
 	w->state->sandbox = SANDBOX_STOPPING;
+	w->host->network->ops->conceal(w->host->network, w->spec->uid);
 	worker_enter(w);
 	runtime_pod_remove(w->host->runtime, w->spec->uid, on_pod_removed, t);
 }
