@@ -79,6 +79,22 @@ TEST(who_may_be_root)
 	end(&g);
 }
 
+TEST(what_would_confine_it_is_there_or_refused)
+{
+	static const char *const refused[][2] = {
+		{"\"hostUsers\":false,", ""},
+		{"\"securityContext\":{\"appArmorProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"p\"}},", ""},
+		{"", "\"securityContext\":{\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"p.json\"}},"},
+	};
+	struct rig g;
+	begin(&g);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		CHECK(build(&g, refused[i][0], refused[i][1]) < 0 && g.e.reason == ERR_INVALID);
+	CHECK(build(&g, "\"hostUsers\":true,\"securityContext\":{\"supplementalGroupsPolicy\":\"Strict\"},", "") == 0);
+	CHECK(g.out.strict_groups);
+	end(&g);
+}
+
 TEST(whose_processes_it_sees)
 {
 	struct rig g;

@@ -41,6 +41,7 @@ static void set_groups(const struct launch_context *x, struct runtime_container_
 	json_each(g, more)
 		groups[out->group_count++] = g->integer;
 	out->groups = groups;
+	out->strict_groups = json_str_is(x->pod->object, "spec.securityContext.supplementalGroupsPolicy", "Strict");
 }
 
 static int check_not_root(const struct launch_context *x, const struct runtime_container_spec *out, struct err *e)
@@ -86,6 +87,22 @@ static bool adds_sys_admin(const struct runtime_container_spec *out)
 	return false;
 }
 
+// What would confine the container and cannot be had here is refused: it must not run with less.
+static int check_confinement(const struct launch_context *x, struct err *e)
+{
+	static const char *const profiles[][2] = {{"seccompProfile", "seccomp"}, {"appArmorProfile", "AppArmor"}};
+	for (size_t i = 0; i < ARRAY_LEN(profiles); i++) {
+		const struct json *profile = security(x, profiles[i][0]);
+		if (json_str_is(profile, "type", "Localhost"))
+			return err_set(e, ERR_INVALID, "%s profile \"%.*s\" is not on this node", profiles[i][1],
+				       STR_FMT(json_str(profile, "localhostProfile")));
+	}
+	const struct json *host_users = json_at(x->pod->object, "spec.hostUsers");
+	if (host_users && host_users->type == JSON_BOOL && !host_users->boolean)
+		return err_set(e, ERR_INVALID, "hostUsers: false asks for a user namespace, which this node does not give");
+	return 0;
+}
+
 static int set_powers(const struct launch_context *x, struct runtime_container_spec *out, struct err *e)
 {
 	const struct json *capabilities = security(x, "capabilities"),
@@ -99,10 +116,7 @@ static int set_powers(const struct launch_context *x, struct runtime_container_s
 	const struct json *proc = security(x, "procMount"), *seccomp = security(x, "seccompProfile");
 	out->unmasked_proc = proc && str_is(proc->text, "Unmasked");
 	out->seccomp_default = json_str_is(seccomp, "type", "RuntimeDefault") && !out->privileged;
-	if (json_str_is(seccomp, "type", "Localhost"))
-		return err_set(e, ERR_INVALID, "seccomp profile \"%.*s\" is not on this node",
-			       STR_FMT(json_str(seccomp, "localhostProfile")));
-	return 0;
+	return check_confinement(x, e);
 }
 
 // ---- what it sees

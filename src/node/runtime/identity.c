@@ -153,7 +153,7 @@ int identity_find(struct arena *a, int root, const struct runtime_container_spec
 		add_group(out, spec->groups[i]);
 	}
 	add_group(out, u.gid); // it counts among the supplementary ones: whoever gives it up has no more than others
-	if (!str_empty(u.name))
+	if (!str_empty(u.name) && !spec->strict_groups)
 		add_memberships(&l, u.name, out);
 	return 0;
 }

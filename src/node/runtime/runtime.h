@@ -74,6 +74,7 @@ struct runtime_container_spec {
 	int64_t uid, gid;
 	const int64_t *groups; // supplementary, fsGroup among them
 	size_t group_count;
+	bool strict_groups; // only those: not the groups that list the user in the image's /etc/group
 
 	bool privileged, read_only_root, no_new_privileges;
 	const struct str *cap_add, *cap_drop; // "NET_ADMIN", "CAP_NET_ADMIN", "ALL"; on top of the default set
