@@ -28,7 +28,7 @@ const struct option_spec server_options[] = {
 	 &advertise},
 	{"token-auth-file", OPTION_TEXT, "FILE", "users by token: lines of token,user,uid,\"group1,group2\"",
 	 &token_file},
-	{"controllers", OPTION_TEXT, "LIST", "which run: *, -name, none; the scheduler is one", &selection},
+	{"controllers", OPTION_TEXT, "LIST", "which run: *, -name, none; the scheduler is one; a wrong name lists them all", &selection},
 	{"service-range", OPTION_TEXT, "RANGE", "addresses of Services", &cli_service_range},
 	{"node", OPTION_TEXT, "NAME", "also keep DIR/node.kubeconfig for the agent of this node", &node_name},
 	{0},

@@ -51,6 +51,16 @@ static bool is_known(struct str name)
 	return str_is(name, "*") || str_is(name, "none");
 }
 
+static int refuse(struct str name, struct err *e)
+{
+	struct buf names CLEAN_BUF;
+	buf_init(&names);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		buf_fmt(&names, "%s%s", i ? ", " : "", table[i].name);
+	return err_set(e, ERR_BAD_REQUEST, "there is no controller \"%.*s\"; there are %.*s", STR_FMT(name),
+		       STR_FMT(buf_str(&names)));
+}
+
 int controllers_check(struct str selection, struct err *e)
 {
 	struct str word;
@@ -59,7 +69,7 @@ int controllers_check(struct str selection, struct err *e)
 		if (str_starts(name, STR("-")))
 			name = str_from(name, 1);
 		if (!is_known(name))
-			return err_set(e, ERR_BAD_REQUEST, "there is no controller \"%.*s\"", STR_FMT(name));
+			return refuse(name, e);
 	}
 	return 0;
 }

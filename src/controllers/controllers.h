@@ -20,7 +20,7 @@ void controllers_stop(struct controllers *c);
 
 // A selection is a list of names: "*" is all that run by default, "-name" all but this, "none" nothing; the last word
 // on a name wins, and a list that begins with a "-name" begins with "*". "scheduler" may be named too: whoever starts
-// the scheduler asks controllers_selected.
+// the scheduler asks controllers_selected. The error for a name that is none lists all.
 int controllers_check(struct str selection, struct err *e);
 bool controllers_selected(struct str selection, const char *name);
 

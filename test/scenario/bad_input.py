@@ -270,7 +270,8 @@ def test_an_image_with_a_wrong_digest():
 
 def test_command_lines():
     for arguments, word in ((["server", "--data-dri", "x"], "--data-dir"), (["sever"], "server"), (["up", "--max-pods", "many"], "--max-pods"),
-                            (["image", "imprt", "x"], "image import"), (["node", "--kubeconfig"], "--kubeconfig")):
+                            (["image", "imprt", "x"], "image import"), (["node", "--kubeconfig"], "--kubeconfig"),
+                            (["server", "--controllers", "*,-gc"], "garbage-collector")):
         done = subprocess.run([ONGGI, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
         check(done.returncode == 2 and word in done.stderr, f"{arguments}: {done.returncode} {done.stderr}")
     for command in ([], ["server"], ["node"], ["up"], ["image", "import"]):
