@@ -13,6 +13,7 @@
 #include "base/times.h"
 #include "cli/address.h"
 #include "cli/commands.h"
+#include "cli/daemon.h"
 #include "client/kubeconfig.h"
 #include "node/node.h"
 #include "node/pod_network.h"
@@ -233,6 +234,7 @@ static int run_node(int count, char **operands)
 		return EXIT_USAGE;
 	}
 	log_set_name("node");
+	daemon_prepare();
 	signal(SIGPIPE, SIG_IGN);
 	arena_init(&x.arena);
 	if (geteuid() != 0)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/address.h"
 #include "cli/commands.h"
+#include "cli/daemon.h"
 #include "cli/local_transport.h"
 #include "controllers/controllers.h"
 #include "scheduler/scheduler.h"
@@ -147,6 +148,7 @@ static int run_server(int count, char **operands)
 		return EXIT_USAGE;
 	}
 	log_set_name("server");
+	daemon_prepare();
 	umask(077); // everything it writes is its own: state, keys
 	signal(SIGPIPE, SIG_IGN);
 	p.core = loop_real_create();

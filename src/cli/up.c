@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/times.h"
 #include "cli/commands.h"
+#include "cli/daemon.h"
 #include "cli/node.h"
 #include "cli/trim.h"
 
@@ -225,6 +226,7 @@ static int run_up(int count, char **operands)
 	add_argument(&halves[0], "--node");
 	add_argument(&halves[0], setup.name);
 	log_set_name("up");
+	daemon_prepare();
 	int status = supervise(halves, ARRAY_LEN(halves));
 	for (size_t i = 0; i < ARRAY_LEN(halves); i++)
 		drop_arguments(&halves[i]);

@@ -2,14 +2,11 @@
 // Finds the command and runs it.
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "node/runtime/runtime.h"
 #include "onggi_version.h"
-
-enum { DESCRIPTORS_MAX = 1 << 20 };
 
 static const struct command *const commands[] = {
 	&command_up, &command_server, &command_node, &command_node_clean, &command_image_import, &command_image_ls,
@@ -67,16 +64,6 @@ static int unknown(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-// Connections and containers need more descriptors than the 1024 of a shell or a service. Containers have as many.
-static void raise_descriptor_limit(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-		return;
-	l.rlim_cur = l.rlim_max < DESCRIPTORS_MAX ? l.rlim_max : DESCRIPTORS_MAX;
-	setrlimit(RLIMIT_NOFILE, &l);
-}
-
 int main(int argc, char **argv)
 {
 	int words, operands;
@@ -94,7 +81,6 @@ int main(int argc, char **argv)
 	const struct command *c = find(argc, argv, &words);
 	if (!c)
 		return unknown(argc, argv);
-	raise_descriptor_limit();
 	int parsed = options_parse(c, argc - words, argv + words, &operands);
 	if (parsed != 0)
 		return parsed > 0 ? EXIT_SUCCESS : EXIT_USAGE;

@@ -253,9 +253,10 @@ TEST(exec_is_confined)
 	c.seccomp_default = c.no_new_privileges = true;
 	c.has_uid = true, c.uid = 1234;
 	c.cap_drop = (struct str[]){STR("ALL")}, c.cap_drop_count = 1;
+	c.oom_score_adj = 321;
 	REQUIRE(rig_create(&g, &c) == 0 && rig_start(&g, "c1") == 0);
-	run(&g, &t, "id -u; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; unshare -U true", 0);
-	CHECK_STR(buf_str(&t.out), "1234\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+	run(&g, &t, "id -u; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; cat /proc/self/oom_score_adj; unshare -U true", 0);
+	CHECK_STR(buf_str(&t.out), "1234\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n321\n");
 	CHECK(str_contains(buf_str(&t.err), STR("Operation not permitted")));
 	CHECK(t.code != 0);
 }

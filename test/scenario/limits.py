@@ -166,15 +166,22 @@ def test_forks_end_at_the_limit():
     remove("forks")
 
 
+def oom_score(pid):
+    return int(open(f"/proc/{pid}/oom_score_adj").read())
+
+
 def test_who_is_killed_first():
     need()
     if not effective_capability(24):
         raise Skip("needs CAP_SYS_RESOURCE")
     both = {"cpu": "10m", "memory": "16Mi"}
-    scores = {}
+    scores = {half: oom_score(platform.half(half)) for half in ("server", "node")}
+    check(scores == {"server": -999, "node": -999}, scores)
     for name, resources in (("guaranteed", {"requests": both, "limits": both}), ("burstable", {"requests": both}), ("besteffort", {})):
         pod = run(name, container("c", **resources))
-        scores[name] = int(open(f"/proc/{pids_of(pod)[0]}/oom_score_adj").read())
+        scores[name] = oom_score(pids_of(pod)[0])
+        inside = platform.kubectl("exec", name, "--", "cat", "/proc/self/oom_score_adj").strip()
+        check(inside == str(scores[name]), f"an exec in {name}: {inside}")
         remove(name)
     check(scores["guaranteed"] == -997 and scores["besteffort"] == 1000 and 2 < scores["burstable"] < 1000, scores)
 
@@ -204,6 +211,34 @@ def test_commands_count_to_their_container():
     killed = platform.kubectl("exec", "hosts", "--", "sh", "-c", "x=a; while true; do x=$x$x; done", ok=False)
     check(killed.returncode == 137, f"an exec that eats too much: {killed.returncode} {killed.stderr}")
     remove("hosts")
+
+
+def test_devices_of_the_host_are_refused():
+    need()
+    run("opener", container("c"))
+    opened = platform.kubectl("exec", "opener", "--", "sh", "-c", "mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem", ok=False)
+    check(opened.returncode != 0 and "not permitted" in opened.stderr, f"/dev/mem: {opened.stdout} {opened.stderr}")
+    check(platform.kubectl("exec", "opener", "--", "head", "-c", "1", "/dev/zero") == "\0", "/dev/zero")
+    remove("opener")
+    run("privileged", {**container("c"), "securityContext": {"privileged": True}})
+    opened = platform.kubectl("exec", "privileged", "--", "sh", "-c", "mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg", ok=False)
+    check("not permitted" not in opened.stderr, f"a privileged container: {opened.stderr}")
+    remove("privileged")
+
+
+def test_figures_are_the_kernels():
+    need()
+    pod = run("figures", container("c", "sh", "-c", "x=$(head -c 8000000 /dev/zero | tr '\\0' a); " + SPIN, limits={"cpu": "300m", "memory": "64Mi"}))
+
+    def figures():
+        all_of_them = client.must("GET", "/api/v1/nodes/node-1/proxy/stats/summary")
+        one = next((p for p in all_of_them["pods"] if p["podRef"]["name"] == "figures"), {"containers": []})
+        return next((c for c in one["containers"] if c["memory"]["workingSetBytes"] > 8 << 20), None)
+    found = eventually(figures, 20, "eight megabytes are not seen")
+    memory, cpu = found["memory"], found["cpu"]
+    check(memory["workingSetBytes"] < 64 << 20 and memory["usageBytes"] <= 64 << 20, memory)
+    check(abs(cpu_seconds(pod) - cpu["usageCoreNanoSeconds"] / 1e9) < 5, f"{cpu} and {cpu_seconds(pod)} s")
+    remove("figures")
 
 
 if __name__ == "__main__":

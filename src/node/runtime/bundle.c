@@ -56,7 +56,7 @@ static struct json *process(struct arena *a, const struct runtime_container_spec
 	json_put_str(a, p, "cwd", str_empty(c->cwd) ? STR("/") : c->cwd);
 	json_put(p, "capabilities", capability_sets(a, capabilities));
 	json_put_bool(a, p, "noNewPrivileges", c->no_new_privileges);
-	if (c->oom_score_adj && c->oom_score_adj >= host->oom_score_least)
+	if (c->oom_score_adj >= host->oom_score_least)
 		json_put_int(a, p, "oomScoreAdj", c->oom_score_adj);
 	return p;
 }

@@ -23,6 +23,7 @@
 #include "node/runtime/spawn.h"
 
 enum { CONFIG_MAX = 4 << 20, SAID_MAX = 4096, READ_MAX = 32 << 10, READS_A_TURN = 8, END_OF_INPUT = 4 /* ^D */ };
+enum { OOM_SCORE_NONE = 1001 }; // beyond all scores
 enum { TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, LOOK_MS = 1 };
 
 struct exec {
@@ -35,6 +36,7 @@ struct exec {
 	int64_t timeout_ns;
 	const char *files; // RUN/exec/N: .json, .pid, .log, .sock
 	int tries;
+	int64_t oom_score; // the container's
 	pid_t crun;
 	int pipes[3]; // our ends, from the pool thread to the loop; with a terminal only [1]
 	bool ran; // the process itself was started
@@ -67,6 +69,7 @@ static int write_process(struct exec *x, struct arena *a, struct err *e)
 		json_push(args, json_string(a, x->args[i]));
 	json_put(process, "args", args);
 	json_put_bool(a, process, "terminal", x->session.tty);
+	x->oom_score = json_i64(process, "oomScoreAdj", OOM_SCORE_NONE);
 	text = json_text(a, process);
 	const char *to = file(x, a, "json");
 	int fd CLEAN_FD = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -125,6 +128,16 @@ static int make_pipes(struct exec *x, int theirs[3], struct err *e)
 	return 0;
 }
 
+// crun sets it only for containers' first processes; what it executes inherits crun's.
+static void give_oom_score(const struct exec *x, struct arena *a)
+{
+	const char *path = arena_fmt(a, "/proc/%d/oom_score_adj", (int)x->crun).p;
+	struct str text = arena_fmt(a, "%lld", (long long)x->oom_score);
+	int fd CLEAN_FD = x->oom_score == OOM_SCORE_NONE ? -1 : open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!write(fd, text.p, text.n);
+}
+
 static int start_crun(struct exec *x, struct arena *a, struct err *e)
 {
 	struct engine *g = x->session.engine;
@@ -153,6 +166,8 @@ static int start_crun(struct exec *x, struct arena *a, struct err *e)
 		.args = args, .env = engine_env, .cwd = "/", .fds = {theirs[0], theirs[1], theirs[2]}, .fd_count = 3};
 	if (result == 0)
 		result = spawn_start(&s, &x->crun, e);
+	if (result == 0)
+		give_oom_score(x, a);
 	for (int i = 0; i < 3; i++)
 		tree_close_fd(&theirs[i]);
 	if (result == 0 && x->session.tty)
