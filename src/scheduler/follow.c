@@ -17,17 +17,17 @@ static bool is_ours(const struct scheduler *s, const struct json *object)
 	       !json_first(json_at(object, "spec.schedulingGates")) && !json_at(object, "metadata.deletionTimestamp");
 }
 
-static void pod_placed(struct scheduler_pod *p, const struct json *object)
+static void pod_placed(struct scheduler_pod *p, const struct json *object, bool shape_changed)
 {
 	struct scheduler *s = p->scheduler;
-	bool was_placed = p->state == POD_BOUND || p->state == POD_BINDING;
+	bool was_placed = p->state == POD_BOUND;
 	timer_stop(&p->backoff);
 	pending_remove(&s->queue, &p->pending);
 	scheduler_enter(p, POD_BOUND);
 	snapshot_set_pod(&s->snapshot, p->key, json_str(object, "spec.nodeName"), p->shape,
 			 json_at(object, "metadata.deletionTimestamp") != NULL);
-	if (!was_placed)
-		scheduler_wake_waiting(s, true);
+	if (!was_placed || shape_changed) // it may ask for less than before; a new one only takes room
+		scheduler_wake_waiting(s, !was_placed);
 }
 
 static struct str unschedulable_message(const struct json *object)
@@ -92,7 +92,7 @@ static void on_pod(void *arg, struct blob *line, struct str text, bool deleted)
 	if (is_terminal(object))
 		pod_ignored(p);
 	else if (!str_empty(json_str(object, "spec.nodeName")))
-		pod_placed(p, object);
+		pod_placed(p, object, old != shape);
 	else if (is_ours(s, object))
 		pod_open(p, object, old != shape);
 	else
@@ -123,6 +123,7 @@ static void node_gone(struct scheduler *s, struct str name)
 {
 	free(map_remove(&s->nodes, name));
 	snapshot_remove_node(&s->snapshot, name);
+	scheduler_wake_waiting(s, true); // spreading has one domain less to fill
 }
 
 static void on_node(void *arg, struct blob *line, struct str text, bool deleted)

@@ -133,6 +133,44 @@ TEST(room_that_comes_free_is_used)
 	bench_stop(&b);
 }
 
+TEST(room_that_a_smaller_pod_leaves_is_used)
+{
+	struct bench b;
+	bench_start(&b, 1);
+	add_node(&b, 1, "2", "{}");
+	add_pod(&b, "first", "2", "");
+	sim_run(b.sim, TIME_S);
+	add_pod(&b, "second", "1", "");
+	sim_run(b.sim, 15 * TIME_S);
+	CHECK_STR(node_of(&b, "second"), "");
+	fake_server_do(b.server, "PATCH", PODS "/first",
+		       "{\"spec\":{\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"1\"}}}]}}");
+	sim_run(b.sim, TIME_S);
+	CHECK_STR(node_of(&b, "second"), "n1");
+	bench_stop(&b);
+}
+
+#define NEAR(app)                                                                                                      \
+	"\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":"            \
+	"\"kubernetes.io/hostname\",\"labelSelector\":{\"matchLabels\":{\"app\":\"" app "\"}}}]}},"
+
+TEST(who_waits_for_company_follows_it)
+{
+	struct bench b;
+	bench_start(&b, 1);
+	add_node(&b, 1, "4", "{}");
+	add_node(&b, 2, "4", "{}");
+	add_pod(&b, "follower", "1", NEAR("leader"));
+	sim_run(b.sim, 15 * TIME_S);
+	CHECK_STR(node_of(&b, "follower"), "");
+	fake_server_do(b.server, "POST", PODS,
+		       "{\"metadata\":{\"name\":\"leader\",\"labels\":{\"app\":\"leader\"}},\"spec\":{\"containers\":[]}}");
+	sim_run(b.sim, TIME_S);
+	CHECK(!str_empty(node_of(&b, "leader")));
+	CHECK(str_eq(node_of(&b, "follower"), node_of(&b, "leader")));
+	bench_stop(&b);
+}
+
 TEST(only_our_pods_and_only_without_gates)
 {
 	struct bench b;
