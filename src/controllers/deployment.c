@@ -168,6 +168,7 @@ static void patch_owner(struct deployment_controller *c, struct sync *s, const s
 struct claim {
 	const struct json **p;
 	size_t n;
+	bool adopting;
 };
 
 // Those of the Deployment. Others that its selector fits are adopted, its own that it no longer fits let go; both
@@ -178,7 +179,7 @@ static struct claim claim(struct deployment_controller *c, struct sync *s, const
 	struct arena *a = &s->arena;
 	struct owned_list own = owned_by(c->owned, json_str(deployment, "metadata.uid"));
 	struct owned_list orphans = owned_by_nobody(c->owned, s->namespace);
-	struct claim mine = {ARENA_ARRAY(a, const struct json *, own.n + 1), 0};
+	struct claim mine = {ARENA_ARRAY(a, const struct json *, own.n + 1), 0, false};
 	bool deleting = json_at(deployment, "metadata.deletionTimestamp") != NULL;
 	for (size_t i = 0; i < own.n; i++) {
 		struct json *replicaset = cluster_object(a, c->replicasets, own.p[i]->key);
@@ -190,8 +191,10 @@ static struct claim claim(struct deployment_controller *c, struct sync *s, const
 	for (size_t i = 0; i < orphans.n && !deleting; i++) {
 		struct json *replicaset = cluster_object(a, c->replicasets, orphans.p[i]->key);
 		if (!json_at(replicaset, "metadata.deletionTimestamp") &&
-		    api_selector_matches(selector, json_at(replicaset, "metadata.labels")))
+		    api_selector_matches(selector, json_at(replicaset, "metadata.labels"))) {
 			patch_owner(c, s, replicaset, deployment, true);
+			mine.adopting = true;
+		}
 	}
 	return mine;
 }
@@ -230,6 +233,8 @@ static void handle(void *arg, struct sync *s)
 	if (!deployment || api_selector_of(a, json_at(deployment, "spec.selector"), &selector, NULL) < 0)
 		return;
 	struct claim mine = claim(c, s, deployment, selector);
+	if (mine.adopting)
+		return; // their pods count: no step before they are seen among its own
 	bool *has_pods = ARENA_ARRAY(a, bool, mine.n + 1);
 	for (size_t i = 0; i < mine.n; i++)
 		has_pods[i] = has_living_pods(c, mine.p[i]);

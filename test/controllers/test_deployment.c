@@ -201,6 +201,30 @@ TEST(history_is_limited)
 	bench_stop(&b);
 }
 
+// Deleted with --cascade=orphan and made again with another template: what the orphans run counts from the first step.
+TEST(orphans_are_adopted_before_anything_is_made)
+{
+	struct bench b;
+	bench_start(&b, 1, "deployment,replicaset");
+	create_web(&b, 10, ROLLING("2", "0"));
+	bench_run(&b, 10 * TIME_S);
+	bench_do(&b, "DELETE", WEB, "{'propagationPolicy':'Background'}");
+	json_each(set, bench_items(&b, SETS))
+		bench_do(&b, "PATCH", arena_fmt(&b.a, SETS "/%.*s", STR_FMT(json_str(set, "metadata.name"))).p,
+			 "{'metadata':{'ownerReferences':null}}");
+	bench_run(&b, TIME_S);
+	bench_measure(&b);
+	bench_do(&b, "POST", DEPLOYMENTS,
+		 "{'metadata':{'name':'web'},'spec':{'replicas':10,'selector':{'matchLabels':{'app':'web'}},"
+		 ROLLING("2", "0") "'template':{'metadata':{'labels':{'app':'web'}},'spec':{'containers':[{'name':'c',"
+		 "'image':'two'}]}}}}");
+	bench_run(&b, 60 * TIME_S);
+	CHECK(complete(&b, 10));
+	CHECK_INT(b.pods_most, 12);
+	CHECK_INT(json_i64(bench_get(&b, WEB), "status.collisionCount", 0), 0);
+	bench_stop(&b);
+}
+
 TEST(paused_deployment_scales_but_does_not_roll)
 {
 	struct bench b;
