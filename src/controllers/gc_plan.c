@@ -30,6 +30,17 @@ static struct owners classify(struct arena *a, const struct gc_node *node)
 	return o;
 }
 
+// An object of the whole cluster that names an owner in some namespace: which one cannot be told, so nothing is done.
+static bool has_owner_without_place(const struct gc_node *node)
+{
+	for (size_t i = 0; i < node->owner_count; i++) {
+		const struct api_resource *r = node->owners[i].owner->resource;
+		if (str_empty(node->namespace) && r && r->namespaced)
+			return true;
+	}
+	return false;
+}
+
 static bool has_blocking_dependent(const struct gc_node *node)
 {
 	for (size_t i = 0; i < node->dependent_count; i++) {
@@ -88,7 +99,7 @@ void gc_plan(struct arena *a, const struct gc_node *node, struct gc_plan *plan)
 		}
 		return;
 	}
-	if (node->owner_count == 0)
+	if (node->owner_count == 0 || has_owner_without_place(node))
 		return;
 	struct owners o = classify(a, node);
 	if (o.unknown_count > 0) {

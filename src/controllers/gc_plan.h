@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the garbage collector does about one object. Pure. As upstream:
 //   * an object all of whose owners are gone is deleted; with some left, only the dead references are taken out;
+//   * an object without a namespace that names an owner which has one is left alone;
 //   * an owner that is being deleted in the foreground waits for the dependents that block it, which are deleted
 //     (in the foreground, where they have dependents of their own) as soon as no other owner holds them;
 //   * an owner that is being deleted as an orphaner first has its references taken out of its dependents.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One round: list every namespaced resource; delete what is not on its way out yet; when all lists are empty, finalize,
-// otherwise say what remains and come again.
+// otherwise say what remains and come again. Pods go first, so that none runs on without what kept it in bounds.
 #include "controllers/namespace.h"
 
 #include "api/schema.h"
@@ -27,6 +27,7 @@ struct round {
 	struct buf contents;   // "pods. has 2 resource instances"
 	struct map finalizers; // name -> objects that have it, as a pointer
 	bool failed;
+	bool pods_only; // so far
 };
 
 struct listing {
@@ -162,6 +163,26 @@ static bool count_items(struct round *round, struct str items, size_t *count)
 	return all_leaving;
 }
 
+static bool listed(void *arg, struct sync *s, const struct client_response *r);
+
+static bool is_pods(const struct api_resource *r)
+{
+	return str_empty(r->group) && str_is(r->plural, "pods");
+}
+
+static void list_all(struct round *round, struct sync *s)
+{
+	for (size_t i = 0; i < api_resource_count; i++) {
+		const struct api_resource *r = &api_resources[i];
+		if (!is_emptied(i) || is_pods(r) != round->pods_only)
+			continue;
+		struct listing *listing = ARENA_NEW(&s->arena, struct listing);
+		*listing = (struct listing){round, r};
+		round->lists_open++;
+		sync_send(s, "GET", path_of(s, r, "?limit=500"), NULL, listed, listing);
+	}
+}
+
 static bool listed(void *arg, struct sync *s, const struct client_response *r)
 {
 	struct listing *listing = arg;
@@ -182,8 +203,14 @@ static bool listed(void *arg, struct sync *s, const struct client_response *r)
 				round->contents.n ? ", " : "", STR_FMT(resource->plural), STR_FMT(resource->group),
 				count);
 	}
-	if (--round->lists_open == 0)
+	if (--round->lists_open > 0)
+		return true;
+	if (round->pods_only && round->remaining == 0 && !round->failed) {
+		round->pods_only = false;
+		list_all(round, s);
+	} else {
 		round_finish(round, s);
+	}
 	return true;
 }
 
@@ -199,14 +226,8 @@ static void handle(void *arg, struct sync *s)
 	round->namespace = namespace;
 	buf_init(&round->contents);
 	map_init(&round->finalizers);
-	for (size_t i = 0; i < api_resource_count; i++) {
-		if (!is_emptied(i))
-			continue;
-		struct listing *listing = ARENA_NEW(&s->arena, struct listing);
-		*listing = (struct listing){round, &api_resources[i]};
-		round->lists_open++;
-		sync_send(s, "GET", path_of(s, &api_resources[i], "?limit=500"), NULL, listed, listing);
-	}
+	round->pods_only = true;
+	list_all(round, s);
 }
 
 static void on_namespace(void *arg, const struct informer_object *before, const struct informer_object *now)

@@ -227,6 +227,26 @@ TEST(namespace_is_emptied_and_goes)
 	bench_stop(&b);
 }
 
+TEST(pods_of_a_namespace_go_before_all_else)
+{
+	struct bench b;
+	bench_start(&b, 1, "namespace");
+	b.nodes = false;
+	bench_do(&b, "POST", "/api/v1/namespaces", "{'metadata':{'name':'one'},'spec':{'finalizers':['kubernetes']}}");
+	add(&b, "map", NULL, false);
+	bench_do(&b, "POST", "/api/v1/namespaces/one/pods",
+		 "{'metadata':{'name':'p','finalizers':['hold.test/x']},'spec':{'containers':[]}}");
+	bench_do(&b, "DELETE", "/api/v1/namespaces/one", " ");
+	bench_run(&b, 10 * TIME_S);
+	CHECK(json_at(bench_get(&b, "/api/v1/namespaces/one/pods/p"), "metadata.deletionTimestamp") != NULL);
+	CHECK(exists(&b, "map"));
+	bench_do(&b, "PATCH", "/api/v1/namespaces/one/pods/p", "{'metadata':{'finalizers':null}}");
+	bench_do(&b, "DELETE", "/api/v1/namespaces/one/pods/p", "{'gracePeriodSeconds':0}");
+	bench_run(&b, 10 * TIME_S);
+	CHECK(bench_get(&b, "/api/v1/namespaces/one") == NULL);
+	bench_stop(&b);
+}
+
 TEST(serviceaccount_and_root_ca_come_back)
 {
 	struct bench b;
