@@ -17,6 +17,7 @@ enum sign { SIGN_LEASE, SIGN_STATUS, SIGNS };
 struct heartbeat {
 	uint64_t signs[SIGNS]; // hashes of what a living node changes
 	int64_t seen_ns;       // by our own clock: the nodes' may be wrong
+	bool ready;	       // as its status says
 };
 
 struct node_lifecycle {
@@ -24,6 +25,7 @@ struct node_lifecycle {
 	struct informer *nodes, *leases;
 	struct pod_cache *pods;
 	struct map heartbeats; // node -> struct heartbeat
+	size_t ready_count;    // of nodes
 	struct events *events;
 	struct reconciler *reconciler;
 	struct timer look;
@@ -31,17 +33,42 @@ struct node_lifecycle {
 
 // ---- signs of life
 
-static void note_heartbeat(struct node_lifecycle *c, struct str node, enum sign which, uint64_t value)
+static struct heartbeat *heartbeat_of(struct node_lifecycle *c, struct str node)
 {
 	struct heartbeat *h = map_get(&c->heartbeats, node);
 	if (!h) {
 		h = MEM_NEW(struct heartbeat);
+		h->seen_ns = loop_now(c->cluster->loop);
 		map_set(&c->heartbeats, node, h);
-	} else if (h->signs[which] == value) {
-		return;
 	}
+	return h;
+}
+
+static void note_heartbeat(struct node_lifecycle *c, struct str node, enum sign which, uint64_t value)
+{
+	struct heartbeat *h = heartbeat_of(c, node);
+	if (h->signs[which] == value)
+		return;
 	h->signs[which] = value;
 	h->seen_ns = loop_now(c->cluster->loop);
+}
+
+// With the first node that is ready, and without the last one, every node is looked at anew.
+static void note_ready(struct node_lifecycle *c, struct heartbeat *h, bool ready)
+{
+	bool none_was = c->ready_count == 0;
+	c->ready_count = c->ready_count - h->ready + ready;
+	h->ready = ready;
+	if (none_was == (c->ready_count == 0))
+		return;
+	map_each(slot, &c->heartbeats)
+		reconciler_add(c->reconciler, slot->key);
+}
+
+static void forget_node(struct node_lifecycle *c, struct str node)
+{
+	note_ready(c, heartbeat_of(c, node), false);
+	free(map_remove(&c->heartbeats, node));
 }
 
 static bool is_silent(struct node_lifecycle *c, struct str node)
@@ -72,7 +99,7 @@ static void on_node(void *arg, const struct informer_object *before, const struc
 	struct json *node = informer_parse(&a, o);
 	struct events_about about = events_about_object("v1", "Node", node);
 	if (!now) {
-		free(map_remove(&c->heartbeats, before->key));
+		forget_node(c, before->key);
 		events_record(c->events, &about, EVENTS_NORMAL, "RemovingNode",
 			      "Node %.*s event: Removing Node %.*s from Controller", STR_FMT(o->key), STR_FMT(o->key));
 		return;
@@ -83,6 +110,7 @@ static void on_node(void *arg, const struct informer_object *before, const struc
 	struct json *conditions = json_at(node, "status.conditions");
 	if (!before || !condition_is(conditions, "Ready", "Unknown")) // that is what we ourselves write
 		note_heartbeat(c, o->key, SIGN_STATUS, str_hash(scan_get(o->text, "status")));
+	note_ready(c, heartbeat_of(c, o->key), condition_is(conditions, "Ready", "True"));
 	reconciler_add(c->reconciler, o->key);
 }
 
@@ -143,7 +171,7 @@ static void handle(void *arg, struct sync *s)
 	struct json *node = cluster_object(&s->arena, c->nodes, s->name);
 	if (!node)
 		return;
-	struct node_view view = {node, is_silent(c, s->name), loop_wall(c->cluster->loop)};
+	struct node_view view = {node, is_silent(c, s->name), c->ready_count == 0, loop_wall(c->cluster->loop)};
 	struct node_plan plan;
 	node_plan(&s->arena, &view, &plan);
 	if (plan.lost) {

@@ -71,7 +71,7 @@ static struct json *wanted_taints(struct arena *a, const struct node_view *v, co
 		if (!condition_is(conditions, condition_taints[i].condition, condition_taints[i].status))
 			continue;
 		add(a, wanted, known, condition_taints[i].taint, "NoSchedule", v->now_ns);
-		if (strcmp(condition_taints[i].condition, "Ready") == 0)
+		if (strcmp(condition_taints[i].condition, "Ready") == 0 && !v->none_ready)
 			add(a, wanted, known, condition_taints[i].taint, "NoExecute", v->now_ns);
 	}
 	if (!condition_find(conditions, "Ready")) // has not spoken yet
@@ -153,32 +153,32 @@ static bool tolerates(const struct json *toleration, const struct json *taint)
 	       (!str_empty(key) && str_eq(json_str(toleration, "value"), json_str(taint, "value")));
 }
 
-int64_t node_pod_stay(const struct json *taints, const struct json *tolerations, int64_t now_ns)
+// The shortest time that a toleration grants: -1 for ever, or the number of seconds; false: none tolerates the taint.
+static bool tolerated_seconds(const struct json *tolerations, const struct json *taint, int64_t *seconds)
 {
-	int64_t stay_ns = -1;
+	bool tolerated = false;
+	*seconds = -1;
+	json_each(toleration, tolerations) {
+		if (!tolerates(toleration, taint))
+			continue;
+		tolerated = true;
+		int64_t granted = json_i64(toleration, "tolerationSeconds", 0);
+		if (json_get(toleration, STR("tolerationSeconds")) && (*seconds < 0 || granted < *seconds))
+			*seconds = granted > 0 ? granted : 0;
+	}
+	return tolerated;
+}
+
+int64_t node_pod_stay(const struct json *taints, const struct json *tolerations)
+{
+	int64_t least = -1, seconds;
 	json_each(taint, taints) {
 		if (!json_str_is(taint, "effect", "NoExecute"))
 			continue;
-		bool tolerated = false;
-		int64_t seconds = -1; // the shortest that a toleration grants
-		json_each(toleration, tolerations) {
-			if (!tolerates(toleration, taint))
-				continue;
-			tolerated = true;
-			int64_t granted = json_i64(toleration, "tolerationSeconds", -1);
-			if (json_get(toleration, STR("tolerationSeconds")) && (seconds < 0 || granted < seconds))
-				seconds = granted > 0 ? granted : 0;
-		}
-		if (!tolerated)
+		if (!tolerated_seconds(tolerations, taint, &seconds))
 			return 0;
-		if (seconds < 0)
-			continue;
-		int64_t since_ns = now_ns;
-		time_parse(json_str(taint, "timeAdded"), &since_ns);
-		int64_t left_ns = since_ns + seconds * TIME_S - now_ns;
-		left_ns = left_ns > 0 ? left_ns : 0;
-		if (stay_ns < 0 || left_ns < stay_ns)
-			stay_ns = left_ns;
+		if (seconds >= 0 && (least < 0 || seconds < least))
+			least = seconds;
 	}
-	return stay_ns;
+	return least < 0 ? -1 : least * TIME_S;
 }

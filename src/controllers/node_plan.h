@@ -8,7 +8,8 @@
 
 struct node_view {
 	const struct json *node;
-	bool silent; // no heartbeat for longer than the grace period
+	bool silent;	// no heartbeat for longer than the grace period
+	bool none_ready; // of all nodes
 	int64_t now_ns;
 };
 
@@ -19,10 +20,11 @@ struct node_plan {
 	bool lost;		 // it was not silent before
 };
 
+// Where no node is ready, the fault is more likely ours than theirs, and there is nowhere to go: then nodes lose the
+// NoExecute taints that follow from their readiness, so that no pod is evicted.
 void node_plan(struct arena *a, const struct node_view *v, struct node_plan *plan);
 
-// How long a pod may stay on a node with these taints: 0 to go at once, -1 for ever. Only NoExecute counts; a taint's
-// timeAdded starts the clock.
-int64_t node_pod_stay(const struct json *taints, const struct json *tolerations, int64_t now_ns);
+// How long a pod may stay on a node once it has these taints: 0 to go at once, -1 for ever. Only NoExecute counts.
+int64_t node_pod_stay(const struct json *taints, const struct json *tolerations);
 
 #endif

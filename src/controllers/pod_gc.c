@@ -2,8 +2,10 @@
 #include "controllers/pod_gc.h"
 
 #include "base/times.h"
-#include "controllers/pod_cache.h"
-#include "controllers/reconcile.h"
+#include "controllers/conditions.h"
+#include "controllers/disruption.h"
+
+#define OUT_OF_SERVICE "node.kubernetes.io/out-of-service"
 
 enum { PARALLEL = 32, ENDED_MAX = 12500 };
 static const int64_t look_ns = 20 * TIME_S, quarantine_ns = 40 * TIME_S;
@@ -17,30 +19,16 @@ struct pod_gc {
 	struct timer look;
 };
 
-static void mark_failed(struct pod_gc *c, struct sync *s, const struct pod *p)
-{
-	struct arena *a = &s->arena;
-	struct json *patch = json_object(a), *status = json_need_object(a, patch, "status");
-	json_put_str(a, status, "phase", STR("Failed"));
-	json_put_str(a, json_need_object(a, patch, "metadata"), "uid", p->uid);
-	sync_send(s, "PATCH", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")), patch, NULL,
-		  NULL);
-}
-
 static void handle(void *arg, struct sync *s)
 {
+	static const struct disruption plain = {NULL, NULL, true},
+				       without_node = {"DeletionByPodGC", "PodGC: node no longer exists", true};
 	struct pod_gc *c = arg;
-	struct arena *a = &s->arena;
 	const struct pod *p = pod_cache_get(c->pods, s->key);
 	if (!p)
 		return;
-	if (!pod_terminal(p))
-		mark_failed(c, s, p);
-	struct json *options = json_object(a);
-	json_put_int(a, options, "gracePeriodSeconds", 0);
-	json_put_str(a, json_need_object(a, options, "preconditions"), "uid", p->uid);
-	sync_send(s, "DELETE", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR_NONE), options, NULL,
-		  NULL);
+	bool node_gone = !str_empty(p->node) && !informer_get(c->nodes, p->node);
+	disruption_delete(s, p, node_gone ? &without_node : &plain, loop_wall(c->cluster->loop));
 }
 
 // Whether the node has been gone for so long that it will not come back.
@@ -60,6 +48,27 @@ static bool node_is_gone(struct pod_gc *c, struct str node)
 	return now_ns - *since >= quarantine_ns;
 }
 
+// An administrator says so by a taint: whatever ran there does not any more.
+static bool node_is_switched_off(struct pod_gc *c, struct arena *a, struct str node)
+{
+	const struct informer_object *o = informer_get(c->nodes, node);
+	if (!o || !str_contains(o->text, STR("\"" OUT_OF_SERVICE "\"")))
+		return false;
+	const struct json *object = informer_parse(a, o);
+	bool declared = false;
+	json_each(taint, json_at(object, "spec.taints"))
+		declared |= json_str_is(taint, "key", OUT_OF_SERVICE);
+	return declared && !condition_is(json_at(object, "status.conditions"), "Ready", "True");
+}
+
+// Whether nobody else will ever take the pod away.
+static bool is_left_over(struct pod_gc *c, struct arena *a, const struct pod *p)
+{
+	if (str_empty(p->node))
+		return p->deleting;
+	return node_is_gone(c, p->node) || (p->deleting && node_is_switched_off(c, a, p->node));
+}
+
 static int compare_age(const void *left, const void *right)
 {
 	const struct pod *x = *(struct pod *const *)left, *y = *(struct pod *const *)right;
@@ -77,7 +86,7 @@ static void look_fire(struct timer *t)
 	struct pod_list all = pod_cache_all(c->pods, &a), ended = {ARENA_ARRAY(&a, struct pod *, all.n + 1), 0};
 	for (size_t i = 0; i < all.n; i++) {
 		struct pod *p = all.p[i];
-		if (str_empty(p->node) ? p->deleting : node_is_gone(c, p->node))
+		if (is_left_over(c, &a, p))
 			reconciler_add(c->reconciler, p->key);
 		else if (pod_terminal(p) && !p->deleting)
 			ended.p[ended.n++] = p;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Removes pods that nobody else can: those of nodes that are gone for longer than 40 s, those that were deleted before
-// they got a node, and the oldest of the ended ones where there are more than 12,500.
+// Removes pods that nobody else can: those of nodes that are gone for longer than 40 s, deleted ones that have no node or
+// whose node has the taint node.kubernetes.io/out-of-service and is not ready, and the oldest of the ended ones where
+// there are more than 12,500.
 #ifndef CONTROLLERS_POD_GC_H
 #define CONTROLLERS_POD_GC_H
 

@@ -226,21 +226,18 @@ TEST(taints_and_how_long_pods_stay)
 		{"[{'key':'x','value':'1','effect':'NoExecute'}]", "[{'key':'x','value':'1'}]", -1},
 		{"[{'key':'x','value':'1','effect':'NoExecute'}]", "[{'key':'x','value':'2'}]", 0},
 		{"[{'key':'x','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists','effect':'NoSchedule'}]", 0},
-		{"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
-		 "[{'key':'x','operator':'Exists','tolerationSeconds':80}]", 30},
-		{"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
+		{"[{'key':'x','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists','tolerationSeconds':80}]", 80},
+		{"[{'key':'x','effect':'NoExecute'}]",
 		 "[{'key':'x','operator':'Exists','tolerationSeconds':80},{'operator':'Exists','tolerationSeconds':60}]",
-		 10},
-		{"[{'key':'x','effect':'NoExecute','timeAdded':'1970-01-01T00:00:50Z'}]",
-		 "[{'key':'x','operator':'Exists','tolerationSeconds':20}]", 0},
+		 60},
+		{"[{'key':'x','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists','tolerationSeconds':-1}]", 0},
 		{"[{'key':'x','effect':'NoExecute'},{'key':'y','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists'}]",
 		 0},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(stays); i++) {
 		struct arena a CLEAN_ARENA;
 		arena_init(&a);
-		int64_t stay_ns =
-			node_pod_stay(parse(&a, stays[i].taints), parse(&a, stays[i].tolerations), 100 * TIME_S);
+		int64_t stay_ns = node_pod_stay(parse(&a, stays[i].taints), parse(&a, stays[i].tolerations));
 		CHECK_INT(stay_ns < 0 ? stay_ns : stay_ns / TIME_S, stays[i].seconds);
 	}
 }
@@ -287,8 +284,14 @@ TEST(garbage_decisions)
 	CHECK_INT(plan.action, GC_ORPHAN_DEPENDENTS);
 	owner.state = GC_PRESENT;
 	owner.namespace = STR("elsewhere");
+	child.namespace = STR("here");
 	gc_plan(&a, &child, &plan);
 	CHECK_INT(plan.action, GC_DELETE); // an owner of another namespace is none
+	struct api_resource namespaced = {.namespaced = true};
+	owner.resource = &namespaced;
+	child.namespace = STR("");
+	gc_plan(&a, &child, &plan);
+	CHECK_INT(plan.action, GC_NOTHING); // an object of the whole cluster: which namespace is meant?
 }
 
 // ---- which run
