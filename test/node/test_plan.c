@@ -2,6 +2,7 @@
 // The plan's pure parts by table: back-off, restart rules, signals, quality of service, what fits, probes' counters.
 #include <signal.h>
 
+#include "api/patch.h"
 #include "node/pod/plan.h"
 #include "node/pod/resources.h"
 #include "node/pod/status.h"
@@ -265,5 +266,23 @@ TEST(patches_take_away_what_is_no_longer_said)
 			  *other = json_at(patch, "status.conditions.1");
 	CHECK(json_get(ready, STR("reason"))->type == JSON_NULL && json_get(ready, STR("message"))->type == JSON_NULL);
 	CHECK_STR(json_str(other, "reason"), "R");
+	pod_spec_unref(s);
+}
+
+// After a restart of the machine a pod has another address.
+TEST(patches_replace_addresses)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct pod_spec *s = pod_of("{\"containers\":[{\"name\":\"c\"}]}");
+	struct json *stored, *now;
+	REQUIRE(!json_parse(&a, STR("{\"status\":{\"podIPs\":[{\"ip\":\"10.0.0.2\"}],\"hostIPs\":[{\"ip\":\"192.0.2.1\"}]}}"),
+			    NULL, &stored, NULL));
+	REQUIRE(!json_parse(&a, STR("{\"podIPs\":[{\"ip\":\"10.0.0.3\"}],\"hostIPs\":[{\"ip\":\"192.0.2.2\"}]}"), NULL, &now,
+			    NULL));
+	struct json *patch = pod_status_patch(&a, s, now);
+	REQUIRE(!api_patch_strategic(&a, api_type_find(STR("v1.Pod")), &stored, patch, &e));
+	CHECK(json_equal(json_get(stored, STR("status")), now));
 	pod_spec_unref(s);
 }

@@ -422,6 +422,14 @@ struct json *pod_status(const struct status_context *x, const struct pod_spec *s
 	return status;
 }
 
+// Without this the patch would add to the list, whose elements are told apart by their addresses.
+static void replace_list(struct arena *a, struct json *status, const char *key)
+{
+	struct json *list = json_get(status, str_of(key));
+	if (list)
+		json_put_str(a, json_push(list, json_object(a)), "$patch", STR("replace"));
+}
+
 struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const struct json *status)
 {
 	struct json *patch = json_object(a), *meta = json_put(patch, "metadata", json_object(a));
@@ -433,6 +441,8 @@ struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const s
 		if (!json_get(c, STR("message")))
 			json_put(c, "message", json_null(a));
 	}
+	replace_list(a, body, "hostIPs");
+	replace_list(a, body, "podIPs");
 	return patch;
 }
 
