@@ -17,7 +17,8 @@ struct one_server {
 	struct server *server;
 	struct transport *transport; // of its controllers and its scheduler
 	struct transport *nodes;     // of the nodes that know this server; one for all, as connections share I/O loops
-	struct controllers *controllers;
+	struct transport *client;    // of the test's own
+	struct controllers *controllers; // NULL: it does not lead
 	struct scheduler *scheduler;
 	struct loop *loop;
 	bool ready, stopped;
@@ -30,7 +31,6 @@ struct cluster {
 	size_t server_count;
 	struct imitated_node **nodes;
 	size_t node_count;
-	struct transport *client;
 };
 
 static struct transport *connect_as(struct one_server *s, struct loop *l, const char *name, const char *group)
@@ -79,7 +79,13 @@ static void start_server(struct cluster *c, size_t i)
 	server_start(s->server, on_ready, s);
 }
 
-static void start_controllers(struct sim *sim, struct one_server *s)
+static void start_clients(struct sim *sim, struct one_server *s)
+{
+	s->nodes = connect_as(s, sim_loop(sim, "nodes"), "nodes", "system:masters");
+	s->client = connect_as(s, s->loop, "admin", "system:masters");
+}
+
+static void start_controllers(struct one_server *s)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct controllers_options o = {.root_ca = server_authority(s->server)};
@@ -88,7 +94,6 @@ static void start_controllers(struct sim *sim, struct one_server *s)
 	if (!s->controllers)
 		mem_panic(err_text(&e));
 	s->scheduler = scheduler_start(s->transport, STR_NONE);
-	s->nodes = connect_as(s, sim_loop(sim, "nodes"), "nodes", "system:masters");
 }
 
 static void start_node(struct cluster *c, size_t i, int64_t pods)
@@ -109,13 +114,15 @@ struct cluster *cluster_create(const struct cluster_config *config)
 	for (size_t i = 0; i < c->server_count; i++)
 		start_server(c, i);
 	MUST(cluster_until(c, 60 * TIME_S, servers_ready, NULL));
-	for (size_t i = 0; i < c->server_count; i++)
-		start_controllers(c->sim, &c->servers[i]);
+	for (size_t i = 0; i < c->server_count; i++) {
+		if (config->leaders == 0 || i < config->leaders)
+			start_controllers(&c->servers[i]);
+		start_clients(c->sim, &c->servers[i]);
+	}
 	c->node_count = config->nodes;
 	c->nodes = mem_zalloc(config->nodes * sizeof *c->nodes);
 	for (size_t i = 0; i < config->nodes; i++)
 		start_node(c, i, config->pods_a_node);
-	c->client = connect_as(&c->servers[0], c->servers[0].loop, "admin", "system:masters");
 	cluster_set_faults(c, config->faults);
 	return c;
 }
@@ -132,13 +139,13 @@ void cluster_destroy(struct cluster *c)
 {
 	for (size_t i = 0; i < c->node_count; i++)
 		cluster_crash_node(c, i);
-	client_destroy(c->client);
 	for (size_t i = 0; i < c->server_count; i++) {
 		struct one_server *s = &c->servers[i];
 		scheduler_stop(s->scheduler);
 		controllers_stop(s->controllers);
 		client_destroy(s->transport);
 		client_destroy(s->nodes);
+		client_destroy(s->client);
 		server_stop(s->server, on_stopped, s);
 	}
 	cluster_until(c, 60 * TIME_S, servers_stopped, NULL);
@@ -161,6 +168,16 @@ struct sim *cluster_sim(struct cluster *c)
 void cluster_set_faults(struct cluster *c, const struct store_cluster_faults *faults)
 {
 	store_cluster_set_faults(c->stores, faults);
+}
+
+void cluster_cut(struct cluster *c, size_t server, bool cut)
+{
+	store_sim_cut(c->servers[server].store, cut);
+}
+
+struct transport *cluster_client(struct cluster *c, size_t server)
+{
+	return c->servers[server].client;
 }
 
 bool cluster_until(struct cluster *c, int64_t limit_ns, bool (*holds)(struct cluster *c, void *arg), void *arg)
@@ -198,7 +215,7 @@ int cluster_ask(struct cluster *c, struct arena *a, const char *method, const ch
 {
 	struct asking x = {.arena = a};
 	struct client_request r = {method, str_of(path), content_type, str_of(body)};
-	client_send(c->client, &r, on_answer, &x);
+	client_send(c->servers[0].client, &r, on_answer, &x);
 	MUST(cluster_until(c, 120 * TIME_S, answered, &x));
 	if (answer)
 		*answer = x.answer;

@@ -10,7 +10,8 @@
 
 struct cluster_config {
 	uint64_t seed;
-	size_t servers; // each runs all controllers and the scheduler
+	size_t servers;
+	size_t leaders; // so many servers, from the first, run all controllers and the scheduler; 0: each
 	size_t nodes;	// spread over the servers
 	int64_t pods_a_node;
 	const struct store_cluster_faults *faults; // NULL: none
@@ -24,8 +25,12 @@ void cluster_destroy(struct cluster *c);
 
 struct sim *cluster_sim(struct cluster *c);
 void cluster_set_faults(struct cluster *c, const struct store_cluster_faults *faults);
+// Cuts a server off from the store, or joins it again.
+void cluster_cut(struct cluster *c, size_t server, bool cut);
+// An administrator's connection to one server.
+struct transport *cluster_client(struct cluster *c, size_t server);
 
-// One request, run until its answer: the code, and the parsed body in the arena (NULL: none).
+// One request to the first server, run until its answer: the code, and the parsed body in the arena (NULL: none).
 int cluster_ask(struct cluster *c, struct arena *a, const char *method, const char *path, const char *content_type,
 		const char *body, struct json **answer);
 // Runs, at most so long, until holds() is true; whether it is.

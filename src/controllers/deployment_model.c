@@ -94,11 +94,19 @@ int64_t rollout_planned(const struct rollout *r)
 	return sum;
 }
 
+bool set_has_obeyed(const struct set *s)
+{
+	return json_i64(s->object, "metadata.generation", 0) <= json_i64(s->object, "status.observedGeneration", 0);
+}
+
 int64_t rollout_room(const struct rollout *r)
 {
 	int64_t room = r->replicas + r->surge;
-	each_set(s, r)
+	each_set(s, r) {
+		if (s != r->current && !set_has_obeyed(s))
+			return 0;
 		room -= s->has > s->replicas ? s->has : s->replicas;
+	}
 	return room;
 }
 

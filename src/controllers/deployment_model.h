@@ -22,6 +22,9 @@ struct set { // a ReplicaSet
 	bool min_ready_differs;
 };
 
+// Whether its status is that of what it was told last; until then it may lack pods made for what it was told before.
+bool set_has_obeyed(const struct set *s);
+
 struct rollout {
 	struct arena *a;
 	const struct deployment_view *view;
@@ -44,7 +47,8 @@ void rollout_read(struct rollout *r, struct arena *a, const struct deployment_vi
 int64_t rollout_annotation(const struct json *object, const char *name, bool *found);
 int64_t rollout_planned(const struct rollout *r);   // sum of replicas
 int64_t rollout_available(const struct rollout *r); // sum of available
-// Pods that may still be made. What a ReplicaSet was told to delete counts until its status says that it did.
+// Pods that may still be made. What a ReplicaSet was told to delete counts until its status says that it did; while one
+// of the old has not acted on what it was told last, there is no room.
 int64_t rollout_room(const struct rollout *r);
 
 // deployment_revision.c: what ties ReplicaSets to revisions.

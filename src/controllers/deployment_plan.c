@@ -203,8 +203,7 @@ static bool old_pods_left(const struct rollout *r)
 
 static bool is_idle(const struct set *s)
 {
-	return s->has == 0 && s->replicas == 0 && !json_at(s->object, "metadata.deletionTimestamp") &&
-	       json_i64(s->object, "metadata.generation", 0) <= json_i64(s->object, "status.observedGeneration", 0);
+	return s->has == 0 && s->replicas == 0 && !json_at(s->object, "metadata.deletionTimestamp") && set_has_obeyed(s);
 }
 
 static int compare_revision(const void *left, const void *right)

@@ -176,7 +176,7 @@ static struct json *status_of(struct arena *a, const struct replicaset_view *v, 
 			*again_ns = wait_ns;
 	}
 	struct json *status = json_object(a);
-	json_put_int(a, status, "replicas", replicas);
+	json_put_int(a, status, "replicas", replicas + (int64_t)v->unseen);
 	json_put_int(a, status, "fullyLabeledReplicas", labeled);
 	json_put_int(a, status, "readyReplicas", ready);
 	json_put_int(a, status, "availableReplicas", available);
@@ -220,7 +220,7 @@ void replicaset_plan(struct arena *a, const struct replicaset_view *v, struct re
 	size_t wanted = (size_t)json_i64(v->replicaset, "spec.replicas", 1), have = active.n + v->unseen;
 	if (have < wanted) {
 		plan->create = wanted - have > REPLICASET_BURST ? REPLICASET_BURST : wanted - have;
-	} else if (have > wanted) {
+	} else if (have > wanted && v->unseen == 0) { // those to be seen are the first to go
 		size_t surplus = have - wanted > REPLICASET_BURST ? REPLICASET_BURST : have - wanted;
 		choose_deletions(a, v, active, surplus > active.n ? active.n : surplus, plan);
 	}

@@ -186,6 +186,10 @@ TEST(replicaset_deletes_in_order)
 	view.unseen = 4;
 	replicaset_plan(&a, &view, &plan);
 	CHECK_INT(plan.create, 20 - n - 4);
+	CHECK_INT(json_i64(plan.status, "replicas", 0), n + 4);
+	json_put_int(&a, json_at(set, "spec"), "replicas", 5);
+	replicaset_plan(&a, &view, &plan);
+	CHECK_INT(plan.delete.n, 0); // those yet unseen are to go before any that is ready
 }
 
 TEST(replicaset_waits_for_availability)
