@@ -31,6 +31,7 @@ struct cluster {
 	size_t server_count;
 	struct imitated_node **nodes;
 	size_t node_count;
+	size_t running; // pods on all nodes
 };
 
 static struct transport *connect_as(struct one_server *s, struct loop *l, const char *name, const char *group)
@@ -100,7 +101,7 @@ static void start_node(struct cluster *c, size_t i, int64_t pods)
 {
 	char name[32];
 	snprintf(name, sizeof name, "node-%zu", i);
-	struct imitated_node_config config = {name, pods, 5 * TIME_MS, 50 * TIME_MS};
+	struct imitated_node_config config = {name, pods, 5 * TIME_MS, 50 * TIME_MS, &c->running};
 	c->nodes[i] = imitated_node_create(c->servers[i % c->server_count].nodes, &config);
 }
 
@@ -224,10 +225,7 @@ int cluster_ask(struct cluster *c, struct arena *a, const char *method, const ch
 
 size_t cluster_running(const struct cluster *c)
 {
-	size_t running = 0;
-	for (size_t i = 0; i < c->node_count; i++)
-		running += c->nodes[i] ? imitated_node_running(c->nodes[i]) : 0;
-	return running;
+	return c->running;
 }
 
 void cluster_crash_node(struct cluster *c, size_t i)

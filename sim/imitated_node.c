@@ -16,7 +16,6 @@ struct imitated_node {
 	struct informer *informer;
 	struct map pods; // "namespace/name" -> struct imitated_pod
 	struct timer renew;
-	size_t running;
 	unsigned next_address;
 	unsigned waiting; // answers that are still to come
 	bool gone;
@@ -124,7 +123,7 @@ static void forget(struct imitated_pod *p)
 {
 	struct imitated_node *n = p->node;
 	timer_stop(&p->timer);
-	n->running -= p->state != POD_STARTING;
+	*n->config.running -= p->state != POD_STARTING;
 	map_remove(&n->pods, p->key);
 	free(p);
 }
@@ -152,8 +151,7 @@ static void on_due(struct timer *t)
 		struct str now = STR("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0}");
 		send_object(p->node, "DELETE", pod_path(&a, p->key, ""), NULL, parse(&a, now));
 	} else {
-		if (p->state == POD_STARTING)
-			p->node->running++;
+		*p->node->config.running += p->state == POD_STARTING;
 		p->state = POD_RUNNING;
 		tell_running(p, &a);
 	}
@@ -197,7 +195,7 @@ static void on_pod(void *arg, const struct informer_object *before, const struct
 		p = take(n, now->key);
 	if (json_at(object, "metadata.deletionTimestamp")) {
 		if (p->state != POD_ENDING) {
-			n->running += p->state == POD_STARTING;
+			*n->config.running += p->state == POD_STARTING;
 			p->state = POD_ENDING;
 			timer_start(n->transport->loop, &p->timer, some_delay(n));
 		}
@@ -234,9 +232,4 @@ void imitated_node_destroy(struct imitated_node *n)
 	map_finish(&n->pods);
 	n->gone = true;
 	maybe_free(n);
-}
-
-size_t imitated_node_running(const struct imitated_node *n)
-{
-	return n->running;
 }

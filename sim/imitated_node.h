@@ -12,11 +12,11 @@ struct imitated_node_config {
 	const char *name;
 	int64_t pod_count_max;
 	int64_t start_min_ns, start_max_ns; // from seeing a pod to Ready
+	size_t *running;		    // pods that run, of all nodes that count here
 };
 
 // The transport must outlive it. Random delays come from its loop.
 struct imitated_node *imitated_node_create(struct transport *t, const struct imitated_node_config *config);
 void imitated_node_destroy(struct imitated_node *n); // as a crash: nothing is told to the API
-size_t imitated_node_running(const struct imitated_node *n);
 
 #endif

@@ -135,8 +135,9 @@ static struct pod_list selected_pods(struct endpointslice_controller *c, struct 
 	struct api_selector *selector = api_selector_of_map(a, selector_map);
 	struct pod_list all = pod_cache_in_namespace(c->pods, s->namespace);
 	struct pod_list selected = {ARENA_ARRAY(a, struct pod *, all.n + 1), 0};
+	struct pod_labels_reader labels = {.a = a};
 	for (size_t i = 0; i < all.n; i++) {
-		if (api_selector_matches(selector, pod_labels(a, all.p[i])))
+		if (api_selector_matches(selector, pod_labels_next(&labels, all.p[i])))
 			selected.p[selected.n++] = all.p[i];
 	}
 	return selected;

@@ -325,6 +325,15 @@ struct json *pod_labels(struct arena *a, const struct pod *p)
 	return parse(a, p->labels);
 }
 
+struct json *pod_labels_next(struct pod_labels_reader *r, const struct pod *p)
+{
+	if (!str_eq(r->text, p->labels)) {
+		r->text = p->labels;
+		r->labels = pod_labels(r->a, p);
+	}
+	return r->labels;
+}
+
 struct json *pod_parse(struct arena *a, const struct pod *p)
 {
 	return parse(a, p->object->text);

@@ -65,6 +65,15 @@ static inline bool pod_terminal(const struct pod *p)
 // Ready for at least min_ready_ns. *wait_ns (may be NULL) gets the time until it will be, or 0.
 bool pod_available(const struct pod *p, int64_t min_ready_ns, int64_t now_ns, int64_t *wait_ns);
 struct json *pod_labels(struct arena *a, const struct pod *p); // NULL: none
+
+// The labels of one pod after another: those made of one template have the same text, which is parsed once.
+struct pod_labels_reader {
+	struct arena *a;
+	struct str text; // of the last one
+	struct json *labels;
+};
+struct json *pod_labels_next(struct pod_labels_reader *r, const struct pod *p); // NULL: none
+
 struct json *pod_parse(struct arena *a, const struct pod *p);  // lives as long as the arena and the pod
 
 #endif

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controllers/replicaset_plan.h"
 
+#include "base/map.h"
 #include "base/times.h"
 #include "controllers/conditions.h"
 
 // ---- whose pods
-
-static bool selects(struct arena *a, const struct replicaset_view *v, const struct pod *p)
-{
-	return api_selector_matches(v->selector, pod_labels(a, p));
-}
 
 static void push(struct pod_list *list, struct pod *p)
 {
@@ -28,15 +24,16 @@ static struct pod_list claim(struct arena *a, const struct replicaset_view *v, s
 	plan->release = list_for(a, v->owned.n);
 	plan->adopt = list_for(a, v->orphans.n);
 	bool deleting = json_at(v->replicaset, "metadata.deletionTimestamp") != NULL;
+	struct pod_labels_reader labels = {.a = a};
 	for (size_t i = 0; i < v->owned.n; i++) {
-		if (selects(a, v, v->owned.p[i]))
+		if (api_selector_matches(v->selector, pod_labels_next(&labels, v->owned.p[i])))
 			push(&mine, v->owned.p[i]);
 		else if (!deleting && !v->owned.p[i]->deleting)
 			push(&plan->release, v->owned.p[i]);
 	}
 	for (size_t i = 0; !deleting && i < v->orphans.n; i++) {
 		struct pod *p = v->orphans.p[i];
-		if (pod_active(p) && selects(a, v, p))
+		if (pod_active(p) && api_selector_matches(v->selector, pod_labels_next(&labels, p)))
 			push(&plan->adopt, p);
 	}
 	return mine;
@@ -102,26 +99,29 @@ static int compare_ranked(const void *left, const void *right)
 	return order ? order : str_cmp(p->name, q->name);
 }
 
-static size_t neighbours_of(const struct replicaset_view *v, const struct pod *p)
+// Active pods of the family by node, as pointers.
+static void count_by_node(const struct replicaset_view *v, struct map *counts)
 {
-	size_t count = 0;
 	for (size_t i = 0; i < v->family_count; i++) {
 		for (size_t n = 0; n < v->family[i].n; n++) {
-			const struct pod *other = v->family[i].p[n];
-			count += pod_active(other) && str_eq(other->node, p->node);
+			const struct pod *p = v->family[i].p[n];
+			if (pod_active(p))
+				map_set(counts, p->node, (void *)((uintptr_t)map_get(counts, p->node) + 1));
 		}
 	}
-	return count;
 }
 
 static void choose_deletions(struct arena *a, const struct replicaset_view *v, struct pod_list active, size_t count,
 			     struct replicaset_plan *plan)
 {
 	struct ranked *ranked = ARENA_ARRAY(a, struct ranked, active.n);
+	struct map counts CLEAN_MAP;
+	map_init(&counts);
+	count_by_node(v, &counts);
 	for (size_t i = 0; i < active.n; i++) {
 		ranked[i] = (struct ranked){.pod = active.p[i], .now_ns = v->now_ns};
 		str_to_i64(active.p[i]->deletion_cost, &ranked[i].cost);
-		ranked[i].neighbours = neighbours_of(v, active.p[i]);
+		ranked[i].neighbours = (uintptr_t)map_get(&counts, active.p[i]->node);
 	}
 	if (count < active.n)
 		qsort(ranked, active.n, sizeof *ranked, compare_ranked);
@@ -132,9 +132,8 @@ static void choose_deletions(struct arena *a, const struct replicaset_view *v, s
 
 // ---- status
 
-static bool fully_labeled(struct arena *a, const struct json *template_labels, const struct pod *p)
+static bool fully_labeled(const struct json *template_labels, const struct json *labels)
 {
-	const struct json *labels = pod_labels(a, p);
 	json_each(wanted, template_labels) {
 		const struct json *have = json_get(labels, wanted->key);
 		if (!have || !json_equal(have, wanted))
@@ -162,6 +161,7 @@ static struct json *status_of(struct arena *a, const struct replicaset_view *v, 
 	const struct json *template_labels = json_at(v->replicaset, "spec.template.metadata.labels");
 	int64_t min_ready_ns = json_i64(v->replicaset, "spec.minReadySeconds", 0) * TIME_S;
 	int64_t replicas = 0, labeled = 0, ready = 0, available = 0, terminating = 0;
+	struct pod_labels_reader labels = {.a = a};
 	for (size_t i = 0; i < mine.n; i++) {
 		const struct pod *p = mine.p[i];
 		terminating += p->deleting && !pod_terminal(p);
@@ -169,7 +169,7 @@ static struct json *status_of(struct arena *a, const struct replicaset_view *v, 
 			continue;
 		int64_t wait_ns;
 		replicas++;
-		labeled += fully_labeled(a, template_labels, p);
+		labeled += fully_labeled(template_labels, pod_labels_next(&labels, p));
 		ready += p->ready;
 		available += pod_available(p, min_ready_ns, v->now_ns, &wait_ns);
 		if (wait_ns > 0 && (*again_ns == 0 || wait_ns < *again_ns))
