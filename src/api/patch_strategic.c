@@ -32,6 +32,12 @@ static bool is_directive(struct str key)
 	       str_starts(key, ORDER_PREFIX);
 }
 
+// {"$patch": "replace"} among the elements of a list.
+static bool is_list_directive(const struct json *element)
+{
+	return element->type == JSON_OBJECT && element->count == 1 && json_get(element, PATCH_KEY);
+}
+
 // A patch value that has nothing to merge into: itself without directives and nulls. Returns whether it says of
 // itself that it should go ($patch: delete).
 static bool strip(struct json *value);
@@ -40,16 +46,13 @@ static bool strip_child(struct json *child, void *arg)
 {
 	const struct json *parent = arg;
 	bool drop = parent->type == JSON_OBJECT && (child->type == JSON_NULL || is_directive(child->key));
-	return drop || strip(child);
+	return drop || (parent->type == JSON_ARRAY && is_list_directive(child)) || strip(child);
 }
 
 static bool strip(struct json *value)
 {
 	if (json_str_is(value, "$patch", "delete"))
 		return true;
-	if (value->type == JSON_ARRAY && value->count > 0 && value->first->type == JSON_OBJECT &&
-	    value->first->count == 1 && json_get(value->first, PATCH_KEY))
-		json_unlink(value, value->first); // {"$patch": "replace"} before the elements
 	json_sweep(value, strip_child, value);
 	return false;
 }

@@ -88,6 +88,8 @@ TEST(patch_json_copies_are_bounded)
 
 TEST(patch_strategic_lists)
 {
+	STRATEGIC("{}", "{\"ownerReferences\":[{\"$patch\":\"replace\"},{\"uid\":\"z\"}]}", "{\"ownerReferences\":[{\"uid\":\"z\"}]}");
+	STRATEGIC("{}", "{\"ownerReferences\":[{\"uid\":\"z\"},{\"$patch\":\"replace\"}]}", "{\"ownerReferences\":[{\"uid\":\"z\"}]}");
 	static const char object[] = "{\"ownerReferences\":[{\"uid\":\"a\",\"name\":\"1\"},{\"uid\":\"b\",\"name\":\"2\"}],\"finalizers\":[\"x\",\"y\"],\"managedFields\":[\"p\",\"q\"]}";
 	STRATEGIC(object, "{\"ownerReferences\":[{\"uid\":\"b\",\"name\":\"3\"},{\"uid\":\"c\",\"name\":\"4\"}]}",
 		  "{\"ownerReferences\":[{\"uid\":\"a\",\"name\":\"1\"},{\"uid\":\"b\",\"name\":\"3\"},{\"uid\":\"c\",\"name\":\"4\"}],\"finalizers\":[\"x\",\"y\"],\"managedFields\":[\"p\",\"q\"]}");

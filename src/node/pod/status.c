@@ -426,8 +426,10 @@ struct json *pod_status(const struct status_context *x, const struct pod_spec *s
 static void replace_list(struct arena *a, struct json *status, const char *key)
 {
 	struct json *list = json_get(status, str_of(key));
+	struct json *directive = json_object(a);
+	json_put_str(a, directive, "$patch", STR("replace"));
 	if (list)
-		json_put_str(a, json_push(list, json_object(a)), "$patch", STR("replace"));
+		json_insert(list, 0, directive);
 }
 
 struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const struct json *status)
