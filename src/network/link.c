@@ -145,16 +145,22 @@ int link_route(struct link_socket *s, unsigned index, uint32_t to, int prefix, u
 	return 0;
 }
 
-int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e)
+// Who remembers a hardware address that is no more sends into the void: each follows from its IPv4 address, and so stays
+// right when another link gets that.
+static void put_hardware_address(struct nlmsghdr *h, uint32_t address)
 {
-	// Without a hardware address of its own a bridge takes the lowest of its ports': it would change as pods come
-	// and go, and pods that remember the old one would send into the void.
 	uint8_t hardware[6] = {0x0a, 0x58};
 	memcpy(hardware + 2, &address, sizeof address);
+	mnl_attr_put(h, IFLA_ADDRESS, sizeof hardware, hardware);
+}
+
+int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e)
+{
 	struct nlmsghdr *h = request(s, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	link_message(h, 0);
 	mnl_attr_put_strz(h, IFLA_IFNAME, name);
-	mnl_attr_put(h, IFLA_ADDRESS, sizeof hardware, hardware);
+	// Of its own, else a bridge takes the lowest of its ports': it would change as pods come and go.
+	put_hardware_address(h, address);
 	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 	mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
 	mnl_attr_nest_end(h, info);
@@ -182,7 +188,8 @@ static int allow_hairpin(struct link_socket *s, const char *port, struct err *e)
 	return talk(s, h) < 0 ? err_errno(e, errno, "set up the bridge port %s", port) : 0;
 }
 
-int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns, struct err *e)
+int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns,
+	      uint32_t peer_address, struct err *e)
 {
 	struct nlmsghdr *h = request(s, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifinfomsg *i = link_message(h, 0);
@@ -196,6 +203,7 @@ int link_veth(struct link_socket *s, const char *name, unsigned bridge, const ch
 	struct ifinfomsg *o = mnl_nlmsg_put_extra_header(h, sizeof *o);
 	o->ifi_family = AF_UNSPEC;
 	mnl_attr_put_strz(h, IFLA_IFNAME, peer);
+	put_hardware_address(h, peer_address);
 	mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t)peer_ns);
 	mnl_attr_nest_end(h, other);
 	mnl_attr_nest_end(h, data);
@@ -227,32 +235,38 @@ int link_sysctl(const char *name, const char *value, struct err *e)
 	return n < 0 ? err_errno(e, why, "set %s to %s", path, value) : 0;
 }
 
-// In the fresh namespace: hold it at path, open the socket. The caller goes back.
-static int hold_namespace(const char *path, struct link_socket **inside, struct err *e)
-{
-	int file = open(path, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
-	if (file < 0)
-		return err_errno(e, errno, "%s", path);
-	close(file);
-	if (mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL) < 0)
-		return err_errno(e, errno, "hold a network namespace at %s", path);
-	*inside = link_open(e);
-	return *inside ? 0 : -1;
-}
-
-int link_namespace_create(const char *path, struct link_socket **inside, struct err *e)
+int link_namespace_create(int *ns, struct link_socket **inside, struct err *e)
 {
 	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0)
 		return err_errno(e, errno, "open this network namespace");
-	*inside = NULL;
-	int result = unshare(CLONE_NEWNET) < 0 ? err_errno(e, errno, "make a network namespace")
-					       : hold_namespace(path, inside, e);
+	int result = unshare(CLONE_NEWNET) < 0 ? err_errno(e, errno, "make a network namespace") : 0;
+	*ns = result < 0 ? -1 : open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (result == 0 && *ns < 0)
+		result = err_errno(e, errno, "open the new network namespace");
+	*inside = result < 0 ? NULL : link_open(e);
 	MUST(setns(home, CLONE_NEWNET) == 0); // a thread in the wrong namespace would harm others
 	close(home);
-	if (result < 0)
-		link_namespace_drop(path, NULL);
-	return result;
+	if (*inside)
+		return 0;
+	if (*ns >= 0)
+		close(*ns);
+	return -1;
+}
+
+int link_namespace_hold(int ns, const char *path, struct err *e)
+{
+	char source[64];
+	int file = open(path, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
+	if (file < 0)
+		return err_errno(e, errno, "%s", path);
+	close(file);
+	snprintf(source, sizeof source, "/proc/self/fd/%d", ns);
+	if (mount(source, path, NULL, MS_BIND, NULL) == 0)
+		return 0;
+	err_errno(e, errno, "hold a network namespace at %s", path);
+	unlink(path);
+	return -1;
 }
 
 bool link_namespace_alive(const char *path)

@@ -16,8 +16,9 @@ unsigned link_index(struct link_socket *s, const char *name); // 0: there is non
 // follows from the address, whatever its ports are.
 int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e);
 // A pair: `name` here, a port of the bridge that may also send back to itself; `peer` in the namespace of peer_ns,
-// still down.
-int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns, struct err *e);
+// still down and without peer_address, which it is to have: its hardware address follows from it.
+int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns,
+	      uint32_t peer_address, struct err *e);
 int link_up(struct link_socket *s, unsigned index, struct err *e);
 int link_address(struct link_socket *s, unsigned index, uint32_t address, int prefix, struct err *e);
 // prefix 0 is the default route; gateway 0: directly on the link.
@@ -27,9 +28,11 @@ int link_delete(struct link_socket *s, const char *name, struct err *e); // abse
 // Writes /proc/sys/net/ipv4/<name>: "ip_forward", "conf/onggi0/send_redirects".
 int link_sysctl(const char *name, const char *value, struct err *e);
 
-// Makes a network namespace, held by a bind mount at `path` (made as an empty file), and opens a socket inside it.
-// The calling thread is in its own namespace again when this returns.
-int link_namespace_create(const char *path, struct link_socket **inside, struct err *e);
+// Makes a network namespace, which lives as long as the descriptor (the caller's to close) or a hold, and opens a socket
+// inside it. The calling thread is in its own namespace again when this returns.
+int link_namespace_create(int *ns, struct link_socket **inside, struct err *e);
+// Holds it beyond this process, by a bind mount at `path` (made as an empty file).
+int link_namespace_hold(int ns, const char *path, struct err *e);
 // Whether a namespace is mounted at path.
 bool link_namespace_alive(const char *path);
 // Drops the hold; the kernel frees the namespace, and its links with it, when nobody is inside. Idempotent.

@@ -172,25 +172,35 @@ static uint32_t free_slot(struct places *p)
 }
 
 // Names of links are at most 15 bytes: the bridge's and the slot tell them apart.
-static int furnish(struct places *p, uint32_t slot, const char *path, struct link_socket *inside, struct err *e)
+static int furnish(struct places *p, uint32_t slot, int ns, struct link_socket *inside, struct err *e)
 {
 	char name[16];
 	snprintf(name, sizeof name, "%.9s-%u", p->bridge, slot & (SLOTS_MAX - 1));
-	int ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (ns < 0)
-		return err_errno(e, errno, "%s", path);
+	uint32_t gateway = htonl(p->base + 1), own = htonl(p->base + slot);
 	link_delete(p->links, name, NULL); // left by a namespace that lingers
-	int result = link_veth(p->links, name, link_index(p->links, p->bridge), "eth0", ns, e);
-	close(ns);
-	if (result < 0)
+	if (link_veth(p->links, name, link_index(p->links, p->bridge), "eth0", ns, own, e) < 0)
 		return -1;
-	uint32_t gateway = htonl(p->base + 1);
 	unsigned lo = link_index(inside, "lo"), eth0 = link_index(inside, "eth0");
 	if (link_up(inside, lo, e) < 0 || link_up(inside, eth0, e) < 0 ||
-	    link_address(inside, eth0, htonl(p->base + slot), 32, e) < 0 ||
+	    link_address(inside, eth0, own, 32, e) < 0 ||
 	    link_route(inside, eth0, gateway, 32, 0, e) < 0 || link_route(inside, eth0, 0, 0, gateway, e) < 0)
 		return -1;
 	return 0;
+}
+
+// Held last: what the next agent finds is whole, and what it does not find is gone with this process.
+static int make(struct places *p, uint32_t slot, const char *path, struct err *e)
+{
+	struct link_socket *inside;
+	int ns;
+	if (link_namespace_create(&ns, &inside, e) < 0)
+		return -1;
+	int result = furnish(p, slot, ns, inside, e);
+	link_close(inside);
+	if (result == 0)
+		result = link_namespace_hold(ns, path, e);
+	close(ns);
+	return result;
 }
 
 static int attach(struct places *p, struct arena *a, struct str uid, struct str *ns_path, struct str *ip, struct err *e)
@@ -205,15 +215,8 @@ static int attach(struct places *p, struct arena *a, struct str uid, struct str 
 	*ip = address_text(a, p->base + slot);
 	if (there)
 		return 0;
-	struct link_socket *inside;
-	if (link_namespace_create(path, &inside, e) < 0)
+	if (make(p, slot, path, e) < 0)
 		return -1;
-	int result = furnish(p, slot, path, inside, e);
-	link_close(inside);
-	if (result < 0) {
-		link_namespace_drop(path, NULL);
-		return -1;
-	}
 	p->taken[slot] = true;
 	map_set(&p->slot_of, uid, (void *)(uintptr_t)slot);
 	return 0;

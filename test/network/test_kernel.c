@@ -7,10 +7,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "network/link.h"
@@ -129,6 +131,73 @@ TEST(pods_get_addresses_and_keep_them)
 	CHECK(places_detach(p, STR("uid-1"), &e) == 0);
 	CHECK(!link_namespace_alive(ns1.p));
 	leave(p);
+}
+
+// Who knew the pod that had the address before reaches the one that has it now.
+TEST(an_address_is_reached_by_its_next_pod)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct places_config c = config();
+	struct places *p;
+	struct str ns, first, next;
+	MUST_OK(places_create(&c, &p, &e));
+	MUST_OK(places_attach(p, &a, STR("uid-1"), &ns, &first, &e));
+	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), first.p, 80), ECONNREFUSED);
+	MUST_OK(places_detach(p, STR("uid-1"), &e));
+	places_destroy(p);
+	MUST_OK(places_create(&c, &p, &e));
+	MUST_OK(places_attach(p, &a, STR("uid-2"), &ns, &next, &e));
+	CHECK(str_eq(first, next));
+	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), next.p, 80), ECONNREFUSED);
+	leave(p);
+}
+
+static void attach_until_killed(const char *prefix)
+{
+	struct places_config c = config();
+	struct places *p;
+	struct arena a;
+	struct str ns, ip;
+	arena_init(&a);
+	if (places_create(&c, &p, NULL) < 0)
+		_exit(1);
+	for (int i = 0; i < 200; i++)
+		places_attach(p, &a, arena_fmt(&a, "%s-%d", prefix, i), &ns, &ip, NULL);
+	pause();
+}
+
+// An agent that is killed while it makes a place leaves a whole one or none.
+TEST(places_are_whole_or_absent)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct places_config c = config();
+	for (int i = 0; i < 24; i++) {
+		struct places *p;
+		struct str *uids, ns, ip;
+		size_t count;
+		pid_t agent = fork();
+		if (agent == 0)
+			attach_until_killed(arena_fmt(&a, "agent-%d", i).p);
+		usleep((useconds_t)(8000 + 317 * i));
+		kill(agent, SIGKILL);
+		waitpid(agent, NULL, 0);
+		MUST_OK(places_create(&c, &p, &e));
+		REQUIRE(places_list(p, &a, &uids, &count, NULL) == 0);
+		for (size_t k = 0; k < count; k++) {
+			MUST_OK(places_attach(p, &a, uids[k], &ns, &ip, &e));
+			CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), ip.p, 80), ECONNREFUSED);
+			CHECK(places_detach(p, uids[k], &e) == 0);
+		}
+		places_destroy(p);
+	}
+	MUST_OK(places_remove_all(&c, &e));
+	rmdir(dir);
 }
 
 static void hardware_address(const char *link, char out[6])
