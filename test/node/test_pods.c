@@ -225,6 +225,56 @@ TEST(deleted_before_it_runs)
 	end(&w);
 }
 
+static void replace_agent(struct world *w)
+{
+	node_destroy(w->node);
+	fake_runtime_restart(w->runtime);
+	start_node(w);
+}
+
+// Whenever an agent ends, the next one knows what there is to be taken away.
+TEST(agent_replaced_while_a_pod_starts)
+{
+	struct world w;
+	begin(&w);
+	for (int ms = 0; ms < 60; ms += 3) {
+		const char *name = arena_fmt(&w.arena, "p%d", ms).p;
+		add_pod(&w, name, "i", "deaf", "\"terminationGracePeriodSeconds\":1,");
+		sim_run(w.sim, ms * TIME_MS);
+		node_destroy(w.node);
+		fake_runtime_restart(w.runtime);
+		sim_run(w.sim, TIME_S);
+		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/%s", name).p, NULL);
+		start_node(&w);
+		sim_run(w.sim, 4 * TIME_S);
+		CHECK(!pod(&w, name));
+		CHECK_INT(fake_runtime_pods(w.runtime), 0);
+		CHECK_INT(fake_runtime_running(w.runtime), 0);
+		CHECK_INT(node_pod_count(w.node), 0);
+	}
+	end(&w);
+}
+
+TEST(agent_replaced_while_a_pod_ends)
+{
+	struct world w;
+	begin(&w);
+	for (int ms = 0; ms < 60; ms += 2) {
+		const char *name = arena_fmt(&w.arena, "p%d", ms).p;
+		add_pod(&w, name, "i", ms % 4 ? "brief" : "polite", "\"restartPolicy\":\"Never\",");
+		sim_run(w.sim, 70 * TIME_MS);
+		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/%s", name).p, NULL);
+		sim_run(w.sim, ms * TIME_MS);
+		replace_agent(&w);
+		sim_run(w.sim, 4 * TIME_S);
+		CHECK(!pod(&w, name));
+		CHECK_INT(fake_runtime_pods(w.runtime), 0);
+		CHECK_INT(fake_runtime_running(w.runtime), 0);
+		CHECK_INT(node_pod_count(w.node), 0);
+	}
+	end(&w);
+}
+
 TEST(server_that_stammers)
 {
 	struct world w;

@@ -112,8 +112,9 @@ void worker_adopt(struct pod_worker *w, const struct runtime_state *runs, size_t
 {
 	for (size_t i = 0; i < count; i++)
 		adopt_run(w, &runs[i]);
-	w->adopting = w->resuming = true;
-	w->state->was_ready = count > 0;
+	// One that nobody has begun yet is begun like any other; but its agent may have ended before it could tell.
+	w->adopting = w->resuming = count > 0 || json_at(w->spec->object, "status.startTime");
+	w->state->was_ready = true; // a part of the sandbox may stand
 	for (size_t i = 0; i < w->spec->container_count; i++)
 		adopt_recall(w, i);
 }

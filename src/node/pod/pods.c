@@ -82,8 +82,6 @@ static struct pod_worker *add(struct pods *p, struct pod_spec *spec)
 	map_set(&p->workers, spec->uid, w);
 	if (!ended)
 		admit(p, w, &used);
-	if (ended && spec->deleted) // another agent did not come to it
-		worker_update(w, pod_spec_ref(spec));
 	return w;
 }
 
@@ -147,7 +145,7 @@ static bool take_one(void *arg, const struct informer_object *o)
 	struct taking *t = arg;
 	struct pod_spec *spec = pod_spec_create(o->line, o->text);
 	struct pod_worker *w = add(t->pods, spec);
-	if (!has_ended(spec) && was_begun(spec))
+	if (!has_ended(spec))
 		adopt(w, t->runs, t->count);
 	return true;
 }

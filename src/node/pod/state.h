@@ -60,7 +60,7 @@ enum sandbox_stage { SANDBOX_NONE, SANDBOX_STARTING, SANDBOX_READY, SANDBOX_STOP
 
 struct pod_state {
 	enum sandbox_stage sandbox; // network, cgroup, namespaces, volumes
-	bool was_ready;		    // the sandbox stood once
+	bool was_ready;		    // the sandbox stood once, or may have: an earlier agent's
 	int64_t sandbox_retry_at;
 	char *ip;		       // owned; NULL: none yet
 	int64_t started;	       // when this node took the pod on; 0: not yet

@@ -137,12 +137,14 @@ struct pod_worker *pod_worker_create(struct pod_host *h, struct pod_spec *spec)
 struct pod_worker *pod_worker_create_ended(struct pod_host *h, struct pod_spec *spec)
 {
 	struct pod_worker *w = create(h, spec);
-	w->state->sandbox = SANDBOX_GONE;
-	w->state->settled = true;
+	w->state->was_ready = true; // whoever told of its end may not have come to clean up
+	w->state->settled = !spec->deleted;
 	if (time_parse(json_str(spec->object, "status.startTime"), &w->state->started))
 		w->state->started = 0;
 	for (size_t i = 0; i < spec->container_count; i++)
 		adopt_recall(w, i);
+	if (spec->deleted)
+		worker_step_soon(w);
 	return w;
 }
 

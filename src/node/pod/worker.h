@@ -13,7 +13,8 @@ struct pod_worker;
 // A new pod, or one whose containers a former agent started (then worker_adopt follows before the next turn).
 // Takes over the caller's reference to the spec.
 struct pod_worker *pod_worker_create(struct pod_host *h, struct pod_spec *spec);
-// A pod that had ended before this agent came: nothing to do but to know where its logs are.
+// A pod whose end had been told before this agent came: nothing to do but to know where its logs are; once its deletion
+// is asked for, what was left of it is taken away.
 struct pod_worker *pod_worker_create_ended(struct pod_host *h, struct pod_spec *spec);
 void worker_destroy(struct pod_worker *w); // containers live on
 
