@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 {
 	int words, operands;
 	if (argc > 1 && strcmp(argv[1], RUNTIME_POD_INIT) == 0)
-		runtime_pod_init();
+		runtime_pod_init(argc > 2 ? argv[2] : "");
 	argc--, argv++;
 	if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0) {
 		print_help(argc ? stdout : stderr);

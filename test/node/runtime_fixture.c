@@ -18,7 +18,7 @@ enum { PATIENCE_MS = 20000 };
 __attribute__((constructor)) static void be_pod_init(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], RUNTIME_POD_INIT) == 0)
-		runtime_pod_init();
+		runtime_pod_init(argc > 2 ? argv[2] : "");
 }
 
 static void on_exit_of(void *arg, const struct runtime_state *s)
@@ -34,7 +34,7 @@ static const struct runtime_events events = {.on_exit = on_exit_of};
 static struct runtime_options options(struct rig *g)
 {
 	return (struct runtime_options){
-		.data_dir = g->data, .run_dir = g->run, .cgroup_parent = g->parent, .images = g->images,
+		.data_dir = g->data, .run_dir = g->run, .cgroup_parent = g->parent, .crun = g->crun, .images = g->images,
 	};
 }
 

@@ -11,6 +11,7 @@ struct rig {
 	struct arena a;
 	char *dir;
 	const char *data, *run;
+	const char *crun; // NULL: the machine's
 	char parent[32]; // control group
 	struct loop *loop;
 	struct images *images;

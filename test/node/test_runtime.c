@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of real containers.
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,7 @@ TEST(shared_process_namespace)
 	CHECK_STR(rig_log(&g, "c2"), "pod-init");
 	CHECK_INT(g.exited.exit_code, 0);
 	CHECK(rig_pod_remove(&g, "p1") == 0);
+	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); // no dead child is left
 }
 
 // As a debugger wants it: in a container of its own, among the processes of another.
@@ -282,7 +284,10 @@ TEST(adoption)
 	rig_close(&g);
 	usleep(600000);
 	g.exits = 0;
+	const char *nobodys = arena_fmt(&g.a, "%s/exits/c9", g.data).p; // a removal that was cut off
+	REQUIRE(file_write(g.loop, nobodys, STR("0"), 0600, NULL) == 0);
 	rig_open(&g);
+	CHECK(access(nobodys, F_OK) < 0);
 	rig_wait_exit(&g, g.exits && str_is(g.exited.id, "c2") ? "c2" : "c3");
 	rig_turn(&g, 50);
 	CHECK_INT(g.exits, 2);
@@ -335,6 +340,27 @@ TEST(agent_killed_anywhere)
 			CHECK(access(arena_fmt(&g.a, "%s/containers/c1", g.data).p, F_OK) < 0);
 		else if (list[0].phase == RUNTIME_RUNNING)
 			CHECK(kill(list[0].pid, 0) == 0);
+		CHECK(rig_pod_remove(&g, "p1") == 0);
+		rig_close(&g);
+	}
+}
+
+// Nothing makes a container any more when its agent's successor has taken it away.
+TEST(agent_killed_while_crun_is_slow)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	rig_close(&g);
+	g.crun = arena_fmt(&g.a, "%s/crun", g.dir).p;
+	struct str script = STR("#!/bin/sh\ncase \"$*\" in *create*) sleep 0.4;; esac\nexec /usr/bin/crun \"$@\"\n");
+	REQUIRE(file_write(g.loop, g.crun, script, 0755, NULL) == 0);
+	for (useconds_t us = 100000; us < 500000; us += 130000) {
+		be_an_agent_and_die(&g, us);
+		rig_open(&g);
+		usleep(500000);
+		struct runtime_state *list;
+		CHECK_INT(runtime_list(g.runtime, &g.a, &list), 0);
+		CHECK(access(arena_fmt(&g.a, "%s/containers/c1", g.data).p, F_OK) < 0);
 		CHECK(rig_pod_remove(&g, "p1") == 0);
 		rig_close(&g);
 	}

@@ -201,10 +201,14 @@ bool conmon_runs(struct arena *a, const char *dir, const char *id)
 	return fd >= 0;
 }
 
+// With what it is running: a crun that is making the container is of its process group.
 void conmon_kill(struct arena *a, const char *dir, const char *id)
 {
 	int fd CLEAN_FD = open_conmon(a, dir, id);
-	if (fd >= 0)
+	int pid = (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0);
+	if (fd >= 0 && getpgid(pid) == pid)
+		kill(-pid, SIGKILL);
+	else if (fd >= 0)
 		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
 }
 

@@ -122,6 +122,7 @@ const char *pod_cgroup(struct arena *a, struct str uid); // "pod<uid>"
 void pod_read(const struct engine *g, struct arena *a, struct str uid, struct bundle_pod *out);
 void pod_free_if_idle(struct pod *p);
 struct pod *pod_need(struct engine *g, struct str uid);
+int namespace_hold(const char *namespace_file, const char *path, struct err *e); // by a bind mount
 void pods_adopt(struct engine *g);
 // Its containers are gone; on the pool.
 int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *e);

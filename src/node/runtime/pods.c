@@ -19,7 +19,7 @@
 #include "node/runtime/engine.h"
 #include "node/runtime/spawn.h"
 
-enum { SHM_BYTES = 64 << 20, RECORD_MAX = 64 << 10 };
+enum { SHM_BYTES = 64 << 20, RECORD_MAX = 64 << 10, INIT_TIMEOUT_MS = 10000 };
 
 struct pod_job {
 	struct job job;
@@ -120,7 +120,7 @@ static bool is_held(const char *path)
 	return statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
 }
 
-static int hold(const char *namespace_file, const char *path, struct err *e)
+int namespace_hold(const char *namespace_file, const char *path, struct err *e)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0)
@@ -179,10 +179,10 @@ static int arrange_namespaces(struct engine *g, struct arena *a, const struct ru
 {
 	const char *ipc = pod_path(g, a, uid, "ipc"), *uts = pod_path(g, a, uid, "uts");
 	bool make_ipc = !s->host_ipc && !is_held(ipc), make_uts = !str_empty(s->hostname) && !is_held(uts);
-	if (make_ipc && (unshare(CLONE_NEWIPC) < 0 || hold("/proc/thread-self/ns/ipc", ipc, e) < 0))
+	if (make_ipc && (unshare(CLONE_NEWIPC) < 0 || namespace_hold("/proc/thread-self/ns/ipc", ipc, e) < 0))
 		return e->reason ? -1 : err_errno(e, errno, "ipc namespace");
 	if (make_uts && (unshare(CLONE_NEWUTS) < 0 || sethostname(s->hostname.p, s->hostname.n) < 0 ||
-			 hold("/proc/thread-self/ns/uts", uts, e) < 0))
+			 namespace_hold("/proc/thread-self/ns/uts", uts, e) < 0))
 		return e->reason ? -1 : err_errno(e, errno, "uts namespace");
 	if (!s->sysctl_count || !(make_ipc || make_uts))
 		return 0;
@@ -203,28 +203,30 @@ static int make_namespaces(struct engine *g, struct arena *a, const struct runti
 	return result;
 }
 
-// One process namespace for all containers needs a first process that outlives each of them.
+// One process namespace for all containers needs a first process that outlives each of them, and this agent.
 static int make_pid_namespace(struct engine *g, struct arena *a, const char *uid, struct err *e)
 {
 	const char *path = pod_path(g, a, uid, "pid"), *group = arena_fmt(a, "pod%s/init", uid).p;
-	const char *args[] = {"/proc/self/exe", RUNTIME_POD_INIT, NULL};
-	struct spawn s = {.args = args, .env = engine_env, .cwd = "/", .fds = {-1, -1, -1}, .fd_count = 3};
+	const char *args[] = {"/proc/self/exe", RUNTIME_POD_INIT, path, NULL};
 	struct cgroup_limits none = {0};
+	int go[2], status;
 	pid_t pid;
 	if (is_held(path))
 		return 0;
-	int back CLEAN_FD = open("/proc/thread-self/ns/pid", O_RDONLY | O_CLOEXEC);
-	if (back < 0 || unshare(CLONE_NEWPID) < 0) // concerns the children of this thread to come
-		return err_errno(e, errno, "process namespace");
-	int result = spawn_start(&s, &pid, e);
-	MUST(setns(back, CLONE_NEWPID) == 0);
-	if (result < 0)
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return err_errno(e, errno, "pipe");
+	int theirs CLEAN_FD = go[0], ours CLEAN_FD = go[1];
+	struct spawn s = {.args = args, .env = engine_env, .cwd = "/", .fds = {theirs, -1, -1}, .fd_count = 3};
+	if (spawn_start(&s, &pid, e) < 0)
 		return -1;
-	if (cgroup_make(&g->cgroups, group, &none, e) == 0 && cgroup_enter(&g->cgroups, group, pid, e) == 0 &&
-	    hold(arena_fmt(a, "/proc/%d/ns/pid", (int)pid).p, path, e) == 0)
-		return 0;
-	kill(pid, SIGKILL);
-	return -1;
+	int result = cgroup_make(&g->cgroups, group, &none, e) < 0 ? -1 : cgroup_enter(&g->cgroups, group, pid, e);
+	if (result == 0 && write(ours, "", 1) != 1)
+		result = err_errno(e, errno, "process namespace");
+	tree_close_fd(&ours);
+	ours = -1;
+	if (spawn_wait(pid, INIT_TIMEOUT_MS, &status, result < 0 ? NULL : e) < 0 || result < 0)
+		return -1;
+	return status == 0 ? 0 : err_set(e, ERR_INTERNAL, "no process namespace could be made");
 }
 
 static int make_shm(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)

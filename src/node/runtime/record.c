@@ -86,14 +86,29 @@ static void adopt(struct engine *g, const char *id)
 	fill(container_add(g, &spec), &a, dir);
 }
 
-void record_adopt_all(struct engine *g)
+// The exit code of a container whose removal was cut off at its end.
+static void forget_exit(struct engine *g, const char *id)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	DIR *d = opendir(engine_path(g, &a, "containers"));
+	if (!container_get(g, str_of(id)))
+		unlink(engine_path(g, &a, "exits/%s", id));
+}
+
+static void each_of(struct engine *g, const char *dir, void (*each)(struct engine *g, const char *id))
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	DIR *d = opendir(engine_path(g, &a, "%s", dir));
 	for (struct dirent *at; d && (at = readdir(d));)
 		if (at->d_name[0] != '.')
-			adopt(g, at->d_name);
+			each(g, at->d_name);
 	if (d)
 		closedir(d);
+}
+
+void record_adopt_all(struct engine *g)
+{
+	each_of(g, "containers", adopt);
+	each_of(g, "exits", forget_exit);
 }

@@ -44,7 +44,8 @@ int container_destroy(struct engine *g, struct arena *a, const char *id, const c
 {
 	const char *dir = container_dir(g, a, id);
 	const char *cgroup = pod_uid ? arena_fmt(a, "pod%s/%s", pod_uid, id).p : NULL;
-	if (cgroup && !cgroup_is_empty(&g->cgroups, cgroup))
+	bool being_made = access(arena_fmt(a, "%s/pidfile", dir).p, F_OK) < 0; // looked at first: then its process shows
+	if (being_made || (cgroup && !cgroup_is_empty(&g->cgroups, cgroup)))
 		conmon_kill(a, dir, id); // nobody wants to know how what is killed now has ended
 	if (cgroup && kill_all(g, cgroup, e) < 0)
 		return -1;

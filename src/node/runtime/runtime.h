@@ -291,9 +291,10 @@ int runtime_open(struct loop *l, const struct runtime_options *o, struct runtime
 // Kills and removes every container and pod of these directories, with no agent running (./dev down). Idempotent.
 int runtime_purge(const struct runtime_options *o, struct err *e);
 
-// main() hands over here when argv[1] is RUNTIME_POD_INIT: the first process of a pod with one process namespace, which
-// only waits for orphans. Never returns.
+// main() hands over here when argv[1] is RUNTIME_POD_INIT. A byte on stdin lets it go on, once it has been put where it
+// belongs (an agent that ends before leaves nothing): it begins a process namespace, whose first process only waits for
+// orphans, holds that namespace at the path, and ends. Never returns.
 #define RUNTIME_POD_INIT "pod-init"
-void runtime_pod_init(void) __attribute__((noreturn));
+void runtime_pod_init(const char *path) __attribute__((noreturn));
 
 #endif
