@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the snapshot and the queue as the API shows pods, nodes and namespaces.
+#include "base/times.h"
 #include "client/scan.h"
 #include "scheduler/state.h"
 
@@ -30,18 +31,22 @@ static void pod_placed(struct scheduler_pod *p, const struct json *object, bool 
 		scheduler_wake_waiting(s, !was_placed);
 }
 
-static struct str unschedulable_message(const struct json *object)
+// What its condition says of it already.
+static void read_told(struct scheduler_pod *p, const struct json *object)
 {
+	p->told = 0;
+	p->unplaced_ns = 0;
 	json_each(condition, json_at(object, "status.conditions")) {
-		if (json_str_is(condition, "type", "PodScheduled") && json_str_is(condition, "reason", "Unschedulable"))
-			return json_str(condition, "message");
+		if (!json_str_is(condition, "type", "PodScheduled") || !json_str_is(condition, "reason", "Unschedulable"))
+			continue;
+		p->told = str_hash(json_str(condition, "message"));
+		time_parse(json_str(condition, "lastTransitionTime"), &p->unplaced_ns);
 	}
-	return STR_NONE;
 }
 
 static void pod_open(struct scheduler_pod *p, const struct json *object, bool shape_changed)
 {
-	p->told = str_hash(unschedulable_message(object));
+	read_told(p, object);
 	bool undecided = p->state == POD_QUEUED || p->state == POD_BINDING || p->state == POD_BACKING_OFF;
 	p->pending.priority = p->state == POD_QUEUED ? p->pending.priority : json_i64(object, "spec.priority", 0);
 	if (undecided || (p->state == POD_WAITING && !shape_changed))

@@ -115,13 +115,14 @@ static void tell_unschedulable(struct scheduler_pod *p, struct arena *a, struct 
 	events_record(s->events, &about, EVENTS_WARNING, "FailedScheduling", "%.*s", STR_FMT(message));
 	if (p->told == str_hash(message))
 		return;
+	int64_t since_ns = p->unplaced_ns ? p->unplaced_ns : loop_wall(s->transport->loop);
 	struct json *patch = json_object(a), *status = json_need_object(a, patch, "status");
 	struct json *condition = json_push(json_need_array(a, status, "conditions"), json_object(a));
 	json_put_str(a, condition, "type", STR("PodScheduled"));
 	json_put_str(a, condition, "status", STR("False"));
 	json_put_str(a, condition, "reason", STR("Unschedulable"));
 	json_put_str(a, condition, "message", message);
-	json_put_str(a, condition, "lastTransitionTime", time_format(a, loop_wall(s->transport->loop)));
+	json_put_str(a, condition, "lastTransitionTime", time_format(a, since_ns));
 	client_patch_strategic(s->transport,
 			       client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")), patch,
 			       ignore_answer, NULL);

@@ -22,6 +22,7 @@ struct scheduler_pod {
 	unsigned attempts;    // that found no node, in a row
 	int64_t attempted_ns; // the last of them
 	uint64_t told;	      // hash of the message that its condition shows
+	int64_t unplaced_ns;  // wall; since when it shows that none was found; 0: it does not
 	struct timer backoff;
 };
 

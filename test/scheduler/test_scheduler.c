@@ -111,6 +111,12 @@ TEST(pods_that_fit_nowhere_say_why_and_wait)
 	REQUIRE(event != NULL);
 	CHECK_STR(json_str(event, "message"), message);
 	CHECK_INT(json_i64(event, "count", 0), 1); // it waits, it does not try again and again
+	struct str since = json_str(pod, "status.conditions.0.lastTransitionTime");
+	add_node(&b, 3, "1", "{}"); // the cause is another, but unschedulable it was all the time
+	sim_run(b.sim, 20 * TIME_S);
+	pod = fake_server_get(b.server, &b.a, PODS "/big");
+	CHECK(str_starts(json_str(pod, "status.conditions.0.message"), STR("0/3 nodes")));
+	CHECK(str_eq(json_str(pod, "status.conditions.0.lastTransitionTime"), since));
 	fake_server_do(b.server, "PATCH", "/api/v1/nodes/n2", "{\"spec\":{\"unschedulable\":null}}");
 	sim_run(b.sim, TIME_S);
 	CHECK_STR(node_of(&b, "big"), "n2");
