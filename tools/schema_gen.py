@@ -58,7 +58,7 @@ class Field:
         self.within, self.number = (int(outer), int(inner)) if inner else (0, int(outer))
         self.always = always
         self.type = None
-        self.required = self.merge = self.retain_keys = False
+        self.required = self.merge = self.retain_keys = self.off = False
         self.list_type, self.keys, self.merge_key, self.enums = "API_LIST_NONE", [], "", []
         self.default = None
 
@@ -170,6 +170,8 @@ class Reader:
             field.merge, field.merge_key = True, value
         elif key == "retain-keys":
             field.retain_keys = True
+        elif key == "off":
+            field.off = True
         elif key == "default":
             json.loads(value)
             field.default = value
@@ -311,6 +313,8 @@ class Writer:
             parts.append(".omit_empty = true")
         if f.pointer:
             parts.append(".pointer = true")
+        if f.off:
+            parts.append(".off = true")
         if f.list_type != "API_LIST_NONE":
             parts.append(".list_type = %s" % f.list_type)
         if f.keys:

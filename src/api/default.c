@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills in absent fields: first what the schema says (`default=`, and {} for objects that are no pointers), then the
-// type's own function (`defaults=` in the schema, src/api/defaults/), which sees what lies below filled in.
+// Drops fields of features that are off, and fills in absent ones: first what the schema says (`default=`, and {} for
+// objects that are no pointers), then the type's own function (`defaults=` in the schema, src/api/defaults/), which sees
+// what lies below filled in.
 #include "api/object.h"
 
 static void fill_object(struct arena *a, const struct api_type *t, struct json *object);
@@ -34,9 +35,12 @@ static void fill_object(struct arena *a, const struct api_type *t, struct json *
 		if (!v || v->type == JSON_NULL)
 			json_set(object, f->name, standard_of(a, f));
 	}
-	json_each(v, object) {
+	for (struct json *v = json_first(object), *next; v; v = next) {
 		const struct api_field *f = api_field_find(t, v->key);
-		if (f && f->value == API_OBJECT)
+		next = v->next;
+		if (f && f->off)
+			json_unlink(object, v);
+		else if (f && f->value == API_OBJECT)
 			fill_children(a, f, v);
 	}
 	if (t->defaults)

@@ -43,6 +43,7 @@ struct api_field {
 				     // even where it is absent: "", 0, null
 	bool pointer;		     // null and absent differ from zero: false, 0, "" and {} are kept when given.
 				     // Without it an object is always there, at least as {}
+	bool off;		     // of a feature that is switched off: api_default drops it
 	enum api_list_type list_type; // API_LIST_ATOMIC also on maps
 	const struct str *list_keys; // of API_LIST_MAP, ends with an empty str
 	struct str merge_key;	     // strategic merge; empty: replace the list

@@ -22,6 +22,47 @@ TEST(pod_as_a_whole)
 	CREATE(POD(WORK ",'nodeName':'n','schedulingGates':[{'name':'a.b/c'}]"), "spec.nodeName Forbidden");
 	CREATE(POD(WORK ",'schedulingGates':[{'name':'a.b/c'},{'name':'a.b/c'}]"), "spec.schedulingGates[1] Duplicate");
 	CREATE(POD(WORK ",'ephemeralContainers':[{'name':'d','image':'i'}]"), "spec.ephemeralContainers Forbidden");
+	CREATE(POD(WORK ",'hostUsers':false,'hostNetwork':true,'hostPID':true"), "spec.hostNetwork Forbidden; spec.HostPID Forbidden");
+	CREATE(POD(WORK ",'hostnameOverride':'A','hostNetwork':true"), "spec.hostnameOverride Forbidden; spec.hostnameOverride Invalid");
+	CREATE(POD(WORK ",'runtimeClassName':''"), "spec.runtimeClassName Invalid");
+	CREATE(POD(WORK ",'overhead':{'cpu':'-1'}"), "spec.overhead.limits[cpu] Invalid");
+	CREATE(POD(WORK ",'terminationGracePeriodSeconds':-5,'schedulingGroup':{}"), "");
+}
+
+TEST(pod_systems)
+{
+#define WINDOWS(options) POD(WORK ",'os':{'name':'windows'}," options)
+#define OPTIONS "spec.securityContext.windowsOptions."
+	CREATE(POD(WORK ",'os':{'name':'linux'},'securityContext':{'windowsOptions':{}}"), "spec.securityContext.windowsOptions Forbidden");
+	CREATE(WINDOWS("'hostPID':true,'securityContext':{'runAsUser':1}"), "spec.hostPID Forbidden; spec.securityContext.runAsUser Forbidden");
+	CREATE(WINDOWS("'securityContext':{'windowsOptions':{'hostProcess':true}}"), "spec.hostNetwork Invalid");
+	CREATE(WINDOWS("'resources':{'claims':[{'name':'x'}]}"), "spec.resources Forbidden");
+	CREATE(WINDOWS("'securityContext':{'windowsOptions':{'runAsUserName':'NT AUTHORITY\\\\SYSTEM'}}"), "");
+	CREATE(WINDOWS("'securityContext':{'windowsOptions':{'runAsUserName':'a\\\\b\\\\c','gmsaCredentialSpec':''}}"),
+	       OPTIONS "gmsaCredentialSpec Invalid; " OPTIONS "runAsUserName Invalid");
+	CREATE(WINDOWS("'securityContext':{'windowsOptions':{'runAsUserName':'...'}}"), OPTIONS "runAsUserName Invalid");
+}
+
+TEST(pod_restart_rules)
+{
+	CREATE(CONTAINER("'restartPolicyRules':[{'action':'Restart'}]"),
+	       C0 "restartPolicy Required; " C0 "restartPolicyRules[0].exitCodes Required");
+	CREATE(CONTAINER("'restartPolicy':'Never','restartPolicyRules':[{'action':'Stop','exitCodes':{'operator':'Is','values':[1]}}]"),
+	       C0 "restartPolicyRules[0].action NotSupported; " C0 "restartPolicyRules[0].exitCodes.operator NotSupported");
+	CREATE(CONTAINER("'restartPolicy':'Never','restartPolicyRules':[{'action':'RestartAllContainers','exitCodes':{'operator':'In','values':[1]}}]"), "");
+	CREATE(POD(WORK ",'initContainers':[{'name':'d','image':'i','resizePolicy':[{'resourceName':'cpu','restartPolicy':'RestartContainer'}]}]"),
+	       "spec.initContainers[0].resizePolicy[0].restartPolicy Invalid");
+}
+
+TEST(pod_device_claims)
+{
+#define CLAIMED(uses) POD("'resourceClaims':[{'name':'g','resourceClaimName':'o'}],'containers':[{'name':'c','image':'i','resources':{'claims':" uses "}}]")
+	CREATE(CLAIMED("[{'name':'g','request':'a'},{'name':'g','request':'b'}]"), "");
+	CREATE(CLAIMED("[{'name':'g','request':'a'},{'name':'g','request':'a'},{'name':'g'}]"),
+	       C0 "resources.claims[1] Duplicate; " C0 "resources.claims[2] Duplicate");
+	CREATE(CLAIMED("[{},{'name':'h'}]"), C0 "resources.claims[0] Required; " C0 "resources.claims[1] NotFound");
+	CREATE(POD(WORK ",'resourceClaims':[{'name':'g'},{'name':'g','resourceClaimName':'A','resourceClaimTemplateName':'t'}]"),
+	       "spec.resourceClaims[0] Invalid; spec.resourceClaims[1].name Duplicate; spec.resourceClaims[1].resourceClaimName Invalid; spec.resourceClaims[1] Invalid");
 }
 
 TEST(pod_containers)
@@ -50,6 +91,8 @@ TEST(pod_environment)
 	       C0 "env[0].valueFrom.resourceFieldRef.divisor Invalid");
 	CREATE(CONTAINER("'env':[{'name':'A','valueFrom':{'secretKeyRef':{'name':'s','key':'..'}}}]"), C0 "env[0].valueFrom.secretKeyRef.key Invalid");
 	CREATE(CONTAINER("'envFrom':[{}]"), C0 "envFrom Invalid");
+	CREATE(CONTAINER("'env':[{'name':'A','valueFrom':{'fileKeyRef':{'volumeName':'v','path':'../x','key':'A=B'}}}]"),
+	       C0 "env[0].valueFrom.fileKeyRef.key Invalid; " C0 "env[0].valueFrom.fileKeyRef.path Invalid; " C0 "env[0].valueFrom.fileKeyRef.volumeName NotFound");
 }
 
 TEST(pod_resources)
@@ -59,6 +102,13 @@ TEST(pod_resources)
 	CREATE(CONTAINER("'resources':{'limits':{'example.test/gpu':'1500m'}}"),
 	       C0 "resources.limits[example.test/gpu] Invalid; " C0 "resources.requests[example.test/gpu] Invalid");
 	CREATE(CONTAINER("'resources':{'requests':{'example.test/gpu':'1'}}"), C0 "resources.limits Required");
+	CREATE(CONTAINER("'resources':{'limits':{'cpu':'1','hugepages-2Mi':'3Mi'}}"),
+	       C0 "resources.limits[hugepages-2Mi] Invalid; " C0 "resources.requests[hugepages-2Mi] Invalid");
+	CREATE(POD(WORK ",'resources':{'limits':{'bogus':'1','example.test/x':'1'}}"),
+	       "spec.resources.limits[bogus] Invalid; spec.resources.limits[example.test/x] NotSupported");
+	CREATE(POD("'resources':{'requests':{'cpu':'1'},'limits':{'cpu':'1'}},'initContainers':[{'name':'p','image':'i','resources':{'requests':{'cpu':'2'}}}],"
+		   "'containers':[{'name':'c','image':'i','resources':{'limits':{'cpu':'3'},'requests':{'cpu':'1'}}}]"),
+	       "spec.resources.requests[cpu] Invalid; spec.resources.containers[0][cpu].limits Invalid");
 	CREATE(CONTAINER("'resources':{'limits':{'bogus':'1'}}"),
 	       C0 "resources.limits[bogus] Invalid; " C0 "resources.limits[bogus] Invalid; " C0 "resources.requests[bogus] Invalid; " C0
 		  "resources.requests[bogus] Invalid");
@@ -77,27 +127,10 @@ TEST(pod_probes)
 	CREATE(CONTAINER("'lifecycle':{'stopSignal':'SIGUSR1'}"), C0 "lifecycle.stopSignal Forbidden");
 }
 
-TEST(pod_volumes)
-{
-	CREATE(VOLUME("'hostPath':{'path':'/a/../b'}"), V0 "hostPath.path Invalid");
-	CREATE(VOLUME("'emptyDir':{},'configMap':{'name':'c'}"), V0 "configMap Forbidden");
-	CREATE(VOLUME("'secret':{'items':[{'key':'k','path':'/abs'}],'defaultMode':512}"),
-	       V0 "secret.secretName Required; " V0 "secret.defaultMode Invalid; " V0 "secret.items[0].path Invalid");
-	CREATE(VOLUME("'projected':{'sources':[{'secret':{'name':'s','items':[{'key':'k','path':'p'}]}},{'configMap':{'name':'c','items':[{'key':'k','path':'p'}]}}]}"),
-	       V0 "projected Invalid");
-	CREATE(VOLUME("'projected':{'sources':[{'serviceAccountToken':{'path':'t','expirationSeconds':10}}]}"),
-	       V0 "projected.sources[0].serviceAccountToken.expirationSeconds Invalid");
-	CREATE(VOLUME("'downwardAPI':{'items':[{'path':'p','fieldRef':{'fieldPath':'spec.nodeName'}}]}"),
-	       V0 "downwardAPI.fieldRef.fieldPath NotSupported");
-	CREATE(POD(WORK ",'volumes':[{'name':'v'},{'name':'v'}]"), "spec.volumes[1].name Duplicate");
-	CREATE(CONTAINER("'volumeMounts':[{'name':'none','mountPath':'/x'}]"), C0 "volumeMounts[0].name NotFound");
-	CREATE(POD("'volumes':[{'name':'v'}],'containers':[{'name':'c','image':'i','volumeMounts':[{'name':'v','mountPath':'/x','subPath':'../y'},"
-		   "{'name':'v','mountPath':'/x','mountPropagation':'Bidirectional'}]}]"),
-	       C0 "volumeMounts.subPath Invalid; " C0 "volumeMounts[1].mountPath Invalid; " C0 "volumeMounts.mountPropagation Forbidden");
-}
-
 TEST(pod_security)
 {
+	CREATE(CONTAINER("'securityContext':{'appArmorProfile':{'type':'Localhost','localhostProfile':' x'}}"),
+	       C0 "securityContext.appArmorProfile.localhostProfile Invalid");
 	CREATE(POD(WORK ",'securityContext':{'runAsUser':-1,'sysctls':[{'name':'Bad!','value':''}],'seccompProfile':{'type':'Localhost'}}"),
 	       "spec.securityContext.runAsUser Invalid; spec.securityContext.sysctls[0].name Invalid; spec.securityContext.seccompProfile.localhostProfile Required");
 	CREATE(POD(WORK ",'hostNetwork':true,'securityContext':{'sysctls':[{'name':'net.ipv4.ip_forward','value':'1'}]}"),
@@ -110,6 +143,14 @@ TEST(pod_security)
 
 TEST(pod_placement)
 {
+	CREATE(POD(WORK ",'affinity':{'nodeAffinity':{'preferredDuringSchedulingIgnoredDuringExecution':[{'weight':1,'preference':{'matchExpressions':["
+		   "{'key':'k','operator':'In','values':['no label!']}]}}]}}"), "");
+	CREATE("{'apiVersion':'v1','kind':'Pod','metadata':{'name':'x','labels':{'v':'1'}},'spec':{" WORK ",'topologySpreadConstraints':[{'maxSkew':1,"
+	       "'topologyKey':'z','whenUnsatisfiable':'DoNotSchedule','matchLabelKeys':['v'],'labelSelector':{'matchLabels':{'v':'1'}}}]}}",
+	       "spec.topologySpreadConstraints[0][0] Invalid");
+	CREATE(POD(WORK ",'affinity':{'podAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':[{'topologyKey':'z','matchLabelKeys':['a'],"
+		   "'mismatchLabelKeys':['a'],'labelSelector':{}}]}}"),
+	       "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].matchLabelKeys[0] Invalid");
 	CREATE(POD(WORK ",'tolerations':[{'operator':'Equal'},{'key':'k','operator':'Exists','value':'v'},{'key':'k','effect':'NoSchedule','tolerationSeconds':1}]"),
 	       "spec.tolerations[0].operator Invalid; spec.tolerations[1].operator Invalid; spec.tolerations[2].effect Invalid");
 	CREATE(POD(WORK ",'topologySpreadConstraints':[{'maxSkew':0,'topologyKey':'z','whenUnsatisfiable':'DoNotSchedule'},"

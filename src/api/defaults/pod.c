@@ -128,6 +128,8 @@ void api_defaults_pod(struct arena *a, struct json *pod)
 				expose_on_host(a, container);
 		}
 	default_pod_requests(a, spec);
+	if (json_i64(spec, "terminationGracePeriodSeconds", 0) < 0) // once meant "at once"; now as little as there is
+		json_put_int(a, spec, "terminationGracePeriodSeconds", 1);
 }
 
 // The older field tells the first of the list; where both are given and differ, the older one wins.

@@ -18,8 +18,6 @@ static void check_container_port(struct check *c, const struct path *p, const st
 		check_port(c, AT(p, "containerPort"), field(port, "containerPort"));
 	if (field(port, "hostPort"))
 		check_port(c, AT(p, "hostPort"), field(port, "hostPort"));
-	if (text_of(port, "hostIP").n)
-		check_format(c, AT(p, "hostIP"), text_of(port, "hostIP"), format_ip);
 	ONE_OF(c, AT(p, "protocol"), field(port, "protocol"), "SCTP", "TCP", "UDP");
 }
 
@@ -83,7 +81,7 @@ static void check_container(struct check *c, const struct path *p, const struct 
 		check_format(c, AT(p, "name"), name, format_dns_label);
 	if (!image.n)
 		fail_required(c, AT(p, "image"), "a container is made from an image");
-	else if (str_trim(image).n != image.n)
+	else if (pod->is_pod && str_trim(image).n != image.n)
 		fail_text(c, AT(p, "image"), image, "must not begin or end with a space");
 	ONE_OF(c, AT(p, "terminationMessagePolicy"), field(container, "terminationMessagePolicy"), "File",
 	       "FallbackToLogsOnError");
@@ -92,19 +90,51 @@ static void check_container(struct check *c, const struct path *p, const struct 
 	check_env_from(c, AT(p, "envFrom"), field(container, "envFrom"));
 	check_container_volumes(c, p, container, pod);
 	ONE_OF(c, AT(p, "imagePullPolicy"), field(container, "imagePullPolicy"), "Always", "IfNotPresent", "Never");
-	check_container_resources(c, AT(p, "resources"), field(container, "resources"));
+	check_container_resources(c, AT(p, "resources"), field(container, "resources"), pod);
 	check_resize_policy(c, AT(p, "resizePolicy"), field(container, "resizePolicy"), pod->spec);
 	check_container_security(c, AT(p, "securityContext"), field(container, "securityContext"), pod->spec);
-	if (field(container, "restartPolicy"))
-		ONE_OF(c, AT(p, "restartPolicy"), field(container, "restartPolicy"), "Always", "Never", "OnFailure");
+}
+
+// Restart policies of a container's own
+
+enum { RESTART_RULES_MAX = 20, EXIT_CODES_MAX = 255 };
+
+static void check_restart_rule(struct check *c, const struct path *p, const struct json *rule)
+{
+	const struct json *codes = field(rule, "exitCodes");
+	const struct path *at = AT(p, "exitCodes");
+	ONE_OF(c, AT(p, "action"), field(rule, "action"), "Restart", "RestartAllContainers");
+	if (!codes) {
+		fail_required(c, at, "says of which exit codes");
+		return;
+	}
+	ONE_OF(c, AT(at, "operator"), field(codes, "operator"), "In", "NotIn");
+	if (count_of(field(codes, "values")) > EXIT_CODES_MAX)
+		fail_too_many(c, AT(at, "values"), count_of(field(codes, "values")), EXIT_CODES_MAX);
+}
+
+static void check_restart(struct check *c, const struct path *p, const struct json *container, bool is_init)
+{
+	const struct json *policy = field(container, "restartPolicy"), *rules = field(container, "restartPolicyRules");
+	const struct path *at = AT(p, "restartPolicyRules");
+	size_t i = 0;
+	if (policy)
+		ONE_OF(c, AT(p, "restartPolicy"), policy, "Always", "Never", "OnFailure");
+	else if (count_of(rules))
+		fail_required(c, AT(p, "restartPolicy"), "goes with restart rules");
+	if (is_init && !policy)
+		return;
+	if (count_of(rules) > RESTART_RULES_MAX)
+		fail_too_many(c, at, count_of(rules), RESTART_RULES_MAX);
+	json_each(rule, rules)
+		check_restart_rule(c, AT_INDEX(at, i++), rule);
 }
 
 // The three lists. `names` are those of all containers before.
 
 static void check_name(struct check *c, const struct path *p, const struct json *container, struct seen *names)
 {
-	struct str name = text_of(container, "name");
-	if (name.n && seen_add(names, name))
+	if (seen_add(names, text_of(container, "name")))
 		fail_duplicate(c, AT(p, "name"), field(container, "name"));
 }
 
@@ -119,6 +149,7 @@ static void check_work(struct check *c, const struct path *p, const struct pod_s
 	json_each(container, containers) {
 		const struct path *at = AT_INDEX(p, i++);
 		check_container(c, at, container, pod);
+		check_restart(c, at, container, false);
 		check_probes(c, at, container, pod);
 		check_name(c, at, container, names);
 		check_host_ports(c, at, container, &host_ports);
@@ -133,6 +164,13 @@ static void check_preparing(struct check *c, const struct path *p, const struct 
 		if (field(container, not_for_them[i]))
 			fail_forbidden(c, AT_STR(p, str_of(not_for_them[i])),
 				       "only for init containers with `restartPolicy` Always");
+	size_t i = 0;
+	json_each(policy, field(container, "resizePolicy")) {
+		const struct path *at = AT_INDEX(AT(p, "resizePolicy"), i++);
+		if (str_is(text_of(policy, "restartPolicy"), "RestartContainer"))
+			fail_invalid(c, AT(at, "restartPolicy"), field(policy, "restartPolicy"),
+				     "a container that ends by itself is not restarted for a resize");
+	}
 }
 
 static void check_init(struct check *c, const struct path *p, const struct pod_scope *pod, struct seen *names)
@@ -143,7 +181,9 @@ static void check_init(struct check *c, const struct path *p, const struct pod_s
 		struct seen host_ports CLEAN_SEEN; // each runs by itself
 		seen_init(&host_ports);
 		check_container(c, at, container, pod);
-		check_name(c, at, container, names);
+		check_restart(c, at, container, true);
+		if (text_of(container, "name").n || seen_has(names, STR_NONE))
+			check_name(c, at, container, names);
 		check_host_ports(c, at, container, &host_ports);
 		if (str_is(text_of(container, "restartPolicy"), "Always"))
 			check_probes(c, at, container, pod);
@@ -154,10 +194,13 @@ static void check_init(struct check *c, const struct path *p, const struct pod_s
 
 static void check_debugger(struct check *c, const struct path *p, const struct json *container)
 {
-	static const char *const not_for_them[] = {"ports",	 "livenessProbe", "readinessProbe", "startupProbe",
-						   "lifecycle", "resources",	 "resizePolicy",   "restartPolicy"};
+	static const char *const not_for_them[] = {
+		"ports",	"livenessProbe", "readinessProbe",    "startupProbe", "lifecycle",
+		"resizePolicy", "restartPolicy", "restartPolicyRules"};
+	if (is_set(container, "resources"))
+		fail_forbidden(c, AT(p, "resources"), "not for an ephemeral container");
 	for (size_t i = 0; i < ARRAY_LEN(not_for_them); i++)
-		if (is_set(container, not_for_them[i]))
+		if (field(container, not_for_them[i]))
 			fail_forbidden(c, AT_STR(p, str_of(not_for_them[i])), "not for an ephemeral container");
 	size_t i = 0;
 	json_each(mount, field(container, "volumeMounts")) {

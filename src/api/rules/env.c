@@ -24,10 +24,12 @@ static bool cut_subscript(struct str path, struct str *before, struct str *key)
 
 static void check_subscript(struct check *c, const struct path *p, struct str path, struct str key)
 {
-	if (!IS_ONE_OF(path, "metadata.annotations", "metadata.labels"))
-		fail_text(c, p, path, "has no keys to choose from");
-	else
+	if (str_is(path, "metadata.annotations"))
+		check_lower_format(c, p, key, format_qualified_name);
+	else if (str_is(path, "metadata.labels"))
 		check_format(c, p, key, format_qualified_name);
+	else
+		fail_text(c, AT(p, "fieldPath"), path, "has no keys to choose from");
 }
 
 void check_field_ref(struct check *c, const struct path *p, const struct json *ref, bool in_volume)
@@ -101,14 +103,19 @@ static void check_key_ref(struct check *c, const struct path *p, const struct js
 
 static void check_file_ref(struct check *c, const struct path *p, const struct json *ref)
 {
-	if (!text_of(ref, "key").n)
+	struct str key = text_of(ref, "key"), volume = text_of(ref, "volumeName"), path = text_of(ref, "path");
+	if (!key.n)
 		fail_required(c, AT(p, "key"), "says which variable of the file");
-	if (!text_of(ref, "volumeName").n)
-		fail_required(c, AT(p, "volumeName"), "says in which volume the file is");
-	if (!text_of(ref, "path").n)
-		fail_required(c, AT(p, "path"), "says which file");
 	else
-		check_descending_path(c, AT(p, "path"), text_of(ref, "path"));
+		check_format(c, AT(p, "key"), key, format_env_name);
+	if (!volume.n)
+		fail_required(c, AT(p, "volumeName"), "says in which volume the file is");
+	else
+		check_format(c, AT(p, "volumeName"), volume, format_dns_label);
+	if (!path.n)
+		fail_required(c, AT(p, "path"), "says which file");
+	else if (path_climbs(path))
+		fail_text(c, AT(p, "path"), path, "must not contain '..'");
 }
 
 static void check_value_from(struct check *c, const struct path *p, const struct json *variable)
@@ -147,6 +154,30 @@ void check_env(struct check *c, const struct path *p, const struct json *env)
 			fail_required(c, AT(at, "name"), "a variable has a name");
 		check_value_from(c, AT(at, "valueFrom"), variable);
 	}
+}
+
+static void check_env_file(struct check *c, const struct path *p, const struct json *container, void *volumes)
+{
+	size_t i = 0;
+	json_each(variable, field(container, "env")) {
+		const struct path *at = AT(AT(AT_INDEX(AT(p, "env"), i++), "valueFrom"), "fileKeyRef");
+		const struct json *ref = json_at(variable, "valueFrom.fileKeyRef"), *volume;
+		struct str name = text_of(ref, "volumeName");
+		if (!ref)
+			continue;
+		volume = index_get(volumes, name);
+		if (!volume)
+			fail_not_found(c, AT(at, "volumeName"), json_string(c->arena, name));
+		else if (!field(volume, "emptyDir"))
+			fail_text(c, AT(at, "volumeName"), name, "must be an emptyDir");
+	}
+}
+
+void check_env_files(struct check *c, const struct path *p, const struct json *spec)
+{
+	struct index volumes CLEAN_INDEX;
+	index_init(&volumes, field(spec, "volumes"), "name");
+	each_container(c, p, spec, check_env_file, &volumes);
 }
 
 static void check_source(struct check *c, const struct path *p, const struct json *ref)

@@ -27,21 +27,25 @@ static void check_recursive(struct check *c, const struct path *p, const struct 
 
 // The places that a container's mounts and devices take, and the volumes that are its devices.
 struct places {
-	struct seen mounts, devices, device_volumes;
+	struct seen mounts, devices; // paths
+	struct seen mounted, device_volumes;
 };
 
 static void places_init(struct places *t, const struct json *container)
 {
 	seen_init(&t->mounts);
+	seen_init(&t->mounted);
 	seen_init(&t->devices);
 	seen_init(&t->device_volumes);
 	seen_add_all(&t->devices, field(container, "volumeDevices"), "devicePath");
+	seen_add_all(&t->mounted, field(container, "volumeMounts"), "name");
 	seen_add_all(&t->device_volumes, field(container, "volumeDevices"), "name");
 }
 
 static void places_finish(struct places *t)
 {
 	seen_finish(&t->mounts);
+	seen_finish(&t->mounted);
 	seen_finish(&t->devices);
 	seen_finish(&t->device_volumes);
 }
@@ -85,26 +89,39 @@ static void check_mounts(struct check *c, const struct path *list, const struct 
 		check_place(c, p, mount, places);
 		check_part(c, list, p, mount);
 		check_propagation(c, list, field(mount, "mountPropagation"), container);
-		check_recursive(c, p, mount);
+		check_recursive(c, list, mount);
 	}
 }
 
-static void check_device(struct check *c, const struct path *p, const struct json *device, const struct pod_scope *pod,
-			 struct seen *names, struct seen *paths)
+static void check_device_path(struct check *c, const struct path *p, struct str path, struct seen *paths,
+			      struct places *places)
 {
-	struct str name = text_of(device, "name"), path = text_of(device, "devicePath");
+	if (!path.n)
+		fail_required(c, p, "says where");
+	if (seen_has(paths, path))
+		fail_text(c, p, path, "another device is there");
+	if (path_climbs(path))
+		fail_text(c, p, path, "must not contain '..'");
+	else
+		seen_add(paths, path);
+	if (seen_has(&places->mounts, path))
+		fail_text(c, p, path, "a mount is there");
+}
+
+static void check_device(struct check *c, const struct path *p, const struct json *device, const struct pod_scope *pod,
+			 struct seen *names, struct places *places)
+{
+	struct str name = text_of(device, "name");
 	if (!name.n)
 		fail_required(c, AT(p, "name"), "says which volume");
 	else if (seen_add(names, name))
 		fail_text(c, AT(p, "name"), name, "the volume is a device already");
-	else if (!seen_has(&pod->volumes, name))
-		fail_not_found(c, AT(p, "name"), field(device, "name"));
-	if (!path.n)
-		fail_required(c, AT(p, "devicePath"), "says where");
-	else if (seen_add(paths, path))
-		fail_text(c, AT(p, "devicePath"), path, "another device is there");
-	else
-		check_format(c, AT(p, "devicePath"), path, format_local_path);
+	if (!seen_has(&pod->volumes, name))
+		fail_not_found(c, AT(p, "name"), json_string(c->arena, name));
+	else if (!seen_has(&pod->claimed, name))
+		fail_text(c, AT(p, "name"), name, "only claims of storage can be devices");
+	if (seen_has(&places->mounted, name))
+		fail_text(c, AT(p, "name"), name, "the volume is mounted too");
 }
 
 void check_container_volumes(struct check *c, const struct path *p, const struct json *container,
@@ -117,6 +134,9 @@ void check_container_volumes(struct check *c, const struct path *p, const struct
 	seen_init(&names);
 	seen_init(&paths);
 	check_mounts(c, AT(p, "volumeMounts"), container, pod, &places);
-	json_each(device, field(container, "volumeDevices"))
-		check_device(c, AT_INDEX(AT(p, "volumeDevices"), i++), device, pod, &names, &paths);
+	json_each(device, field(container, "volumeDevices")) {
+		const struct path *at = AT_INDEX(AT(p, "volumeDevices"), i++);
+		check_device(c, at, device, pod, &names, &places);
+		check_device_path(c, AT(at, "devicePath"), text_of(device, "devicePath"), &paths, &places);
+	}
 }

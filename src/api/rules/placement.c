@@ -4,7 +4,8 @@
 
 // Node affinity
 
-static void check_node_expression(struct check *c, const struct path *p, const struct json *expression)
+// What is only preferred may ask for values that no label has.
+static void check_node_expression(struct check *c, const struct path *p, const struct json *expression, bool must)
 {
 	struct str op = text_of(expression, "operator");
 	const struct json *values = field(expression, "values");
@@ -24,8 +25,9 @@ static void check_node_expression(struct check *c, const struct path *p, const s
 			  "not a selector's operator: use In, NotIn, Exists, DoesNotExist, Gt or Lt");
 	}
 	check_format(c, AT(p, "key"), text_of(expression, "key"), format_qualified_name);
-	json_each(value, values)
-		check_format(c, AT_INDEX(AT(p, "values"), i++), value->text, format_label_value);
+	if (must)
+		json_each(value, values)
+			check_format(c, AT_INDEX(AT(p, "values"), i++), value->text, format_label_value);
 }
 
 static void check_node_field(struct check *c, const struct path *p, const struct json *expression)
@@ -45,11 +47,11 @@ static void check_node_field(struct check *c, const struct path *p, const struct
 			check_format(c, AT_INDEX(AT(p, "values"), i++), value->text, format_dns_subdomain);
 }
 
-static void check_node_term(struct check *c, const struct path *p, const struct json *term)
+static void check_node_term(struct check *c, const struct path *p, const struct json *term, bool must)
 {
 	size_t i = 0;
 	json_each(expression, field(term, "matchExpressions"))
-		check_node_expression(c, AT_INDEX(AT(p, "matchExpressions"), i++), expression);
+		check_node_expression(c, AT_INDEX(AT(p, "matchExpressions"), i++), expression, must);
 	i = 0;
 	json_each(expression, field(term, "matchFields"))
 		check_node_field(c, AT_INDEX(AT(p, "matchFields"), i++), expression);
@@ -71,41 +73,66 @@ static void check_node_affinity(struct check *c, const struct path *p, const str
 	if (required && !count_of(terms))
 		fail_required(c, must, "at least one term must be given");
 	json_each(term, terms)
-		check_node_term(c, AT_INDEX(must, i++), term);
+		check_node_term(c, AT_INDEX(must, i++), term, true);
 	i = 0;
 	json_each(preferred, field(affinity, "preferredDuringSchedulingIgnoredDuringExecution")) {
 		const struct path *at = AT_INDEX(AT(p, "preferredDuringSchedulingIgnoredDuringExecution"), i++);
 		check_weight(c, at, preferred);
-		check_node_term(c, AT(at, "preference"), field(preferred, "preference"));
+		check_node_term(c, AT(at, "preference"), field(preferred, "preference"), false);
 	}
 }
 
 // Pod affinity and anti-affinity
 
-static void keys_of(struct seen *keys, const struct json *selector)
+static void check_keys(struct check *c, const struct path *p, const struct json *keys, const struct json *selector)
 {
-	seen_add_all(keys, field(selector, "matchExpressions"), "key");
+	size_t i = 0;
+	if (!selector && count_of(keys)) {
+		fail_forbidden(c, p, "must not be given without labelSelector");
+		return;
+	}
+	json_each(key, keys)
+		check_format(c, AT_INDEX(p, i++), key->text, format_qualified_name);
+}
+
+// The selector that is checked has an expression for each of the keys already, made of the pod's labels: where there is
+// more than that of the same key, it was given twice. Told of the term, with the key's place.
+static void check_twice(struct check *c, const struct path *p, const struct json *keys, const struct json *selector)
+{
+	struct seen in_selector CLEAN_SEEN;
+	seen_init(&in_selector);
 	json_each(label, field(selector, "matchLabels"))
-		seen_add(keys, label->key);
+		seen_add(&in_selector, label->key);
+	json_each(expression, field(selector, "matchExpressions")) {
+		struct str name = text_of(expression, "key");
+		size_t i = 0, at = SIZE_MAX;
+		bool before = seen_add(&in_selector, name);
+		json_each(key, keys) {
+			at = str_eq(key->text, name) ? i : at;
+			i++;
+		}
+		if (before && at != SIZE_MAX)
+			fail_text(c, AT_INDEX(p, at), name, "the key is in labelSelector too");
+	}
 }
 
 // Keys whose values come from the pod's own labels.
-static void check_label_keys(struct check *c, const struct path *p, const struct json *term, const char *name,
-			     bool own_only)
+static void check_label_keys(struct check *c, const struct path *p, const struct json *term)
 {
 	const struct json *selector = field(term, "labelSelector");
-	const struct path *list = AT_STR(p, str_of(name));
-	struct seen used CLEAN_SEEN;
-	seen_init(&used);
-	if (own_only && is_set(term, name))
-		keys_of(&used, selector);
+	const struct json *match = field(term, "matchLabelKeys"), *mismatch = field(term, "mismatchLabelKeys");
+	struct seen others CLEAN_SEEN;
 	size_t i = 0;
-	if (is_set(term, name) && !selector)
-		fail_forbidden(c, list, "must not be given without labelSelector");
-	json_each(key, field(term, name)) {
-		check_format(c, AT_INDEX(list, i), key->text, format_qualified_name);
-		if (seen_has(&used, key->text))
-			fail_invalid(c, AT_INDEX(list, i), key, "the key is in labelSelector too");
+	check_keys(c, AT(p, "matchLabelKeys"), match, selector);
+	check_keys(c, AT(p, "mismatchLabelKeys"), mismatch, selector);
+	if (count_of(match))
+		check_twice(c, p, match, selector);
+	seen_init(&others);
+	json_each(key, mismatch)
+		seen_add(&others, key->text);
+	json_each(key, match) {
+		if (seen_has(&others, key->text))
+			fail_invalid(c, AT_INDEX(AT(p, "matchLabelKeys"), i), key, "the key is in mismatchLabelKeys too");
 		i++;
 	}
 }
@@ -116,8 +143,7 @@ static void check_pod_term(struct check *c, const struct path *p, const struct j
 	check_label_selector(c, AT(p, "namespaceSelector"), field(term, "namespaceSelector"));
 	json_each(namespace, field(term, "namespaces"))
 		check_format(c, AT(p, "namespace"), namespace->text, format_dns_label);
-	check_label_keys(c, p, term, "matchLabelKeys", false);
-	check_label_keys(c, p, term, "mismatchLabelKeys", false);
+	check_label_keys(c, p, term);
 	if (!text_of(term, "topologyKey").n)
 		fail_required(c, AT(p, "topologyKey"), "says of which nodes the pods are together");
 	check_format(c, AT(p, "topologyKey"), text_of(term, "topologyKey"), format_qualified_name);
@@ -196,7 +222,7 @@ static void check_spread(struct check *c, const struct path *p, const struct jso
 	for (size_t i = 0; i < ARRAY_LEN(policies); i++)
 		if (field(constraint, policies[i]))
 			ONE_OF(c, AT_STR(p, str_of(policies[i])), field(constraint, policies[i]), "Ignore", "Honor");
-	check_label_keys(c, p, constraint, "matchLabelKeys", true);
+	check_label_keys(c, p, constraint);
 	check_label_selector(c, AT(p, "labelSelector"), field(constraint, "labelSelector"));
 }
 

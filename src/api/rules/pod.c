@@ -7,7 +7,8 @@
 
 static void check_pod(struct check *c)
 {
-	check_pod_spec(c, SPEC, field(c->object, "spec"), json_str(c->object, "metadata.name"));
+	check_pod_annotations(c);
+	check_pod_spec(c, SPEC, field(c->object, "spec"), true, json_str(c->object, "metadata.name"));
 }
 
 void rules_pod_create(struct check *c)
@@ -18,6 +19,7 @@ void rules_pod_create(struct check *c)
 		fail_forbidden(c, AT(SPEC, "ephemeralContainers"), "can't be set when the pod is created");
 	if (is_set(spec, "schedulingGates") && text_of(spec, "nodeName").n)
 		fail_forbidden(c, AT(SPEC, "nodeName"), "can't be set while there are scheduling gates");
+	check_profile_annotations(c);
 }
 
 // Updates of the main resource

@@ -8,13 +8,20 @@
 // What the rules of a container need to know of its pod.
 struct pod_scope {
 	const struct json *spec;
-	struct seen volumes;   // names of those that are valid themselves
+	bool is_pod;	     // not a template
 	struct str pod_name; // empty in templates
+	struct seen volumes; // names of those that are valid themselves
+	struct seen claimed; // and of those of them that are claims of storage
+	struct seen claims;  // names of its resource claims
 	int64_t grace_s;     // termination grace period
 };
 
 // spec.c: the spec of a pod or of a template
-void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, struct str pod_name);
+void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, bool is_pod, struct str pod_name);
+// Calls `check` for each container of any sort: `p` leads to it.
+void each_container(struct check *c, const struct path *spec_path, const struct json *spec,
+		    void (*check)(struct check *c, const struct path *p, const struct json *container, void *arg),
+		    void *arg);
 
 // container.c
 void check_containers(struct check *c, const struct path *spec, const struct pod_scope *pod); // all three lists
@@ -25,6 +32,8 @@ void check_container_volumes(struct check *c, const struct path *p, const struct
 
 // env.c
 void check_env(struct check *c, const struct path *p, const struct json *env);
+// Files of variables are in emptyDirs of the pod.
+void check_env_files(struct check *c, const struct path *p, const struct json *spec);
 void check_env_from(struct check *c, const struct path *p, const struct json *sources);
 // Downward API: what of the pod a text is taken from. In a volume other fields are allowed than in the environment.
 void check_field_ref(struct check *c, const struct path *p, const struct json *ref, bool in_volume);
@@ -34,18 +43,38 @@ void check_resource_ref(struct check *c, const struct path *p, const struct json
 void check_probes(struct check *c, const struct path *p, const struct json *container, const struct pod_scope *pod);
 
 // resources.c
-void check_container_resources(struct check *c, const struct path *p, const struct json *resources);
-void check_pod_resources(struct check *c, const struct path *p, const struct json *spec);
+void check_container_resources(struct check *c, const struct path *p, const struct json *resources,
+			       const struct pod_scope *pod);
+// What the pod takes without any of its containers, as limits.
+void check_overhead(struct check *c, const struct path *p, const struct json *overhead);
+void check_pod_resources(struct check *c, const struct path *p, const struct pod_scope *pod);
+
+// device_claims.c: notes their names in pod->claims
+void check_device_claims(struct check *c, const struct path *p, const struct json *claims, struct pod_scope *pod);
+// Which of them a container uses.
+void check_used_claims(struct check *c, const struct path *p, const struct json *uses, const struct pod_scope *pod);
 
 // volume.c: notes the valid ones in pod->volumes
 void check_volumes(struct check *c, const struct path *p, const struct json *volumes, struct pod_scope *pod);
 // A relative path that does not climb.
 void check_descending_path(struct check *c, const struct path *p, struct str path);
+bool path_climbs(struct str path); // has ".." in it
 
 // security.c
 void check_pod_security(struct check *c, const struct path *p, const struct json *spec);
 void check_container_security(struct check *c, const struct path *p, const struct json *context,
 			      const struct json *spec);
+
+// windows.c: what is for pods of one system only
+void check_windows_options(struct check *c, const struct path *p, const struct json *options);
+void check_system(struct check *c, const struct path *p, const struct json *spec);
+
+// pod_annotations.c: annotations that mean something to pods
+void check_pod_annotations(struct check *c);
+// Older annotations say the same as the fields that replaced them.
+void check_profile_annotations(struct check *c);
+// Which may not come, go or change.
+void check_kept_annotations(struct check *c);
 
 // placement.c: where a pod may run
 void check_placement(struct check *c, const struct path *p, const struct json *spec);

@@ -33,21 +33,11 @@ static void add_resources(struct demand *d, const struct json *resources)
 	d->all_limited = d->all_limited && cpu && memory;
 }
 
-static bool is_pod_level(const struct json *resources)
-{
-	static const char *const parts[] = {"requests", "limits"};
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		json_each(amount, field(resources, parts[i]))
-			if (IS_ONE_OF(amount->key, "cpu", "memory") || str_starts(amount->key, STR("hugepages-")))
-				return true;
-	return false;
-}
-
 struct str pod_qos_class(const struct json *spec)
 {
 	struct demand d = {.all_limited = true};
 	const struct json *whole = field(spec, "resources");
-	if (is_pod_level(whole)) {
+	if (whole) {
 		add_resources(&d, whole);
 	} else {
 		json_each(container, field(spec, "initContainers"))
@@ -74,6 +64,46 @@ static void tell_gated(struct api_context *c, struct json *status)
 	json_put_str(c->arena, condition, "message", STR("Scheduling is blocked due to non-empty scheduling gates"));
 }
 
+// Selectors that take values from the pod's own labels
+
+static void add_keys(struct api_context *c, struct json *selector, const struct json *keys, const struct json *labels,
+		     const char *operator)
+{
+	json_each(key, keys) {
+		const struct json *label = json_get(labels, key->text);
+		if (!label)
+			continue;
+		struct json *all = json_need_array(c->arena, selector, "matchExpressions");
+		struct json *expression = json_push(all, json_object(c->arena));
+		json_put_str(c->arena, expression, "key", key->text);
+		json_put_str(c->arena, expression, "operator", str_of(operator));
+		json_push(json_need_array(c->arena, expression, "values"), json_string(c->arena, label->text));
+	}
+}
+
+static void add_own_labels(struct api_context *c, struct json *term, const struct json *labels)
+{
+	struct json *selector = json_get(term, STR("labelSelector"));
+	if (!selector)
+		return;
+	add_keys(c, selector, field(term, "matchLabelKeys"), labels, "In");
+	add_keys(c, selector, field(term, "mismatchLabelKeys"), labels, "NotIn");
+}
+
+static void settle_selectors(struct api_context *c, struct json *spec, const struct json *labels)
+{
+	static const char *const sorts[] = {"podAffinity", "podAntiAffinity"};
+	for (size_t i = 0; i < ARRAY_LEN(sorts); i++) {
+		struct json *affinity = json_get(json_at(spec, "affinity"), str_of(sorts[i]));
+		json_each(term, json_get(affinity, STR("requiredDuringSchedulingIgnoredDuringExecution")))
+			add_own_labels(c, term, labels);
+		json_each(weighted, json_get(affinity, STR("preferredDuringSchedulingIgnoredDuringExecution")))
+			add_own_labels(c, json_get(weighted, STR("podAffinityTerm")), labels);
+	}
+	json_each(constraint, json_get(spec, STR("topologySpreadConstraints")))
+		add_own_labels(c, constraint, labels);
+}
+
 void rules_pod_prepare_create(struct api_context *c, struct json *pod)
 {
 	const struct json *spec = field(pod, "spec");
@@ -82,6 +112,7 @@ void rules_pod_prepare_create(struct api_context *c, struct json *pod)
 	json_put_str(c->arena, status, "qosClass", pod_qos_class(spec));
 	if (is_set(spec, "schedulingGates"))
 		tell_gated(c, status);
+	settle_selectors(c, json_get(pod, STR("spec")), json_at(pod, "metadata.labels"));
 }
 
 // Updates through subresources

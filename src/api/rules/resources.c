@@ -24,17 +24,49 @@ static bool is_standard(struct str name)
 			 "services.loadbalancers");
 }
 
-static void check_resource_name(struct check *c, const struct path *p, struct str name)
+// A vendor's: its quota is named after it, so that must be a good name too.
+static bool is_extended(struct check *c, struct str name)
 {
+	return !is_native(name) && !str_starts(name, STR("requests.")) &&
+	       format_good(format_qualified_name, arena_fmt(c->arena, "requests.%.*s", STR_FMT(name)));
+}
+
+// False when the form of the name is wrong.
+static bool check_resource_name(struct check *c, const struct path *p, struct str name)
+{
+	size_t before = c->failures;
 	check_format(c, p, name, format_qualified_name);
+	if (c->failures == before && str_find(name, '/') < 0 && !is_standard(name))
+		fail_text(c, p, name, "must be a standard resource or have a domain before its name");
+	return c->failures == before;
+}
+
+static void check_container_resource_name(struct check *c, const struct path *p, struct str name)
+{
+	check_resource_name(c, p, name);
 	if (str_find(name, '/') < 0) {
-		if (!is_standard(name))
-			fail_text(c, p, name, "must be a standard resource or have a domain before its name");
 		if (!is_huge_pages(name) && !IS_ONE_OF(name, "cpu", "memory", "ephemeral-storage"))
 			fail_text(c, p, name, "must be a resource that containers use");
-	} else if (!is_native(name) && str_starts(name, STR("requests."))) {
-		fail_text(c, p, name, "a vendor's resource may not begin with 'requests.'");
+	} else if (!is_native(name) && !is_extended(c, name)) {
+		fail_text(c, p, name, "the name of a vendor's resource is no longer than the name of its quota may be");
 	}
+}
+
+static void check_pod_resource_name(struct check *c, const struct path *p, struct str name)
+{
+	static const char *const supported[] = {"cpu", "hugepages-*", "memory", NULL};
+	if (check_resource_name(c, p, name) && !is_huge_pages(name) && !IS_ONE_OF(name, "cpu", "memory"))
+		fail_unsupported(c, p, json_string(c->arena, name), supported);
+}
+
+typedef void name_check(struct check *c, const struct path *p, struct str name);
+
+// The size of a page follows the prefix: "hugepages-2Mi".
+static bool is_whole_pages(struct str name, struct quantity amount)
+{
+	struct quantity page;
+	return quantity_parse(str_from(name, sizeof "hugepages-" - 1), &page) == 0 && page.nano > 0 &&
+	       amount.nano % page.nano == 0;
 }
 
 static void check_amount(struct check *c, const struct path *p, const struct json *amount)
@@ -44,8 +76,10 @@ static void check_amount(struct check *c, const struct path *p, const struct jso
 		return;
 	if (q.nano < 0)
 		fail_invalid(c, p, amount, "must not be less than 0");
-	if (!is_native(amount->key) && q.nano % 1000000000 != 0)
+	if (is_extended(c, amount->key) && q.nano % 1000000000 != 0)
 		fail_invalid(c, p, amount, "must be a whole number");
+	if (is_huge_pages(amount->key) && !is_whole_pages(amount->key, q))
+		fail_invalid(c, p, amount, "must be a number of whole pages");
 }
 
 static void check_against_limit(struct check *c, const struct path *p, const struct json *request,
@@ -70,84 +104,164 @@ static void check_against_limit(struct check *c, const struct path *p, const str
 			     STR_FMT(request->key), STR_FMT(quantity_text(c->arena, most)));
 }
 
-void check_container_resources(struct check *c, const struct path *p, const struct json *resources)
+static void check_amounts(struct check *c, const struct path *p, const struct json *amounts, name_check *check_name)
+{
+	json_each(amount, amounts) {
+		check_name(c, AT_KEY(p, amount->key), amount->key);
+		check_amount(c, AT_KEY(p, amount->key), amount);
+	}
+}
+
+static bool has_some(const struct json *amounts, bool (*which)(struct str name))
+{
+	json_each(amount, amounts)
+		if (which(amount->key))
+			return true;
+	return false;
+}
+
+static bool is_basic(struct str name)
+{
+	return IS_ONE_OF(name, "cpu", "memory");
+}
+
+static void check_resources(struct check *c, const struct path *p, const struct json *resources,
+			    name_check *check_name, const struct pod_scope *pod)
 {
 	const struct json *limits = field(resources, "limits"), *requests = field(resources, "requests");
 	struct index limit_of CLEAN_INDEX;
 	index_init(&limit_of, limits, NULL);
-	bool huge = false, base = false;
-	json_each(limit, limits) {
-		check_resource_name(c, AT_KEY(AT(p, "limits"), limit->key), limit->key);
-		check_amount(c, AT_KEY(AT(p, "limits"), limit->key), limit);
-		huge = huge || is_huge_pages(limit->key);
-		base = base || IS_ONE_OF(limit->key, "cpu", "memory");
-	}
-	json_each(request, requests) {
-		check_resource_name(c, AT_KEY(AT(p, "requests"), request->key), request->key);
-		check_amount(c, AT_KEY(AT(p, "requests"), request->key), request);
+	check_amounts(c, AT(p, "limits"), limits, check_name);
+	check_amounts(c, AT(p, "requests"), requests, check_name);
+	json_each(request, requests)
 		check_against_limit(c, p, request, &limit_of);
-		huge = huge || is_huge_pages(request->key);
-		base = base || IS_ONE_OF(request->key, "cpu", "memory");
-	}
-	if (huge && !base)
+	if ((has_some(limits, is_huge_pages) || has_some(requests, is_huge_pages)) && !has_some(limits, is_basic) &&
+	    !has_some(requests, is_basic))
+		fail_forbidden(c, p, "huge pages need cpu or memory beside them");
+	check_used_claims(c, AT(p, "claims"), field(resources, "claims"), pod);
+}
+
+void check_container_resources(struct check *c, const struct path *p, const struct json *resources,
+			       const struct pod_scope *pod)
+{
+	check_resources(c, p, resources, check_container_resource_name, pod);
+}
+
+void check_overhead(struct check *c, const struct path *p, const struct json *overhead)
+{
+	check_amounts(c, AT(p, "limits"), overhead, check_container_resource_name);
+	if (has_some(overhead, is_huge_pages) && !has_some(overhead, is_basic))
 		fail_forbidden(c, p, "huge pages need cpu or memory beside them");
 }
 
 // Resources of the whole pod
 
-// Adds what a container requests to the sums by resource; the amounts live in the arena.
-static void add_requests(struct check *c, struct map *sums, const struct json *container)
+// What the containers of a pod ask for together, by resource; the amounts live in the arena.
+struct together {
+	struct map running; // of those that run side by side
+	struct map most;    // while one that only prepares runs, with those beside it
+};
+
+static void together_init(struct together *t)
 {
-	json_each(request, json_at(container, "resources.requests")) {
-		struct quantity q, *sum = map_get(sums, request->key);
-		if (!sum)
-			map_set(sums, request->key, sum = ARENA_NEW(c->arena, struct quantity));
-		if (!quantity_of(request, &q))
-			*sum = quantity_add(*sum, q);
-	}
+	map_init(&t->running);
+	map_init(&t->most);
 }
 
-// What those containers request together that run side by side.
-static void sum_requests(struct check *c, struct map *sums, const struct json *spec)
+static void together_finish(struct together *t)
 {
-	json_each(container, field(spec, "containers"))
-		add_requests(c, sums, container);
-	json_each(container, field(spec, "initContainers"))
-		if (str_is(text_of(container, "restartPolicy"), "Always"))
-			add_requests(c, sums, container);
+	map_finish(&t->running);
+	map_finish(&t->most);
 }
 
-static void check_pod_amounts(struct check *c, const struct path *p, const struct json *amounts)
+static struct quantity *amount_in(struct check *c, struct map *amounts, struct str name)
 {
-	static const char *const supported[] = {"cpu", "hugepages-*", "memory", NULL};
+	struct quantity *q = map_get(amounts, name);
+	if (!q)
+		map_set(amounts, name, q = ARENA_NEW(c->arena, struct quantity));
+	return q;
+}
+
+static void add_container(struct check *c, struct together *t, const struct json *amounts, bool prepares)
+{
 	json_each(amount, amounts) {
-		const struct path *at = AT_KEY(p, amount->key);
-		if (!is_huge_pages(amount->key) && !IS_ONE_OF(amount->key, "cpu", "memory"))
-			fail_unsupported(c, at, json_string(c->arena, amount->key), supported);
-		check_amount(c, at, amount);
+		struct quantity q, *running = amount_in(c, &t->running, amount->key);
+		if (quantity_of(amount, &q))
+			continue;
+		struct quantity sum = quantity_add(*running, q), *most = amount_in(c, &t->most, amount->key);
+		if (!prepares)
+			*running = sum;
+		if (quantity_cmp(sum, *most) > 0)
+			*most = sum;
 	}
 }
 
-void check_pod_resources(struct check *c, const struct path *p, const struct json *spec)
+// `part` is requests or limits.
+static void add_containers(struct check *c, struct together *t, const struct json *spec, const char *part)
 {
-	const struct json *resources = field(spec, "resources");
-	const struct json *limits = field(resources, "limits"), *requests = field(resources, "requests");
-	check_pod_amounts(c, AT(p, "limits"), limits);
-	check_pod_amounts(c, AT(p, "requests"), requests);
-	if (!count_of(requests))
+	json_each(container, field(spec, "initContainers"))
+		add_container(c, t, field(field(container, "resources"), part),
+			      !str_is(text_of(container, "restartPolicy"), "Always"));
+	json_each(container, field(spec, "containers"))
+		add_container(c, t, field(field(container, "resources"), part), false);
+}
+
+// What is set for the pod is enough for its containers.
+static void check_enough(struct check *c, const struct path *p, const struct json *spec, const char *part,
+			 bool (*which)(struct str name))
+{
+	const struct json *amounts = field(field(spec, "resources"), part);
+	struct together all __attribute__((cleanup(together_finish)));
+	together_init(&all);
+	if (!count_of(amounts))
 		return;
-	struct index limit_of CLEAN_INDEX;
-	struct map sums CLEAN_MAP;
-	index_init(&limit_of, limits, NULL);
-	map_init(&sums);
-	sum_requests(c, &sums, spec);
-	json_each(request, requests) {
-		const struct quantity *sum = map_get(&sums, request->key);
+	add_containers(c, &all, spec, part);
+	json_each(amount, amounts) {
+		const struct quantity *most = map_get(&all.most, amount->key);
 		struct quantity q;
-		check_against_limit(c, p, request, &limit_of);
-		if (sum && !quantity_of(request, &q) && quantity_cmp(*sum, q) > 0)
-			fail_invalid(c, AT_KEY(AT(p, "requests"), request->key), request,
-				     "must not be less than what the containers request together: %.*s",
-				     STR_FMT(quantity_text(c->arena, *sum)));
+		if (which(amount->key) && most && !quantity_of(amount, &q) && quantity_cmp(*most, q) > 0)
+			fail_invalid(c, AT_KEY(AT_STR(p, str_of(part)), amount->key), amount,
+				     "must not be less than what the containers have together: %.*s",
+				     STR_FMT(quantity_text(c->arena, *most)));
 	}
+}
+
+static void check_single_limits(struct check *c, const struct path *p, const struct json *spec)
+{
+	struct index limits CLEAN_INDEX;
+	index_init(&limits, json_at(spec, "resources.limits"), NULL);
+	size_t i = 0;
+	json_each(container, field(spec, "containers")) {
+		const struct path *at = AT_INDEX(AT(p, "containers"), i++);
+		json_each(limit, json_at(container, "resources.limits")) {
+			const struct json *whole = index_get(&limits, limit->key);
+			struct quantity one, most;
+			if (whole && !quantity_of(limit, &one) && !quantity_of(whole, &most) &&
+			    quantity_cmp(one, most) > 0)
+				fail_invalid(c, AT(AT_KEY(at, limit->key), "limits"), limit,
+					     "must not be greater than the limit of the pod");
+		}
+	}
+}
+
+static bool is_any(struct str name)
+{
+	return true;
+}
+
+void check_pod_resources(struct check *c, const struct path *p, const struct pod_scope *pod)
+{
+	const struct json *resources = field(pod->spec, "resources");
+	if (!resources)
+		return;
+	if (str_is(json_str(pod->spec, "os.name"), "windows")) {
+		fail_forbidden(c, p, "not for pods of windows");
+		return;
+	}
+	if (is_set(resources, "claims"))
+		fail_forbidden(c, AT(p, "claims"), "containers have claims, not the pod");
+	check_resources(c, p, resources, check_pod_resource_name, pod);
+	check_enough(c, p, pod->spec, "requests", is_any);
+	check_enough(c, p, pod->spec, "limits", is_huge_pages);
+	check_single_limits(c, p, pod->spec);
 }

@@ -9,6 +9,18 @@ void check_format(struct check *c, const struct path *p, struct str value, forma
 		fail_text(c, p, value, "%s", f.text[i]);
 }
 
+void check_lower_format(struct check *c, const struct path *p, struct str value, format_check *format)
+{
+	char *lower = arena_c(c->arena, value);
+	for (char *l = lower; *l; l++)
+		if (*l >= 'A' && *l <= 'Z')
+			*l = (char)(*l - 'A' + 'a');
+	struct format_faults f = {0};
+	format(str_of(lower), &f);
+	for (size_t i = 0; i < f.count; i++)
+		fail_text(c, p, value, "%s", f.text[i]);
+}
+
 bool text_is_one_of(struct str text, const char *const *allowed)
 {
 	for (; *allowed; allowed++)
@@ -83,14 +95,7 @@ void check_annotations(struct check *c, const struct path *p, const struct json 
 {
 	size_t total = 0;
 	json_each(annotation, annotations) {
-		char *lower = arena_c(c->arena, annotation->key);
-		for (char *l = lower; *l; l++)
-			if (*l >= 'A' && *l <= 'Z')
-				*l = (char)(*l - 'A' + 'a');
-		struct format_faults f = {0};
-		format_qualified_name(str_of(lower), &f);
-		for (size_t i = 0; i < f.count; i++)
-			fail_text(c, p, annotation->key, "%s", f.text[i]);
+		check_lower_format(c, p, annotation->key, format_qualified_name);
 		total += annotation->key.n + annotation->text.n;
 	}
 	if (total > ANNOTATIONS_MAX)

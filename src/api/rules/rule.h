@@ -13,6 +13,8 @@
 #include "api/rules/value.h"
 
 void check_format(struct check *c, const struct path *p, struct str value, format_check *format);
+// The same for forms of lower case letters where upper case ones do too.
+void check_lower_format(struct check *c, const struct path *p, struct str value, format_check *format);
 // Whether the value is one of them; says so where it is not. A missing value is the empty string.
 bool check_one_of(struct check *c, const struct path *p, const struct json *value, const char *const *allowed);
 #define ONE_OF(c, p, value, ...) check_one_of((c), (p), (value), (const char *const[]){__VA_ARGS__, NULL})

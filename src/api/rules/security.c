@@ -28,6 +28,18 @@ static void check_seccomp(struct check *c, const struct path *p, const struct js
 	}
 }
 
+enum { PROFILE_NAME_MAX = 4095 };
+
+static void check_loaded_profile(struct check *c, const struct path *p, const struct json *name)
+{
+	if (!name || !name->text.n)
+		fail_required(c, p, "must be set when the type is Localhost");
+	else if (str_trim(name->text).n != name->text.n)
+		fail_invalid(c, p, name, "must not begin or end with a space");
+	if (name && name->text.n > PROFILE_NAME_MAX)
+		fail_too_long(c, p, PROFILE_NAME_MAX);
+}
+
 static void check_app_armor(struct check *c, const struct path *p, const struct json *profile)
 {
 	const struct json *name = field(profile, "localhostProfile");
@@ -35,12 +47,11 @@ static void check_app_armor(struct check *c, const struct path *p, const struct 
 		return;
 	if (!text_of(profile, "type").n)
 		fail_required(c, AT(p, "type"), "an appArmorProfile has a type");
-	else
-		ONE_OF(c, AT(p, "type"), field(profile, "type"), "Localhost", "RuntimeDefault", "Unconfined");
-	bool local = str_is(text_of(profile, "type"), "Localhost");
-	if (local && (!name || !str_trim(name->text).n))
-		fail_required(c, AT(p, "localhostProfile"), "must be set when the type is Localhost");
-	else if (!local && name)
+	else if (!ONE_OF(c, AT(p, "type"), field(profile, "type"), "Localhost", "RuntimeDefault", "Unconfined"))
+		return;
+	else if (str_is(text_of(profile, "type"), "Localhost"))
+		check_loaded_profile(c, AT(p, "localhostProfile"), name);
+	else if (name)
 		fail_invalid(c, AT(p, "localhostProfile"), name, "may only be set when the type is Localhost");
 }
 
@@ -77,7 +88,7 @@ static void check_sysctls(struct check *c, const struct path *p, const struct js
 			check_format(c, at, name, format_sysctl);
 		else if (twice)
 			fail_duplicate(c, at, field(sysctl, "name"));
-		else if (is_host_sysctl(name, spec))
+		if (is_host_sysctl(name, spec))
 			fail_text(c, at, name, "the pod shares this with the host");
 	}
 }
@@ -107,6 +118,7 @@ void check_pod_security(struct check *c, const struct path *p, const struct json
 		       "Recursive");
 	check_seccomp(c, AT(at, "seccompProfile"), field(context, "seccompProfile"));
 	check_app_armor(c, AT(at, "appArmorProfile"), field(context, "appArmorProfile"));
+	check_windows_options(c, AT(at, "windowsOptions"), field(context, "windowsOptions"));
 }
 
 // Privileges that imply the means to gain more.
@@ -136,5 +148,6 @@ void check_container_security(struct check *c, const struct path *p, const struc
 		fail_invalid(c, AT(p, "procMount"), mount, "`hostUsers` must be false for 'Unmasked'");
 	check_seccomp(c, AT(p, "seccompProfile"), field(context, "seccompProfile"));
 	check_app_armor(c, AT(p, "appArmorProfile"), field(context, "appArmorProfile"));
+	check_windows_options(c, AT(p, "windowsOptions"), field(context, "windowsOptions"));
 	check_escalation(c, p, context);
 }

@@ -9,9 +9,9 @@ static void check_search(struct check *c, const struct path *p, struct str domai
 	if (str_is(domain, "."))
 		return;
 	char *plain = arena_c(c->arena, domain);
-	for (char *at = plain; *at; at++)
-		if (*at == '_') // allowed here, unlike in names
-			*at = '-';
+	for (char *at = plain; *at; at++) // '_' is allowed here, unlike in names: at the beginning too
+		if (*at == '_')
+			*at = at > plain && at[-1] != '.' ? '-' : at[1] == '\0' || strchr("-_.", at[1]) ? '-' : 'x';
 	struct format_faults f = {0};
 	format_domain_name(str_of(plain), &f);
 	for (size_t i = 0; i < f.count; i++)
@@ -31,9 +31,10 @@ static void check_dns_config(struct check *c, const struct path *p, const struct
 		bytes += search->text.n + 1;
 		check_search(c, AT_INDEX(AT(p, "searches"), i++), search->text);
 	}
-	if (count_of(searches) > SEARCHES_MAX || bytes > SEARCH_BYTES_MAX)
-		fail_invalid(c, AT(p, "searches"), searches, "at most %d search paths of %d bytes together",
-			     SEARCHES_MAX, SEARCH_BYTES_MAX);
+	if (count_of(searches) > SEARCHES_MAX)
+		fail_invalid(c, AT(p, "searches"), searches, "at most %d search paths", SEARCHES_MAX);
+	if (bytes > SEARCH_BYTES_MAX + 1) // with spaces between
+		fail_invalid(c, AT(p, "searches"), searches, "at most %d bytes together", SEARCH_BYTES_MAX);
 	i = 0;
 	json_each(option, field(config, "options")) {
 		if (!text_of(option, "name").n)
@@ -101,7 +102,8 @@ static void check_names(struct check *c, const struct path *p, const struct json
 	check_optional(c, p, spec, "hostname", format_dns_label);
 	check_optional(c, p, spec, "subdomain", format_dns_label);
 	check_optional(c, p, spec, "priorityClassName", format_dns_subdomain);
-	check_optional(c, p, spec, "runtimeClassName", format_dns_subdomain);
+	if (field(spec, "runtimeClassName"))
+		check_format(c, AT(p, "runtimeClassName"), text_of(spec, "runtimeClassName"), format_dns_subdomain);
 	check_labels(c, AT(p, "nodeSelector"), field(spec, "nodeSelector"));
 }
 
@@ -115,14 +117,15 @@ static void check_os(struct check *c, const struct path *p, const struct json *o
 		fail_unsupported(c, p, field(os, "name"), systems);
 }
 
-// On the host's network a container's port is the host's.
-static void check_host_network(struct check *c, const struct path *p, const struct json *containers)
+// On the host's network a container's port is the host's; a template may leave it to who makes pods of it.
+static void check_host_network(struct check *c, const struct path *p, const struct json *containers, bool is_pod)
 {
 	size_t i = 0;
 	json_each(container, containers) {
 		size_t j = 0;
 		json_each(port, field(container, "ports")) {
-			if (json_i64(port, "hostPort", 0) != json_i64(port, "containerPort", 0))
+			int64_t of_host = json_i64(port, "hostPort", 0);
+			if ((is_pod || of_host) && of_host != json_i64(port, "containerPort", 0))
 				fail_invalid(c, AT(AT_INDEX(AT(AT_INDEX(p, i), "ports"), j), "hostPort"),
 					     field(port, "hostPort"),
 					     "must be equal to `containerPort` when `hostNetwork` is true");
@@ -132,22 +135,95 @@ static void check_host_network(struct check *c, const struct path *p, const stru
 	}
 }
 
-void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, struct str pod_name)
+enum { HOSTNAME_MAX = 64 };
+
+static void check_hostname(struct check *c, const struct path *p, const struct json *spec)
 {
-	struct pod_scope pod = {
-		.spec = spec, .pod_name = pod_name, .grace_s = json_i64(spec, "terminationGracePeriodSeconds", 30)};
+	const struct json *name = field(spec, "hostnameOverride");
+	const struct path *at = AT(p, "hostnameOverride");
+	if (!name)
+		return;
+	if (is_true(spec, "setHostnameAsFQDN"))
+		fail_forbidden(c, at, "not with setHostnameAsFQDN");
+	if (is_true(spec, "hostNetwork"))
+		fail_forbidden(c, at, "not on the host's network");
+	if (name->text.n > HOSTNAME_MAX)
+		fail_too_long(c, at, HOSTNAME_MAX);
+	check_format(c, at, name->text, format_dns_subdomain);
+}
+
+static void check_no_devices(struct check *c, const struct path *p, const struct json *container, void *arg)
+{
+	if (is_set(container, "volumeDevices"))
+		fail_forbidden(c, AT(p, "volumeDevices"), "not when `hostUsers` is false");
+}
+
+// Users of its own a pod can't have in namespaces of the host.
+static void check_own_users(struct check *c, const struct path *p, const struct json *spec)
+{
+	static const struct {
+		const char *name, *told;
+	} of_host[] = {{"hostNetwork", "hostNetwork"}, {"hostPID", "HostPID"}, {"hostIPC", "HostIPC"}};
+	const struct json *host_users = field(spec, "hostUsers");
+	if (!host_users || host_users->boolean)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(of_host); i++)
+		if (is_true(spec, of_host[i].name))
+			fail_forbidden(c, AT_STR(p, str_of(of_host[i].told)), "not when `hostUsers` is false");
+	if (!c->old)
+		each_container(c, p, spec, check_no_devices, NULL);
+}
+
+void each_container(struct check *c, const struct path *spec_path, const struct json *spec,
+		    void (*check)(struct check *c, const struct path *p, const struct json *container, void *arg),
+		    void *arg)
+{
+	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		size_t j = 0;
+		json_each(container, field(spec, lists[i]))
+			check(c, AT_INDEX(AT_STR(spec_path, str_of(lists[i])), j++), container, arg);
+	}
+}
+
+static void pod_scope_init(struct pod_scope *pod)
+{
+	seen_init(&pod->volumes);
+	seen_init(&pod->claimed);
+	seen_init(&pod->claims);
+}
+
+static void pod_scope_finish(struct pod_scope *pod)
+{
+	seen_finish(&pod->volumes);
+	seen_finish(&pod->claimed);
+	seen_finish(&pod->claims);
+}
+
+static void check_parts(struct check *c, const struct path *p, const struct json *spec, struct pod_scope *pod)
+{
+	check_volumes(c, AT(p, "volumes"), field(spec, "volumes"), pod);
+	check_device_claims(c, AT(p, "resourceClaims"), field(spec, "resourceClaims"), pod);
+	check_containers(c, p, pod);
+	check_env_files(c, p, spec);
+	check_pod_resources(c, AT(p, "resources"), pod);
+	check_overhead(c, AT(p, "overhead"), field(spec, "overhead"));
+}
+
+void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, bool is_pod, struct str pod_name)
+{
+	struct pod_scope pod = {.spec = spec,
+				.is_pod = is_pod,
+				.pod_name = pod_name,
+				.grace_s = json_i64(spec, "terminationGracePeriodSeconds", 30)};
 	const struct json *deadline = field(spec, "activeDeadlineSeconds"),
 			  *preemption = field(spec, "preemptionPolicy");
-	seen_init(&pod.volumes);
-	if (pod.grace_s < 0) // once meant "at once"; now as little as there is
-		pod.grace_s = 1;
-	check_volumes(c, AT(p, "volumes"), field(spec, "volumes"), &pod);
-	check_containers(c, p, &pod);
-	check_pod_resources(c, AT(p, "resources"), spec);
-	if (is_true(spec, "hostNetwork")) {
-		check_host_network(c, AT(p, "containers"), field(spec, "containers"));
-		check_host_network(c, AT(p, "initContainers"), field(spec, "initContainers"));
-	}
+	pod_scope_init(&pod);
+	check_parts(c, p, spec, &pod);
+	if (is_true(spec, "hostNetwork"))
+		check_host_network(c, AT(p, "containers"), field(spec, "containers"), is_pod);
+	check_own_users(c, p, spec);
+	check_hostname(c, p, spec);
 	ONE_OF(c, AT(p, "restartPolicy"), field(spec, "restartPolicy"), "Always", "OnFailure", "Never");
 	check_dns(c, p, spec);
 	check_pod_security(c, p, spec);
@@ -157,11 +233,14 @@ void check_pod_spec(struct check *c, const struct path *p, const struct json *sp
 	if (deadline)
 		check_range(c, AT(p, "activeDeadlineSeconds"), deadline, 1, INT32_MAX);
 	check_host_aliases(c, AT(p, "hostAliases"), field(spec, "hostAliases"));
-	if (preemption)
+	if (preemption && !preemption->text.n)
+		fail_required(c, AT(p, "preemptionPolicy"), "must say something where it is given");
+	else if (preemption)
 		ONE_OF(c, AT(p, "preemptionPolicy"), preemption, "PreemptLowerPriority", "Never");
 	if (field(spec, "os"))
 		check_os(c, AT(p, "os"), field(spec, "os"));
-	seen_finish(&pod.volumes);
+	check_system(c, p, spec);
+	pod_scope_finish(&pod);
 }
 
 void check_pod_template(struct check *c, const struct path *p, const struct json *template)
@@ -169,7 +248,7 @@ void check_pod_template(struct check *c, const struct path *p, const struct json
 	const struct json *metadata = field(template, "metadata"), *spec = field(template, "spec");
 	check_labels(c, AT(p, "labels"), field(metadata, "labels"));
 	check_annotations(c, AT(p, "annotations"), field(metadata, "annotations"));
-	check_pod_spec(c, AT(p, "spec"), spec, STR_NONE);
+	check_pod_spec(c, AT(p, "spec"), spec, false, STR_NONE);
 	if (is_set(spec, "ephemeralContainers"))
 		fail_forbidden(c, AT(AT(p, "spec"), "ephemeralContainers"), "a template has no ephemeral containers");
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Volumes of a pod. Each kind that pods here can use is checked; of the rest only that a volume is of one kind.
+// Volumes of a pod: each is of one kind.
 #include "api/quantity.h"
-#include "api/rules/pod.h"
+#include "api/rules/volume.h"
 
-enum { MODE_MAX = 0777, TOKEN_SECONDS_MIN = 600 };
-#define TOKEN_SECONDS_MAX (INT64_C(1) << 32)
+enum { MODE_MAX = 0777 };
 
-static bool climbs(struct str path)
+bool path_climbs(struct str path)
 {
 	struct str part;
 	while (str_next(&path, '/', &part))
@@ -20,36 +19,35 @@ void check_descending_path(struct check *c, const struct path *p, struct str pat
 	check_format(c, p, path, format_local_path);
 }
 
-// As a descending path, and not a name that updates of the volume use ("..data").
-static void check_file_path(struct check *c, const struct path *p, struct str path)
+void check_file_path(struct check *c, const struct path *p, struct str path)
 {
 	check_descending_path(c, p, path);
-	if (str_starts(path, STR("..")) && !str_starts(path, STR("../")) && !str_is(path, ".."))
+	if (str_starts(path, STR("..")) && !str_starts(path, STR("../")))
 		fail_text(c, p, path, "must not start with '..'");
 }
 
-static void check_mode(struct check *c, const struct path *p, const struct json *object, const char *name)
+void check_file_mode(struct check *c, const struct path *p, const struct json *object, const char *name)
 {
 	const struct json *mode = field(object, name);
 	if (mode && (mode->integer < 0 || mode->integer > MODE_MAX))
 		fail_invalid(c, AT_STR(p, str_of(name)), mode, "must be between 0 and 0777 (octal)");
 }
 
-static void need_text(struct check *c, const struct path *p, const struct json *object, const char *name)
+void check_needed_text(struct check *c, const struct path *p, const struct json *object, const char *name)
 {
 	if (!text_of(object, name).n)
 		fail_required(c, AT_STR(p, str_of(name)), "a volume of this kind needs it");
 }
 
-static void check_items(struct check *c, const struct path *p, const struct json *items)
+void check_key_files(struct check *c, const struct path *p, const struct json *items)
 {
 	size_t i = 0;
 	json_each(item, items) {
 		const struct path *at = AT_INDEX(p, i++);
-		need_text(c, at, item, "key");
-		need_text(c, at, item, "path");
+		check_needed_text(c, at, item, "key");
+		check_needed_text(c, at, item, "path");
 		check_file_path(c, AT(at, "path"), text_of(item, "path"));
-		check_mode(c, at, item, "mode");
+		check_file_mode(c, at, item, "mode");
 	}
 }
 
@@ -69,7 +67,7 @@ static void check_host_path(struct check *c, const struct path *p, const struct 
 		fail_required(c, AT(p, "path"), "says what of the host");
 		return;
 	}
-	if (climbs(path))
+	if (path_climbs(path))
 		fail_text(c, AT(p, "path"), path, "must not contain '..'");
 	if (field(source, "type"))
 		ONE_OF(c, AT(p, "type"), field(source, "type"), "", "BlockDevice", "CharDevice", "Directory",
@@ -78,36 +76,35 @@ static void check_host_path(struct check *c, const struct path *p, const struct 
 
 static void check_nfs(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
 {
-	need_text(c, p, source, "server");
-	need_text(c, p, source, "path");
+	check_needed_text(c, p, source, "server");
+	check_needed_text(c, p, source, "path");
 	check_format(c, AT(p, "path"), text_of(source, "path"), format_absolute_path);
 }
 
 static void check_secret(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
 {
-	need_text(c, p, source, "secretName");
-	check_mode(c, p, source, "defaultMode");
-	check_items(c, AT(p, "items"), field(source, "items"));
+	check_needed_text(c, p, source, "secretName");
+	check_file_mode(c, p, source, "defaultMode");
+	check_key_files(c, AT(p, "items"), field(source, "items"));
 }
 
 static void check_config_map(struct check *c, const struct path *p, const struct json *source,
 			     const struct pod_scope *pod)
 {
-	need_text(c, p, source, "name");
-	check_mode(c, p, source, "defaultMode");
-	check_items(c, AT(p, "items"), field(source, "items"));
+	check_needed_text(c, p, source, "name");
+	check_file_mode(c, p, source, "defaultMode");
+	check_key_files(c, AT(p, "items"), field(source, "items"));
 }
 
 static void check_claim(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
 {
-	need_text(c, p, source, "claimName");
+	check_needed_text(c, p, source, "claimName");
 }
 
-// A file of the downward API. Its faults are told of the volume, without an index.
-static void check_downward_file(struct check *c, const struct path *p, const struct json *file)
+void check_downward_file(struct check *c, const struct path *p, const struct json *file)
 {
 	const struct json *from_field = field(file, "fieldRef"), *from_resource = field(file, "resourceFieldRef");
-	need_text(c, p, file, "path");
+	check_needed_text(c, p, file, "path");
 	check_file_path(c, AT(p, "path"), text_of(file, "path"));
 	if (from_field) {
 		check_field_ref(c, AT(p, "fieldRef"), from_field, true);
@@ -118,100 +115,26 @@ static void check_downward_file(struct check *c, const struct path *p, const str
 	} else {
 		fail_required(c, p, "fieldRef or resourceFieldRef is needed");
 	}
-	check_mode(c, p, file, "mode");
+	check_file_mode(c, p, file, "mode");
 }
 
 static void check_downward(struct check *c, const struct path *p, const struct json *source,
 			   const struct pod_scope *pod)
 {
-	check_mode(c, p, source, "defaultMode");
+	check_file_mode(c, p, source, "defaultMode");
 	json_each(file, field(source, "items"))
 		check_downward_file(c, p, file);
-}
-
-// Projected volumes: several sources write into one directory, each path once.
-
-struct projection {
-	const struct path *path; // of the volume's source
-	struct seen paths;
-};
-
-static void claim_path(struct check *c, struct projection *all, const struct json *path)
-{
-	if (path && path->text.n && seen_add(&all->paths, path->text))
-		fail_invalid(c, all->path, path, "two sources write the same path");
-}
-
-static void check_projected_items(struct check *c, const struct path *p, const struct json *source,
-				  struct projection *all)
-{
-	need_text(c, p, source, "name");
-	check_items(c, AT(p, "items"), field(source, "items"));
-	json_each(item, field(source, "items"))
-		claim_path(c, all, field(item, "path"));
-}
-
-static void check_token(struct check *c, const struct path *p, const struct json *source, struct projection *all)
-{
-	const struct json *seconds = field(source, "expirationSeconds");
-	if (seconds && seconds->integer < TOKEN_SECONDS_MIN)
-		fail_invalid(c, AT(p, "expirationSeconds"), seconds, "must not be less than 10 minutes");
-	if (seconds && seconds->integer > TOKEN_SECONDS_MAX)
-		fail_invalid(c, AT(p, "expirationSeconds"), seconds, "must not be more than 2^32 seconds");
-	if (!text_of(source, "path").n)
-		fail_required(c, AT(all->path, "path"), "says where the token is to be");
-	else
-		check_file_path(c, AT(all->path, "path"), text_of(source, "path"));
-	claim_path(c, all, field(source, "path"));
-}
-
-static void check_projected_source(struct check *c, const struct path *p, const struct json *source,
-				   struct projection *all)
-{
-	static const char *const kinds[] = {"secret", "configMap", "downwardAPI", "serviceAccountToken"};
-	bool found = false;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		const struct json *part = field(source, kinds[i]);
-		const struct path *at = AT_STR(p, str_of(kinds[i]));
-		if (!part)
-			continue;
-		if (found) {
-			fail_forbidden(c, at, "a source is of one kind");
-		} else if (i < 2) {
-			check_projected_items(c, at, part, all);
-		} else if (i == 2) {
-			json_each(file, field(part, "items")) {
-				check_downward_file(c, at, file);
-				claim_path(c, all, field(file, "path"));
-			}
-		} else {
-			check_token(c, at, part, all);
-		}
-		found = true;
-	}
-}
-
-static void check_projected(struct check *c, const struct path *p, const struct json *source,
-			    const struct pod_scope *pod)
-{
-	struct projection all = {.path = p};
-	size_t i = 0;
-	seen_init(&all.paths);
-	check_mode(c, p, source, "defaultMode");
-	json_each(part, field(source, "sources"))
-		check_projected_source(c, AT_INDEX(AT(p, "sources"), i++), part, &all);
-	seen_finish(&all.paths);
 }
 
 static void check_csi(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
 {
 	struct str driver = text_of(source, "driver"), secret = json_str(source, "nodePublishSecretRef.name");
 	if (!driver.n)
-		need_text(c, p, source, "driver");
-	else if (driver.n > 63)
+		check_needed_text(c, p, source, "driver");
+	if (driver.n > 63)
 		fail_too_long(c, AT(p, "driver"), 63);
 	if (driver.n)
-		check_format(c, AT(p, "driver"), driver, format_dns_subdomain);
+		check_lower_format(c, AT(p, "driver"), driver, format_dns_subdomain);
 	if (!field(source, "nodePublishSecretRef"))
 		return;
 	if (!secret.n)
@@ -220,132 +143,140 @@ static void check_csi(struct check *c, const struct path *p, const struct json *
 		check_format(c, AT(p, "name"), secret, format_dns_subdomain);
 }
 
-// The claim that is made for a pod: at least one way of access, and a size.
-static void check_claim_spec(struct check *c, const struct path *p, const struct json *spec)
-{
-	static const char *const modes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod", NULL};
-	const struct json *access = field(spec, "accessModes"), *size = json_at(spec, "resources.requests.storage");
-	struct quantity q;
-	check_label_selector(c, AT(p, "selector"), field(spec, "selector"));
-	if (!count_of(access))
-		fail_required(c, AT(p, "accessModes"), "at least 1 access mode is needed");
-	json_each(mode, access)
-		check_one_of(c, AT(p, "accessModes"), mode, modes);
-	if (!size)
-		fail_required(c, AT_KEY(AT(p, "resources"), STR("storage")), "says how much storage");
-	else if (!quantity_of(size, &q) && q.nano <= 0)
-		fail_invalid(c, AT_KEY(AT(p, "resources"), STR("storage")), size, "must be greater than 0");
-	if (text_of(spec, "storageClassName").n)
-		check_format(c, AT(p, "storageClassName"), text_of(spec, "storageClassName"), format_dns_subdomain);
-	if (field(spec, "volumeMode"))
-		ONE_OF(c, AT(p, "volumeMode"), field(spec, "volumeMode"), "Block", "Filesystem");
-}
-
-static void check_ephemeral(struct check *c, const struct path *p, const struct json *source,
-			    const struct pod_scope *pod)
-{
-	const struct path *at = AT(p, "volumeClaimTemplate");
-	const struct json *template = field(source, "volumeClaimTemplate");
-	if (!template) {
-		fail_required(c, at, "says what to claim");
-		return;
-	}
-	check_labels(c, AT(AT(at, "metadata"), "labels"), json_at(template, "metadata.labels"));
-	check_annotations(c, AT(AT(at, "metadata"), "annotations"), json_at(template, "metadata.annotations"));
-	check_claim_spec(c, AT(at, "spec"), field(template, "spec"));
-}
-
+// A template may leave the image to who makes pods of it.
 static void check_image(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod)
 {
-	need_text(c, p, source, "reference");
+	if (pod->is_pod)
+		check_needed_text(c, p, source, "reference");
 	if (field(source, "pullPolicy"))
 		ONE_OF(c, AT(p, "pullPolicy"), field(source, "pullPolicy"), "Always", "IfNotPresent", "Never");
 }
 
 static const struct {
 	const char *name;
-	void (*check)(struct check *c, const struct path *p, const struct json *source, const struct pod_scope *pod);
+	volume_check *check;
+	const char *told; // how its faults call it, where that is not its name
+	const char *again; // how it is called where it is one too many
 } kinds[] = {
 	{"emptyDir", check_empty_dir},
 	{"hostPath", check_host_path},
-	{"gitRepo", NULL},
-	{"gcePersistentDisk", NULL},
-	{"awsElasticBlockStore", NULL},
+	{"gitRepo", check_storage},
+	{"gcePersistentDisk", check_storage, .told = "persistentDisk"},
+	{"awsElasticBlockStore", check_storage},
 	{"secret", check_secret},
 	{"nfs", check_nfs},
-	{"iscsi", NULL},
-	{"glusterfs", NULL},
-	{"flocker", NULL},
+	{"iscsi", check_storage},
+	{"glusterfs", check_storage},
+	{"flocker", check_storage},
 	{"persistentVolumeClaim", check_claim},
-	{"rbd", NULL},
-	{"cinder", NULL},
-	{"cephfs", NULL},
-	{"quobyte", NULL},
-	{"downwardAPI", check_downward},
-	{"fc", NULL},
-	{"flexVolume", NULL},
+	{"rbd", check_storage},
+	{"cinder", check_storage},
+	{"cephfs", check_storage, .again = "cephFS"},
+	{"quobyte", check_storage},
+	{"downwardAPI", check_downward, .again = "downwarAPI"},
+	{"fc", check_storage},
+	{"flexVolume", check_storage},
 	{"configMap", check_config_map},
-	{"azureFile", NULL},
-	{"vsphereVolume", NULL},
-	{"photonPersistentDisk", NULL},
-	{"portworxVolume", NULL},
-	{"azureDisk", NULL},
-	{"storageos", NULL},
+	{"azureFile", check_storage},
+	{"vsphereVolume", check_storage},
+	{"photonPersistentDisk", check_storage},
+	{"portworxVolume", check_storage},
+	{"azureDisk", check_storage},
+	{"storageos", check_storage},
 	{"projected", check_projected},
-	{"scaleIO", NULL},
+	{"scaleIO", check_storage},
 	{"csi", check_csi},
 	{"ephemeral", check_ephemeral},
 	{"image", check_image},
 };
 
-static void check_source(struct check *c, const struct path *p, const struct json *volume, const struct pod_scope *pod)
+// Notes in *kind the kind that counts, the first.
+static void check_source(struct check *c, const struct path *p, const struct json *volume, const struct pod_scope *pod,
+			 struct str *kind)
 {
-	bool found = false;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		const struct json *source = field(volume, kinds[i].name);
-		const struct path *at = AT_STR(p, str_of(kinds[i].name));
+		const char *told = kinds[i].told ? kinds[i].told : kinds[i].name;
+		const char *again = kinds[i].again ? kinds[i].again : kinds[i].name;
 		if (!source)
 			continue;
-		if (found)
-			fail_forbidden(c, at, "a volume is of one kind");
-		else if (kinds[i].check)
-			kinds[i].check(c, at, source, pod);
-		found = true;
+		if (kind->n) {
+			fail_forbidden(c, AT_STR(p, str_of(again)), "a volume is of one kind");
+			continue;
+		}
+		*kind = str_of(kinds[i].name);
+		kinds[i].check(c, AT_STR(p, str_of(told)), source, pod);
 	}
-	if (!found)
+	if (!kind->n)
 		fail_required(c, p, "the kind of the volume must be given");
 }
 
 // The claim of an ephemeral volume is named after the pod and the volume.
+static struct str claim_name(struct check *c, const struct json *volume, const struct pod_scope *pod)
+{
+	return arena_fmt(c->arena, "%.*s-%.*s", STR_FMT(pod->pod_name), STR_FMT(text_of(volume, "name")));
+}
+
 static void check_claim_name(struct check *c, const struct path *p, const struct json *volume,
 			     const struct pod_scope *pod)
 {
 	struct str name = text_of(volume, "name");
-	if (!field(volume, "ephemeral") || !name.n || !pod->pod_name.n)
+	if (!name.n || !pod->pod_name.n)
 		return;
-	struct str claim = arena_fmt(c->arena, "%.*s-%.*s", STR_FMT(pod->pod_name), STR_FMT(name));
+	struct str claim = claim_name(c, volume, pod);
 	struct format_faults f = {0};
 	format_dns_subdomain(claim, &f);
 	for (size_t i = 0; i < f.count; i++)
 		fail_text(c, p, name, "the claim \"%.*s\" can't be named so: %s", STR_FMT(claim), f.text[i]);
 }
 
+enum { ISCSI_SESSION_MAX = 64 };
+
+// The name of an iSCSI session is made of the volume's name and the portal.
+static void check_session_name(struct check *c, const struct path *p, const struct json *volume)
+{
+	const struct json *iscsi = field(volume, "iscsi");
+	struct str name = text_of(volume, "name");
+	if (field(iscsi, "initiatorName") && name.n + 1 + text_of(iscsi, "targetPortal").n > ISCSI_SESSION_MAX)
+		fail_text(c, p, name, "with the portal it must be no more than %d characters", ISCSI_SESSION_MAX);
+}
+
+static void check_volume(struct check *c, const struct path *p, const struct json *volume, struct pod_scope *pod)
+{
+	const struct path *at_name = AT(p, "name");
+	struct str name = text_of(volume, "name"), kind = STR_NONE;
+	size_t before = c->failures;
+	check_source(c, p, volume, pod, &kind);
+	check_session_name(c, at_name, volume);
+	if (str_is(kind, "ephemeral"))
+		check_claim_name(c, at_name, volume, pod);
+	if (name.n)
+		check_format(c, at_name, name, format_dns_label);
+	else
+		fail_required(c, at_name, "a volume has a name");
+	if (name.n && seen_has(&pod->volumes, name))
+		fail_duplicate(c, at_name, field(volume, "name"));
+	if (c->failures != before)
+		return;
+	seen_add(&pod->volumes, name);
+	if (IS_ONE_OF(kind, "persistentVolumeClaim", "ephemeral"))
+		seen_add(&pod->claimed, name);
+}
+
 void check_volumes(struct check *c, const struct path *p, const struct json *volumes, struct pod_scope *pod)
 {
+	struct seen made CLEAN_SEEN; // claims that are made for the pod
 	size_t i = 0;
+	seen_init(&made);
+	json_each(volume, volumes)
+		if (pod->pod_name.n && field(volume, "ephemeral"))
+			seen_add(&made, claim_name(c, volume, pod));
 	json_each(volume, volumes) {
-		const struct path *at = AT_INDEX(p, i++), *at_name = AT(at, "name");
-		struct str name = text_of(volume, "name");
-		size_t before = c->failures;
-		check_source(c, at, volume, pod);
-		check_claim_name(c, at_name, volume, pod);
-		if (name.n)
-			check_format(c, at_name, name, format_dns_label);
-		else
-			fail_required(c, at_name, "a volume has a name");
-		if (name.n && seen_has(&pod->volumes, name))
-			fail_duplicate(c, at_name, field(volume, "name"));
-		if (c->failures == before)
-			seen_add(&pod->volumes, name);
+		const struct path *at = AT_INDEX(p, i++);
+		const struct json *claim = field(volume, "persistentVolumeClaim");
+		check_volume(c, at, volume, pod);
+		if (claim && seen_has(&made, text_of(claim, "claimName")))
+			fail_invalid(c, AT(AT(at, "persistentVolumeClaim"), "claimName"), field(claim, "claimName"),
+				     "the claim is made for another volume of the pod");
 	}
 }

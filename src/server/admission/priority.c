@@ -104,8 +104,8 @@ int admit_priority(struct admission *a, struct err *e)
 		return -1;
 	if (json_get(spec, STR("priority")) && json_i64(spec, "priority", 0) != class.value)
 		return refuse(a, "priority", e);
-	struct str preemption = json_str(spec, "preemptionPolicy");
-	if (!str_empty(preemption) && !str_eq(preemption, class.preemption))
+	if (json_get(spec, STR("preemptionPolicy")) &&
+	    !str_eq(json_str(spec, "preemptionPolicy"), class.preemption))
 		return refuse(a, "preemption policy", e);
 	struct arena *arena = a->call->arena;
 	if (!str_empty(class.name))
