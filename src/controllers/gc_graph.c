@@ -158,32 +158,60 @@ static bool has_finalizer(struct str finalizers, const char *name)
 	return false;
 }
 
+struct sight { // of an object, in its text
+	struct str uid, namespace, name, references;
+	bool deleting, foreground, orphan;
+};
+
+// In one pass: every change of every object comes by here.
+static struct sight look(struct str text)
+{
+	struct sight s = {0};
+	struct str metadata = scan_get(text, "metadata"), key, value;
+	while (scan_member(&metadata, &key, &value)) {
+		struct str unquoted = str_sub(value, 1, value.n - 2);
+		if (str_is(key, "uid"))
+			s.uid = unquoted;
+		else if (str_is(key, "namespace"))
+			s.namespace = unquoted;
+		else if (str_is(key, "name"))
+			s.name = unquoted;
+		else if (str_is(key, "ownerReferences"))
+			s.references = value;
+		else if (str_is(key, "deletionTimestamp"))
+			s.deleting = !str_empty(unquoted);
+		else if (str_is(key, "finalizers")) {
+			s.foreground = has_finalizer(value, "foregroundDeletion");
+			s.orphan = has_finalizer(value, "orphan");
+		}
+	}
+	return s;
+}
+
 void gc_graph_see(struct gc_graph *g, const struct api_resource *r, struct str text, uint32_t round)
 {
-	struct str metadata = scan_get(text, "metadata"), uid = scan_get_str(metadata, "uid");
-	struct str references = scan_get(metadata, "ownerReferences"), finalizers = scan_get(metadata, "finalizers");
-	bool foreground = has_finalizer(finalizers, "foregroundDeletion"), orphan = has_finalizer(finalizers, "orphan");
-	struct gc_node *node = map_get(&g->nodes, uid);
-	if (str_empty(uid) || (!node && references.n <= 2 && !foreground && !orphan))
+	struct sight s = look(text);
+	struct gc_node *node = map_get(&g->nodes, s.uid);
+	if (str_empty(s.uid) || (!node && s.references.n <= 2 && !s.foreground && !s.orphan))
 		return;
-	node = need(g, uid);
-	bool was_deleting = node->deleting, was_seen = node->state == GC_PRESENT;
+	node = need(g, s.uid);
+	bool was_seen = node->state == GC_PRESENT;
+	bool waits = (s.foreground && !node->foreground) || (s.orphan && !node->orphan) || s.deleting != node->deleting;
 	node->state = GC_PRESENT;
 	node->resource = r;
 	node->round = round;
-	set_text(&node->namespace, scan_get_str(metadata, "namespace"));
-	set_text(&node->name, scan_get_str(metadata, "name"));
-	node->deleting = scan_get(metadata, "deletionTimestamp").n > 2;
-	bool waits = (foreground && !node->foreground) || (orphan && !node->orphan) || node->deleting != was_deleting;
-	node->foreground = foreground;
-	node->orphan = orphan;
-	if (!same_owners(node, references)) {
-		set_owners(g, node, references);
+	set_text(&node->namespace, s.namespace);
+	set_text(&node->name, s.name);
+	node->deleting = s.deleting;
+	node->foreground = s.foreground;
+	node->orphan = s.orphan;
+	if (!same_owners(node, s.references)) {
+		set_owners(g, node, s.references);
 		waits = true;
 	}
 	if (waits || !was_seen)
 		touch(g, node);
-	if (waits && node->deleting && foreground) {
+	if (waits && node->deleting && node->foreground) {
 		for (size_t i = 0; i < node->dependent_count; i++)
 			touch(g, node->dependents[i]);
 	}
