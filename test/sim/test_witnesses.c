@@ -34,7 +34,8 @@ static int64_t draw(struct cluster *c, int64_t bound)
 
 // ---- all hear the same
 
-static const char *const watched[] = {"/api/v1/pods", "/apis/apps/v1/replicasets", "/apis/apps/v1/deployments", "/api/v1/events"};
+static const char *const watched[] = {"/api/v1/pods", "/apis/discovery.k8s.io/v1/endpointslices",
+				       "/apis/apps/v1/replicasets", "/apis/apps/v1/deployments", "/api/v1/events"};
 
 struct witnesses {
 	struct chronicle chronicles[ARRAY_LEN(watched)];
@@ -107,6 +108,29 @@ static void cut_one(struct cluster *c)
 	cluster_cut(c, server, false);
 }
 
+static const char service[] = "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"selector\":{\"app\":\"web\"},\"ports\":[{\"port\":80}]}}";
+
+// Whether the Service's slices name every pod once, and no other.
+static bool service_leads_to_all(struct cluster *c, size_t pods)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct json *slices = NULL, *endpoints = NULL;
+	cluster_ask(c, &a, "GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", NULL, NULL, &slices);
+	cluster_ask(c, &a, "GET", "/api/v1/namespaces/default/endpoints/web", NULL, NULL, &endpoints);
+	size_t ready = 0, listed = 0;
+	json_each(slice, json_get(slices, STR("items"))) {
+		if (!json_str_is(slice, "metadata.ownerReferences.0.name", "web"))
+			continue;
+		json_each(endpoint, json_at(slice, "endpoints")) {
+			listed++;
+			ready += json_is_true(endpoint, "conditions.ready");
+		}
+	}
+	const struct json *addresses = json_at(endpoints, "subsets.0.addresses");
+	return listed == pods && ready == pods && addresses && addresses->count == pods;
+}
+
 static void live_watched(int seed)
 {
 	struct cluster *c = cluster_create(
@@ -114,6 +138,9 @@ static void live_watched(int seed)
 	struct witnesses w;
 	witnesses_come(&w, c);
 	web_create(c);
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	CHECK_INT(cluster_ask(c, &a, "POST", "/api/v1/namespaces/default/services", NULL, service, NULL), 201);
 	cluster_set_faults(c, &faults);
 	for (int version = 2; version < 5; version++) {
 		change_template(c, version);
@@ -126,6 +153,8 @@ static void live_watched(int seed)
 		unit_fail(__FILE__, __LINE__, "seed %d: it did not converge once the faults had ended", seed);
 	sim_run(cluster_sim(c), 30 * TIME_S);
 	witnesses_swear(&w, c, seed);
+	if (!service_leads_to_all(c, 30))
+		unit_fail(__FILE__, __LINE__, "seed %d: the Service does not lead to every pod once", seed);
 	witnesses_go(&w);
 	cluster_destroy(c);
 }
