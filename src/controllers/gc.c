@@ -2,6 +2,7 @@
 #include "controllers/gc.h"
 
 #include "base/times.h"
+#include "client/events.h"
 #include "client/scan.h"
 #include "client/watcher.h"
 #include "controllers/gc_plan.h"
@@ -24,6 +25,7 @@ struct collector {
 	struct source *sources;
 	size_t source_count;
 	struct reconciler *reconciler; // of uids
+	struct events *events;
 };
 
 // ---- paths
@@ -178,6 +180,27 @@ static struct edit *edit_start(struct collector *c, struct sync *s, const struct
 
 // ---- the loop
 
+// Whoever made the object may not know that an owner in another namespace is none.
+static void tell_misplaced_owners(struct collector *c, struct arena *a, const struct gc_node *node)
+{
+	struct events_about about = {.api_version = api_version_text(a, node->resource),
+				     .kind = node->resource->kind,
+				     .namespace = node->namespace,
+				     .name = node->name,
+				     .uid = node->uid};
+	for (size_t i = 0; i < node->owner_count; i++) {
+		const struct gc_node *owner = node->owners[i].owner;
+		if (owner->state != GC_PRESENT || gc_owner_is_near(owner, node))
+			continue;
+		struct str version = api_version_text(a, owner->resource);
+		events_record(c->events, &about, EVENTS_WARNING, "OwnerRefInvalidNamespace",
+			      "ownerRef [%.*s/%.*s, namespace: %.*s, name: %.*s, uid: %.*s] does not exist in namespace "
+			      "\"%.*s\"",
+			      STR_FMT(version), STR_FMT(owner->resource->kind), STR_FMT(owner->namespace),
+			      STR_FMT(owner->name), STR_FMT(owner->uid), STR_FMT(node->namespace));
+	}
+}
+
 static void apply(struct collector *c, struct sync *s, const struct gc_node *node, const struct gc_plan *plan)
 {
 	struct arena *a = &s->arena;
@@ -234,6 +257,7 @@ static void handle(void *arg, struct sync *s)
 	}
 	struct gc_plan plan;
 	gc_plan(&s->arena, node, &plan);
+	tell_misplaced_owners(c, &s->arena, node);
 	apply(c, s, node, &plan);
 }
 
@@ -299,6 +323,7 @@ void *gc_start(struct cluster *cluster)
 	struct collector *c = MEM_NEW(struct collector);
 	c->cluster = cluster;
 	gc_graph_init(&c->graph, on_touched, c);
+	c->events = events_create(cluster->transport, STR("garbage-collector-controller"), STR_NONE);
 	c->reconciler = reconciler_create(cluster->transport, PARALLEL, handle, c);
 	c->sources = mem_zalloc(api_resource_count * sizeof *c->sources);
 	for (size_t i = 0; i < api_resource_count; i++) {
@@ -322,6 +347,7 @@ void gc_stop(void *controller)
 	for (size_t i = 0; i < c->source_count; i++)
 		watcher_destroy(c->sources[i].watcher);
 	reconciler_destroy(c->reconciler);
+	events_destroy(c->events);
 	gc_graph_finish(&c->graph);
 	free(c->sources);
 	free(c);

@@ -118,6 +118,33 @@ TEST(gc_owner_of_the_same_name_is_not_the_same)
 	bench_stop(&b);
 }
 
+TEST(gc_owner_in_another_namespace_is_none)
+{
+	struct bench b;
+	bench_start(&b, 1, "garbage-collector");
+	add(&b, "root", NULL, false);
+	add(&b, "child", "root", false); // so that the collector knows the owner
+	static const char reference[] =
+		"{'metadata':{'name':'%s','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'root','uid':'%.*s'}]}}";
+	bench_run(&b, TIME_S);
+	struct str uid = uid_of(&b, "root");
+	bench_do(&b, "POST", "/api/v1/namespaces/two/configmaps", reference, "far", STR_FMT(uid));
+	bench_do(&b, "POST", "/api/v1/nodes", reference, "whole", STR_FMT(uid));
+	bench_run(&b, 5 * TIME_S);
+	CHECK(exists(&b, "child"));
+	CHECK(bench_get(&b, "/api/v1/namespaces/two/configmaps/far") == NULL);
+	CHECK(bench_get(&b, "/api/v1/nodes/whole") != NULL); // cannot have an owner in a namespace: nobody's garbage
+	CHECK_INT(bench_items(&b, "/api/v1/namespaces/two/events")->count, 1);
+	const struct json *event = json_first(bench_items(&b, "/api/v1/namespaces/two/events"));
+	CHECK_STR(json_str(event, "reason"), "OwnerRefInvalidNamespace");
+	CHECK(str_starts(json_str(event, "message"), STR("ownerRef [v1/ConfigMap, namespace: one, name: root, uid: ")));
+	delete (&b, "root", "Background");
+	bench_run(&b, 5 * TIME_S);
+	CHECK(!exists(&b, "child"));
+	CHECK(bench_get(&b, "/api/v1/nodes/whole") != NULL);
+	bench_stop(&b);
+}
+
 TEST(gc_one_owner_left_is_enough)
 {
 	struct bench b;
