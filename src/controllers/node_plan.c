@@ -55,8 +55,7 @@ static void add(struct arena *a, struct json *wanted, const struct json *known, 
 	struct json *taint = json_push(wanted, json_object(a));
 	json_put_str(a, taint, "key", str_of(key));
 	json_put_str(a, taint, "effect", str_of(effect));
-	if (strcmp(effect, "NoExecute") == 0)
-		json_put_str(a, taint, "timeAdded", time_format(a, now_ns));
+	json_put_str(a, taint, "timeAdded", time_format(a, now_ns));
 }
 
 static struct json *wanted_taints(struct arena *a, const struct node_view *v, const struct json *conditions)

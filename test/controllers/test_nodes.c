@@ -71,6 +71,8 @@ TEST(node_taints_follow_conditions)
 	bench_do(&b, "PATCH", NODE, "{'spec':{'unschedulable':true}}");
 	bench_run(&b, TIME_S);
 	CHECK(tainted(&b, "node.kubernetes.io/unschedulable", "NoSchedule"));
+	json_each(taint, json_at(bench_get(&b, NODE), "spec.taints"))
+		CHECK(json_str_is(taint, "key", "own") || !str_empty(json_str(taint, "timeAdded")));
 	bench_stop(&b);
 }
 
