@@ -23,6 +23,7 @@ struct http_call {
 	bool idempotent;
 	bool fresh;	  // wants a connection that was not used before
 	bool head_came;
+	unsigned interim; // answers with 1xx
 	bool paused;
 	struct fetch *fetch; // of http_fetch
 };

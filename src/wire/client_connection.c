@@ -2,6 +2,8 @@
 // One connection of an HTTP client: connects, then carries one call after the other.
 #include "wire/client_call.h"
 
+enum { INTERIM_MAX = 16 }; // each stays in the call's arena
+
 static void release(struct client_connection *k)
 {
 	if (--k->busy || !k->gone)
@@ -111,6 +113,8 @@ static void take_head(struct client_connection *k, struct str *rest)
 		call_progress(call);
 		if (call->events->on_head)
 			call->events->on_head(call->arg, &k->reader.head);
+	} else if (++call->interim > INTERIM_MAX) {
+		fail_text(k, "too many interim answers");
 	}
 }
 

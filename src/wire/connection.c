@@ -12,6 +12,7 @@ enum {
 	RECORD = 16 * 1024,
 	BATCH = 64 * 1024,	  // plaintext encrypted into one blob
 	STREAM_HIGH = 256 * 1024, // ciphertext
+	ANSWERS_MAX = 256 * 1024, // that TLS itself gives (to key updates) before all has left
 };
 
 struct connection {
@@ -37,6 +38,7 @@ struct connection {
 	size_t first, count, room;
 	size_t offset; // into the first
 	size_t queued; // bytes
+	size_t answers; // of TLS itself, since the stream was drained
 	bool high;     // was above DUPLEX_HIGH
 	bool shutting, shut;
 
@@ -120,6 +122,21 @@ static void send_output(struct connection *c)
 		stream_write(c->stream, out);
 }
 
+// A peer may ask for new keys as often as it likes, but not without reading the answers.
+static void send_answers(struct connection *c)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct blob *out = tls_output(c->tls);
+	if (!out)
+		return;
+	c->answers += out->n;
+	stream_write(c->stream, out);
+	if (c->answers > ANSWERS_MAX) {
+		err_set(&e, ERR_UNAVAILABLE, "TLS: the peer does not read");
+		break_off(c, &e);
+	}
+}
+
 static void shake_hands(struct connection *c, struct str *input)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
@@ -148,7 +165,7 @@ static void decrypt(struct connection *c, struct str *input)
 		c->events->on_read(c->arg, (struct str){plain, n}, NULL);
 		break;
 	case TLS_WANT:
-		send_output(c); // a key update is answered
+		send_answers(c);
 		break;
 	case TLS_CLOSED:
 		c->ended = true;
@@ -320,6 +337,7 @@ static void on_stream_drain(void *arg)
 {
 	struct connection *c = arg;
 	c->busy++;
+	c->answers = 0;
 	flush(c);
 	if (c->high && !c->closed && !c->broken && connection_pending(&c->base) <= DUPLEX_LOW) {
 		c->high = false;

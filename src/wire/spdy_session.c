@@ -8,6 +8,7 @@
 enum {
 	FRAME_MAX = 32 * 1024,	 // of data in one of our frames
 	HELD_MAX = 1024 * 1024,	 // bytes that streams hold for slow listeners, then the connection is not read
+	UNSENT_MAX = 4 * DUPLEX_HIGH, // nor when so much waits for the peer to take: it may ask for ever more answers
 	CLOSE_S = 5,
 };
 
@@ -95,14 +96,14 @@ static struct spdy_stream *find(struct spdy_session *s, uint32_t id)
 	return NULL;
 }
 
-// Reads the connection or not, by how much the streams hold.
+// Reads the connection or not, by how much the streams hold and the peer has not taken.
 static void balance(struct spdy_session *s)
 {
 	struct spdy_stream *t;
 	size_t held = 0;
 	LIST_FOREACH(t, &s->streams, all)
 		held += t->inbox.held.n;
-	bool full = held > HELD_MAX;
+	bool full = held > HELD_MAX || duplex_pending(s->duplex) > UNSENT_MAX;
 	if (full != s->unread) {
 		s->unread = full;
 		duplex_read(s->duplex, !full);
@@ -317,6 +318,8 @@ static void take_event(struct spdy_session *s, enum spdy_event event)
 	switch (event) {
 	case SPDY_SYN_STREAM:
 		take_syn_stream(s);
+		if (!s->gone && !s->ended)
+			balance(s);
 		break;
 	case SPDY_DATA:
 		take_data(s);
@@ -394,6 +397,8 @@ static void on_drain(void *arg)
 		t->draining = false;
 		inbox_drained(&t->inbox);
 	}
+	if (!s->gone && s->unread)
+		balance(s);
 	if (!s->gone && s->events && s->events->on_drain)
 		s->events->on_drain(s->arg);
 	release(s);

@@ -439,3 +439,85 @@ TEST(forward_by_spdy_within_websocket)
 	static const struct http_header headers[] = WEBSOCKET_HEADERS("SPDY/3.1+portforward.k8s.io");
 	run_forward(headers, 5, on_tunnel_forward);
 }
+
+// ---- A peer that reads nothing
+
+struct stuck { // a connection of which nothing leaves
+	struct duplex base;
+	const struct duplex_events *events;
+	void *arg;
+	bool reading;
+	size_t pending;
+};
+
+static struct stuck *stuck_of(struct duplex *d)
+{
+	return CONTAINER_OF(d, struct stuck, base);
+}
+
+static void stuck_start(struct duplex *d, const struct duplex_events *events, void *arg)
+{
+	stuck_of(d)->events = events;
+	stuck_of(d)->arg = arg;
+	stuck_of(d)->reading = true;
+}
+
+static void stuck_read(struct duplex *d, bool on)
+{
+	stuck_of(d)->reading = on;
+}
+
+static void stuck_write(struct duplex *d, struct blob *b)
+{
+	stuck_of(d)->pending += b->n;
+	blob_unref(b);
+}
+
+static void stuck_unread(struct duplex *d, struct str s)
+{
+}
+
+static size_t stuck_pending(struct duplex *d)
+{
+	return stuck_of(d)->pending;
+}
+
+static void stuck_end(struct duplex *d)
+{
+}
+
+static void refuse_stream(void *arg, struct duplex *stream, struct http_headers headers)
+{
+	duplex_close(stream);
+}
+
+static void hear_end(void *arg)
+{
+}
+
+TEST(who_opens_streams_without_reading_is_not_read)
+{
+	static const struct duplex_ops stuck_ops = {.start = stuck_start, .read = stuck_read, .write = stuck_write,
+						    .unread = stuck_unread, .pending = stuck_pending, .close = stuck_end};
+	static const struct spdy_events events = {.on_stream = refuse_stream, .on_end = hear_end};
+	enum { MANY = 200 * 1000, BOUND = 2 << 20 };
+	struct loop *l = loop_real_create();
+	struct stuck k = {.base = {&stuck_ops, l}};
+	struct spdy_session *s = spdy_session_create(&k.base, false, &events, NULL);
+	struct spdy_writer writer;
+	spdy_writer_init(&writer);
+	for (uint32_t i = 0; i < MANY && k.reading; i++) {
+		struct buf frame CLEAN_BUF;
+		buf_init(&frame);
+		spdy_write_syn_stream(&writer, &frame, 2 * i + 1, false, (struct http_headers){0});
+		k.events->on_read(k.arg, buf_str(&frame), NULL);
+	}
+	CHECK(!k.reading);
+	CHECK(k.pending < BOUND);
+	k.pending = 0;
+	k.events->on_drain(k.arg);
+	CHECK(k.reading);
+	spdy_writer_finish(&writer);
+	spdy_session_destroy(s);
+	loop_real_destroy(l);
+}

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server and client over real streams on one loop.
+#include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/times.h"
 #include "web.h"
 
 static void run_basics(bool tls)
@@ -347,5 +354,172 @@ TEST(tls_takes_no_plain_text)
 	CHECK_INT(w.requests, 0);
 	CHECK_INT(http_server_connections(w.server), 0);
 	buf_finish(&r.answer);
+	world_finish(&w);
+}
+
+// ---- peers that never come to an end
+
+static void answer_without_end(void *arg, struct stream *s)
+{
+	struct buf many CLEAN_BUF;
+	struct stream **kept = arg;
+	buf_init(&many);
+	for (int i = 0; i < 1000; i++)
+		BUF_LIT(&many, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+	*kept = s;
+	stream_write(s, blob_create(buf_str(&many)));
+}
+
+TEST(interim_answers_have_a_bound)
+{
+	struct world w;
+	struct listener *l;
+	struct stream *s = NULL;
+	char address[64];
+	world_init(&w, false);
+	REQUIRE(net_listen(w.loop, "127.0.0.1:0", answer_without_end, &s, &l, NULL) == 0);
+	snprintf(address, sizeof address, "127.0.0.1:%d", listener_port(l));
+	http_client_destroy(w.client);
+	w.client = http_client_create(&(struct http_client_config){.loop = w.loop, .address = address});
+	world_fetch(&w, "GET", "/", STR_NONE);
+	CHECK(str_contains(str_of(err_text(&w.error)), STR("too many interim answers")));
+	stream_close(s);
+	listener_close(l);
+	world_finish(&w);
+}
+
+struct asker { // for ever new keys, reading no answer
+	int port;
+	bool cut;
+	pthread_t thread;
+};
+
+static void *ask_for_keys(void *arg)
+{
+	enum { TIMES = 1000 * 1000 };
+	struct asker *k = arg;
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)k->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 4096;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(context);
+	bool good = connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1;
+	for (int i = 0; good && i < TIMES && !k->cut; i++)
+		k->cut = SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) != 1 || SSL_do_handshake(ssl) != 1;
+	SSL_free(ssl);
+	SSL_CTX_free(context);
+	close(fd);
+	return NULL;
+}
+
+static void stop_loop(struct timer *t)
+{
+	loop_real_stop(t->loop);
+}
+
+TEST(who_asks_for_keys_without_reading_is_cut_off)
+{
+	struct world w;
+	world_init(&w, true);
+	struct asker k = {.port = http_server_port(w.server)};
+	struct timer look = {.fire = stop_loop};
+	REQUIRE(pthread_create(&k.thread, NULL, ask_for_keys, &k) == 0);
+	while (pthread_tryjoin_np(k.thread, NULL) != 0) {
+		timer_start(w.loop, &look, 20 * TIME_MS);
+		loop_real_run(w.loop);
+	}
+	CHECK(k.cut);
+	world_finish(&w);
+}
+
+// ---- a connection through another
+
+struct relay {
+	struct world *world;
+	char backend_address[64];
+	struct stream *client, *backend;
+	struct duplex *near;
+	struct timer rest; // of a client that reads slowly
+	size_t came;
+	bool ended;
+};
+
+enum { RELAYED = 8 << 20 };
+
+static void on_relay_read(void *arg, struct str data, const struct err *e)
+{
+	struct relay *r = arg;
+	r->came += data.n;
+	r->ended = data.n == 0 && !e;
+	stream_read(r->client, false);
+	timer_start(r->world->loop, &r->rest, TIME_MS);
+	if (data.n == 0)
+		loop_real_stop(r->world->loop);
+}
+
+static void read_on(struct timer *t)
+{
+	stream_read(CONTAINER_OF(t, struct relay, rest)->client, true);
+}
+
+static void ignore_read(void *arg, struct str data, const struct err *e)
+{
+}
+
+static void on_client(void *arg, struct stream *s, const struct err *e)
+{
+	static const struct stream_events events = {.on_read = on_relay_read};
+	struct relay *r = arg;
+	r->client = s;
+	stream_start(s, &events, r);
+	stream_shutdown(s);
+}
+
+static void on_far(void *arg, struct stream *s, const struct err *e)
+{
+	struct relay *r = arg;
+	duplex_splice(r->near, duplex_of_stream(s));
+}
+
+static void on_near(void *arg, struct stream *s)
+{
+	struct relay *r = arg;
+	r->near = duplex_of_stream(s);
+	net_connect(r->world->loop, r->backend_address, on_far, r);
+}
+
+static void on_backend(void *arg, struct stream *s)
+{
+	static const struct stream_events events = {.on_read = ignore_read};
+	struct relay *r = arg;
+	struct blob *b = blob_create_raw(RELAYED);
+	memset(b->p, 'b', b->n);
+	r->backend = s;
+	stream_start(s, &events, r);
+	stream_write(s, b);
+	stream_shutdown(s);
+}
+
+// What the one end said before it closed reaches the other, however slowly that takes it and whoever closed first.
+TEST(a_relayed_connection_gives_all_it_got_before_it_closes)
+{
+	struct world w;
+	world_init(&w, false);
+	struct relay r = {.world = &w, .rest = {.fire = read_on}};
+	struct listener *near, *far;
+	char address[64];
+	REQUIRE(net_listen(w.loop, "127.0.0.1:0", on_near, &r, &near, NULL) == 0);
+	REQUIRE(net_listen(w.loop, "127.0.0.1:0", on_backend, &r, &far, NULL) == 0);
+	snprintf(address, sizeof address, "127.0.0.1:%d", listener_port(near));
+	snprintf(r.backend_address, sizeof r.backend_address, "127.0.0.1:%d", listener_port(far));
+	net_connect(w.loop, address, on_client, &r);
+	loop_real_run(w.loop);
+	CHECK_INT(r.came, RELAYED);
+	CHECK(r.ended);
+	timer_stop(&r.rest);
+	stream_close(r.client);
+	stream_close(r.backend);
+	listener_close(near);
+	listener_close(far);
 	world_finish(&w);
 }
