@@ -116,7 +116,7 @@ def run(total, name, command, timeout=900):
     print("\n".join(told), flush=True)
 
 
-def units(total, label, folder, wanted):
+def units(total, label, folder, wanted, patience=1):
     """Every unit test that the build knows; those in Python only where nothing is sanitized: they run no code of ours."""
     with open(os.path.join(ROOT, "build", "meson-info", "intro-tests.json")) as known:
         tests = [test for test in json.load(known) if wanted in f"{label}.{test['name']}"]
@@ -129,7 +129,7 @@ def units(total, label, folder, wanted):
     def one(test):
         program = os.path.join(ROOT, folder, os.path.relpath(test["cmd"][0], os.path.join(ROOT, "build")))
         command = [program] if label != "unit" else test["cmd"]
-        run(total, f"{label}.{test['name']}", command, test["timeout"] * (SLOWER if label != "unit" else 1))
+        run(total, f"{label}.{test['name']}", command, test["timeout"] * patience)
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         list(pool.map(one, [test for test in tests if test["is_parallel"]]))
     for test in tests:
@@ -161,8 +161,8 @@ def main():
         run(total, "rules", [sys.executable, "test/rules.py"])
     if built:
         units(total, "unit", "build", wanted)
-        units(total, "address-undefined", "build-asan", wanted)
-        units(total, "thread", "build-tsan", wanted)
+        units(total, "address-undefined", "build-asan", wanted, SLOWER)
+        units(total, "thread", "build-tsan", wanted, SLOWER)
         corpus(total, "build-asan", wanted)
         scenarios(total, wanted)
     say(f"all in {time.time() - begun:.0f} s")

@@ -103,7 +103,8 @@ def test_the_kernel_holds_what_pods_ask_for():
         shown = platform.kubectl("exec", "asks", "-c", "a", "--", "cat", "/sys/fs/cgroup/memory.max").strip()
         check(shown == str(32 << 20), f"a container sees another control group than its own: {shown}")
     remove("asks")
-    eventually(lambda: not any(pod["metadata"]["uid"] in directory for directory, _, _ in os.walk(GROUPS)), 10, "control groups remain")
+    uid = pod["metadata"]["uid"]
+    eventually(lambda: not any(uid in directory for directory, _, _ in os.walk(GROUPS)), 10, "control groups remain")
 
 
 def test_nothing_asked_is_no_limit():
@@ -147,7 +148,8 @@ def test_a_container_dies_whole():
     if not VERSION_2:
         raise Skip("version 1 kills single processes")
     parent = container("c", "sh", "-c", "sh -c 'x=a; while true; do x=$x$x; done'; sleep 100000", limits={"memory": "32Mi"})
-    client.must("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "whole"}, "spec": {"containers": [parent]}})
+    client.must("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "whole"},
+                               "spec": {"containers": [parent]}})
     end = ended("whole")
     check(end["reason"] == "OOMKilled" and end["exitCode"] == 137, end)
     eventually(lambda: client.must("GET", f"{PODS}/whole")["status"]["containerStatuses"][0]["restartCount"] >= 1, 30,
@@ -177,7 +179,8 @@ def test_who_is_killed_first():
     both = {"cpu": "10m", "memory": "16Mi"}
     scores = {half: oom_score(platform.half(half)) for half in ("server", "node")}
     check(scores == {"server": -999, "node": -999}, scores)
-    for name, resources in (("guaranteed", {"requests": both, "limits": both}), ("burstable", {"requests": both}), ("besteffort", {})):
+    kinds = {"guaranteed": {"requests": both, "limits": both}, "burstable": {"requests": both}, "besteffort": {}}
+    for name, resources in kinds.items():
         pod = run(name, container("c", **resources))
         scores[name] = oom_score(pids_of(pod)[0])
         inside = platform.kubectl("exec", name, "--", "cat", "/proc/self/oom_score_adj").strip()
@@ -195,7 +198,8 @@ def test_descriptors():
     need()
     hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1 << 20)
     pod = run("opens", container("c"))
-    for who, pid in (("the server", platform.half("server")), ("the agent", platform.half("node")), ("a container", pids_of(pod)[0])):
+    all_pids = {"the server": platform.half("server"), "the agent": platform.half("node"), "a container": pids_of(pod)[0]}
+    for who, pid in all_pids.items():
         found = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
         check(found == hard, f"{who} may open {found} descriptors, not {hard}")
     remove("opens")
@@ -228,7 +232,8 @@ def test_devices_of_the_host_are_refused():
 
 def test_figures_are_the_kernels():
     need()
-    pod = run("figures", container("c", "sh", "-c", "x=$(head -c 8000000 /dev/zero | tr '\\0' a); " + SPIN, limits={"cpu": "300m", "memory": "64Mi"}))
+    script = "x=$(head -c 8000000 /dev/zero | tr '\\0' a); " + SPIN
+    pod = run("figures", container("c", "sh", "-c", script, limits={"cpu": "300m", "memory": "64Mi"}))
 
     def figures():
         all_of_them = client.must("GET", "/api/v1/nodes/node-1/proxy/stats/summary")
