@@ -106,7 +106,8 @@ TEST(exec_with_a_terminal)
 	rig_set_up(&g);
 	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
 	struct runtime_session *s = start(&g, &t, "tty; read line; stty size; exit 6", true, true, 0);
-	rig_turn(&g, 200);
+	for (int i = 0; i < 400 && str_find(buf_str(&t.out), '\n') < 0; i++)
+		rig_turn(&g, 25);
 	runtime_session_resize(s, 132, 43);
 	runtime_session_write(s, STR("go\n"));
 	REQUIRE(rig_until(&g, &t.ended));
