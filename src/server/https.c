@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/https.h"
 
+#include "server/authenticate/authenticate.h"
+#include "server/plain.h"
 #include "server/respond.h"
 #include "wire/server.h"
 
-enum { BODY_MAX = 3 << 20 };
+enum { BODY_MAX = 3 << 20, READ_BODY_MAX = 64 << 10 }; // the latter of GET and HEAD, which need none
 
 struct https {
 	struct worker *worker;
@@ -97,18 +99,37 @@ static struct https_call *call_of(struct https *h, struct http_exchange *x)
 	return hc;
 }
 
-// A body that is announced too large gets upstream's Status; one that grows too large is cut off by the wire.
-static enum http_take on_head(void *arg, struct http_exchange *x)
+static bool announces_too_much(const struct http_exchange *x)
 {
 	int64_t length;
 	struct str announced = http_header(x->headers, "Content-Length");
-	if (!announced.p || str_to_i64(announced, &length) < 0 || length <= BODY_MAX)
-		return HTTP_TAKE_WHOLE;
-	struct err e = ERR_EMPTY;
+	return announced.p && str_to_i64(announced, &length) == 0 && length > BODY_MAX;
+}
+
+// Bodies are kept of those only whom we know. Who is nobody may read what is public; that needs none.
+static int admit_body(struct call *c, struct http_exchange *x, struct err *e)
+{
+	bool reads = str_is(x->method, "GET") || str_is(x->method, "HEAD");
+	x->body_max = reads ? READ_BODY_MAX : BODY_MAX;
+	if (announces_too_much(x))
+		return err_set(e, ERR_TOO_LARGE, "Request entity too large: limit is %d", BODY_MAX);
+	if (reads || c->worker->stopping || authenticate(c, e) == 0)
+		return 0;
+	if (!plain_path_is_public(x->path))
+		return -1;
+	err_clear(e);
+	x->body_max = 0;
+	return 0;
+}
+
+// Refused here, it gets upstream's Status; a body that grows too large later is cut off by the wire.
+static enum http_take on_head(void *arg, struct http_exchange *x)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct call *c = &call_of(arg, x)->call;
 	c->started_ns = loop_now(c->loop);
-	err_set(&e, ERR_TOO_LARGE, "Request entity too large: limit is %d", BODY_MAX);
-	respond_error(c, &e, NULL);
+	if (admit_body(c, x, &e) < 0)
+		respond_error(c, &e, NULL);
 	return HTTP_TAKE_WHOLE;
 }
 

@@ -97,6 +97,24 @@ TEST(bad_bodies_get_a_status_and_change_nothing)
 	site_finish(&s);
 }
 
+// Whoever it is that does not come with a body: nobody waits for it, or keeps it.
+TEST(bodies_of_strangers_are_not_waited_for)
+{
+	struct site s;
+	site_init(&s, 0);
+	struct http_client *client = site_connect(&s, NULL);
+	struct http_header h[] = {{STR("Transfer-Encoding"), STR("chunked")}, {STR("Authorization"), STR("Bearer wrong")}};
+	int64_t before = loop_now(s.loop);
+	CHECK_INT(site_fetch(&s, client, "DELETE", NODES "/n", h, 1, STR("")).code, 401);
+	CHECK_INT(site_fetch(&s, client, "DELETE", NODES "/n", h, 2, STR("")).code, 401);
+	CHECK_INT(site_fetch(&s, client, "DELETE", "/nowhere", h, 2, STR("")).code, 401);
+	CHECK(loop_now(s.loop) - before < INT64_C(1000000000));
+	CHECK_INT(site_fetch(&s, client, "POST", "/version", NULL, 0, STR("body")).code, 413);
+	CHECK_INT(site_fetch(&s, client, "POST", NODES, NULL, 0, STR("{}")).code, 401);
+	http_client_destroy(client);
+	site_finish(&s);
+}
+
 TEST(long_lists_come_whole)
 {
 	struct site s;
