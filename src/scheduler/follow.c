@@ -57,7 +57,7 @@ static void pod_open(struct scheduler_pod *p, const struct json *object, bool sh
 static void pod_ignored(struct scheduler_pod *p)
 {
 	struct scheduler *s = p->scheduler;
-	bool held_room = p->state == POD_BOUND;
+	bool held_room = p->state == POD_BOUND || p->state == POD_BINDING;
 	timer_stop(&p->backoff);
 	pending_remove(&s->queue, &p->pending);
 	snapshot_remove_pod(&s->snapshot, p->key);

@@ -139,6 +139,27 @@ TEST(room_that_comes_free_is_used)
 	bench_stop(&b);
 }
 
+TEST(room_of_a_pod_that_goes_before_it_is_bound_is_used)
+{
+	struct bench b;
+	bench_start(&b, 1);
+	add_node(&b, 1, "1", "{}");
+	sim_run(b.sim, TIME_S);
+	fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 1000});
+	fake_server_do(b.server, "POST", PODS,
+		       "{\"metadata\":{\"name\":\"first\",\"finalizers\":[\"hold.test/x\"]},\"spec\":{\"containers\":"
+		       "[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"1\"}}}]}}");
+	sim_run(b.sim, 100 * TIME_MS);
+	add_pod(&b, "second", "1", "");
+	sim_run(b.sim, 100 * TIME_MS);
+	fake_server_do(b.server, "DELETE", PODS "/first", NULL);
+	fake_server_set_faults(b.server, (struct fake_faults){0});
+	sim_run(b.sim, 30 * TIME_S);
+	CHECK_STR(node_of(&b, "first"), "");
+	CHECK_STR(node_of(&b, "second"), "n1");
+	bench_stop(&b);
+}
+
 TEST(room_that_a_smaller_pod_leaves_is_used)
 {
 	struct bench b;
