@@ -336,3 +336,12 @@ void http_client_set_tls(struct http_client *c, struct tls_context *tls)
 	c->tls = tls_context_ref(tls);
 	tls_context_unref(old);
 }
+
+bool http_client_idle(const struct http_client *c)
+{
+	const struct client_connection *k;
+	LIST_FOREACH(k, &c->connections, all)
+		if (k->call)
+			return false;
+	return c->waiting_count == 0;
+}

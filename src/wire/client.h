@@ -24,6 +24,7 @@ struct http_client_config {
 struct http_client *http_client_create(const struct http_client_config *c);
 void http_client_destroy(struct http_client *c); // open calls end with an error, at once
 void http_client_set_tls(struct http_client *c, struct tls_context *tls); // for connections from now on
+bool http_client_idle(const struct http_client *c); // no call is under way
 
 struct http_call;
 

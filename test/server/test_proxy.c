@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs, exec and plain HTTP through the server to the agent of a node.
+#include "server/proxy/node_clients.h"
+#include "server/worker.h"
 #include "site.h"
 #include "wire/server.h"
 
@@ -107,6 +109,51 @@ TEST(logs_come_from_the_node)
 	http_client_destroy(client);
 	http_server_destroy(agent.server);
 	site_finish(&s);
+}
+
+// A pod's address is what somebody said: it does not lead to what listens beside the server.
+TEST(pods_do_not_lead_to_the_server_itself)
+{
+	static const char *const local[] = {"127.0.0.1", "127.1.2.3", "0.0.0.0", "169.254.169.254", "::1",
+					    "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "::ffff:7f00:1", "FE80::1"};
+	struct site s;
+	site_init(&s, 0);
+	struct http_client *client = site_connect(&s, NULL);
+	int asked = 0;
+	make_pod(&s, client, "n1");
+	for (size_t i = 0; i < ARRAY_LEN(local); i++) {
+		struct str status = arena_fmt(&s.arena, "{'status':{'podIP':'%s','podIPs':[{'ip':'%s'}]}}", local[i], local[i]);
+		struct http_header h[] = {{STR("Content-Type"), STR("application/merge-patch+json")},
+					  {STR("Authorization"), STR("Bearer root")}};
+		for (size_t k = 0; k < status.n; k++)
+			((char *)status.p)[k] = status.p[k] == '\'' ? '"' : status.p[k];
+		if (site_fetch(&s, client, "PATCH", POD "/status", h, 2, status).code != 200)
+			continue; // refused already
+		struct reply r = site_ask(&s, client, "GET", POD "/proxy/", NULL);
+		CHECK_INT(r.code, 400);
+		CHECK(str_contains(r.body, STR("not reached from here")));
+		asked++;
+	}
+	CHECK(asked > 5);
+	http_client_destroy(client);
+	site_finish(&s);
+}
+
+// However many places are asked for, few are kept in mind.
+TEST(places_that_nobody_uses_are_forgotten)
+{
+	struct sim *sim = sim_create(3);
+	struct server *server = MEM_NEW(struct server);
+	struct worker w = {.server = server, .loop = sim_loop(sim, "io")};
+	struct node_clients *n = node_clients_create(&w);
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	for (int i = 1; i < 5000; i++)
+		CHECK(node_client(n, STR("10.9.9.9"), arena_fmt(&a, "%d", i), STR(""), NULL) != NULL);
+	CHECK(node_clients_count(n) <= 1000);
+	node_clients_destroy(n);
+	free(server);
+	sim_destroy(sim);
 }
 
 TEST(an_agent_that_is_not_the_node_is_not_trusted)
