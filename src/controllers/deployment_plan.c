@@ -74,6 +74,11 @@ static void sort_by_size(struct set **sets, size_t n, bool newer_first)
 	}
 }
 
+static int64_t total_allowed(const struct rollout *r)
+{
+	return r->replicas > 0 ? r->replicas + r->surge : 0;
+}
+
 static void scale_in_proportion(struct rollout *r)
 {
 	struct set **active = ARENA_ARRAY(r->a, struct set *, r->set_count);
@@ -82,8 +87,7 @@ static void scale_in_proportion(struct rollout *r)
 		if (s->replicas > 0)
 			active[n++] = s;
 	}
-	int64_t allowed = r->replicas > 0 ? r->replicas + r->surge : 0;
-	int64_t to_add = allowed - rollout_planned(r), added = 0;
+	int64_t to_add = total_allowed(r) - rollout_planned(r), added = 0;
 	sort_by_size(active, n, to_add > 0);
 	int64_t *sizes = ARENA_ARRAY(r->a, int64_t, n);
 	for (size_t i = 0; i < n; i++) {
@@ -100,9 +104,22 @@ static void scale_in_proportion(struct rollout *r)
 		revision_resize(r, active[i], sizes[i]);
 }
 
+// Some ReplicaSet may have more pods than it is to have.
+static bool is_shedding(const struct rollout *r)
+{
+	each_set(s, r) {
+		if (s->has > s->replicas || !set_has_obeyed(s))
+			return true;
+	}
+	return false;
+}
+
 static void scale(struct rollout *r)
 {
 	struct set *only = only_active(r);
+	int64_t growth = only ? r->replicas - only->replicas : total_allowed(r) - rollout_planned(r);
+	if (growth > 0 && is_shedding(r))
+		return; // their statuses ask for this step again
 	if (only) {
 		revision_resize(r, only, r->replicas);
 		return;

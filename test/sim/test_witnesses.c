@@ -206,7 +206,16 @@ static void set_strategy(struct cluster *c, int64_t surge, int64_t unavailable)
 			       (long long)surge, (long long)unavailable).p);
 }
 
-// Templates change while earlier changes still roll, as the store loses requests and refuses others.
+enum { REPLICAS_LEAST = 15, REPLICAS_MOST = 25 };
+
+static void scale(struct cluster *c, int64_t replicas)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	web_patch(c, arena_fmt(&a, "{\"spec\":{\"replicas\":%lld}}", (long long)replicas).p);
+}
+
+// Templates and sizes change while earlier changes still roll, as the store loses requests and refuses others.
 static void roll_watched(int seed)
 {
 	struct cluster *c = cluster_create(&(struct cluster_config){
@@ -224,11 +233,14 @@ static void roll_watched(int seed)
 	for (int version = 2; version < 6; version++) {
 		change_template(c, version);
 		sim_run(cluster_sim(c), draw(c, 5 * TIME_S));
+		scale(c, REPLICAS_LEAST + draw(c, REPLICAS_MOST - REPLICAS_LEAST + 1));
+		sim_run(cluster_sim(c), draw(c, 2 * TIME_S));
 	}
 	cluster_set_faults(c, NULL);
+	scale(c, 20);
 	if (!web_settles(c, 300 * TIME_S, 20))
 		unit_fail(__FILE__, __LINE__, "seed %d: it did not converge once the faults had ended", seed);
-	if (b.most > 20 + surge || b.least < 20 - unavailable)
+	if (b.most > REPLICAS_MOST + surge || b.least < REPLICAS_LEAST - unavailable)
 		unit_fail(__FILE__, __LINE__, "seed %d: %lld living at most with a surge of %lld, %lld available at least "
 			  "with %lld that may be missing", seed, (long long)b.most, (long long)surge, (long long)b.least,
 			  (long long)unavailable);
