@@ -101,8 +101,9 @@ static void carry_metadata(struct api_context *c, struct json *metadata, const s
 		copy_field(c->arena, metadata, old, "deletionGracePeriodSeconds");
 }
 
-// An update of the status takes the status and leaves everything else; labels and owners too.
-static void keep_all_but_status(struct api_context *c, struct json *object, const struct json *old)
+// An update of the status takes the status and leaves everything else; owners too, and mostly labels.
+static void keep_all_but_status(struct api_context *c, const struct kind_rules *rules, struct json *object,
+				const struct json *old)
 {
 	struct json *metadata = json_get(object, STR("metadata"));
 	for (struct json *part = json_first(object), *next; part; part = next) {
@@ -113,7 +114,8 @@ static void keep_all_but_status(struct api_context *c, struct json *object, cons
 	json_each(part, old)
 		if (!IS_ONE_OF(part->key, "status", "metadata"))
 			json_set(object, part->key, json_clone(c->arena, part));
-	copy_field(c->arena, metadata, json_get(old, STR("metadata")), "labels");
+	if (!(rules->traits & KIND_STATUS_LABELS))
+		copy_field(c->arena, metadata, json_get(old, STR("metadata")), "labels");
 	copy_field(c->arena, metadata, json_get(old, STR("metadata")), "ownerReferences");
 }
 
@@ -143,14 +145,17 @@ int api_prepare_update(struct api_context *c, const struct api_resource *r, stru
 		return -1;
 	if (rules->traits & KIND_REVIEW)
 		return 0;
+	bool is_status = str_is(c->subresource, "status");
+	void (*prepare)(struct api_context *, struct json *, const struct json *) =
+		is_status ? rules->prepare_status : rules->prepare_update;
 	carry_metadata(c, metadata, json_get(old, STR("metadata")));
-	if (str_is(c->subresource, "status"))
-		keep_all_but_status(c, object, old);
+	if (is_status)
+		keep_all_but_status(c, rules, object, old);
 	else if (rules->traits & KIND_STATUS && !str_is(c->subresource, "finalize"))
 		copy_field(c->arena, object, old, "status");
-	if (rules->prepare_update && !str_is(c->subresource, "status"))
-		rules->prepare_update(c, object, old);
-	if (rules->traits & KIND_GENERATION && !str_is(c->subresource, "status"))
+	if (prepare)
+		prepare(c, object, old);
+	if (rules->traits & KIND_GENERATION && !is_status)
 		count_change(c, rules, object, rules_comparable(c, r, old));
 	return 0;
 }

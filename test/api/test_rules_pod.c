@@ -166,6 +166,16 @@ TEST(pod_placement)
 
 TEST(pod_updates)
 {
+#define NODE(terms) ",'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{'nodeSelectorTerms':[" terms "]}}}"
+#define ASKS(key) "{'key':'" key "','operator':'Exists'}"
+#define GATED(rest) POD(WORK ",'schedulingGates':[{'name':'a.b/c'}]" rest)
+#define TERMS "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+	UPDATE(GATED(NODE("{'matchExpressions':[" ASKS("a") "]}")), GATED(NODE("{'matchExpressions':[" ASKS("a") "," ASKS("b") "]}")), "");
+	UPDATE(GATED(NODE("{'matchExpressions':[" ASKS("a") "]}")), GATED(NODE("{'matchExpressions':[" ASKS("b") "]}")), TERMS "[0] Invalid");
+	UPDATE(GATED(NODE("{'matchExpressions':[" ASKS("a") "]}")), GATED(""), TERMS " Invalid");
+	UPDATE(GATED(""), GATED(NODE("{'matchExpressions':[" ASKS("a") "]}")), "");
+	UPDATE(GATED(",'nodeSelector':{'a':'b'}"), GATED(""), "spec.nodeSelector Invalid");
+	UPDATE(POD(WORK), POD("'containers':[{'name':'c','image':' i','imagePullPolicy':'Always'}]"), "spec.containers[0].image Invalid; spec.containers[0].image Invalid");
 	UPDATE(CONTAINER("'command':['a']"), POD("'containers':[{'name':'c','image':'j','command':['a']}]"), "");
 	UPDATE(CONTAINER("'command':['a']"), CONTAINER("'command':['b']"), "spec Forbidden");
 	UPDATE(POD(WORK), POD("'containers':[{'name':'c','image':'i'},{'name':'d','image':'i'}]"), "spec.containers Forbidden");
@@ -182,9 +192,46 @@ TEST(pod_subresources)
 {
 	expect_update(__LINE__, "resize", CONTAINER("'resources':{'requests':{'cpu':'1'}}"), CONTAINER("'resources':{'requests':{'cpu':'2'}}"), "");
 	expect_update(__LINE__, "resize", CONTAINER("'resources':{'requests':{'cpu':'1'}}"), CONTAINER("'resources':{}"),
-		      "metadata Invalid; spec.containers[0].resources.requests Forbidden");
+		      "spec Invalid; spec.containers[0].resources.requests Forbidden");
+	expect_update(__LINE__, "resize", POD(WORK), POD("'containers':[{'name':'d','image':'i'}]"), "spec.containers[0].name Forbidden");
+	expect_update(__LINE__, "resize", POD(WORK), POD(WORK ",'initContainers':[{'name':'d','image':'i'}]"), "spec.initContainers Forbidden");
+	expect_update(__LINE__, "resize", CONTAINER("'resources':{'requests':{'cpu':'1','ephemeral-storage':'1'}}"),
+		      CONTAINER("'resources':{'requests':{'cpu':'1','ephemeral-storage':'2'}}"), "spec Forbidden");
+	expect_update(__LINE__, "resize", POD(WORK ",'resources':{'limits':{'cpu':'1','memory':'1'}}"), POD(WORK ",'resources':{'limits':{'cpu':'2'}}"),
+		      "spec Invalid; spec.resources.requests Forbidden; spec.resources.limits Forbidden");
+	expect_update(__LINE__, "resize", POD(WORK ",'os':{'name':'windows'}"), POD(WORK ",'os':{'name':'windows'}"), " Forbidden");
 	expect_update(__LINE__, "ephemeralcontainers", POD(WORK), POD(WORK ",'ephemeralContainers':[{'name':'d','image':'i','ports':[{'containerPort':1}]}]"),
 		      "spec.ephemeralContainers[0].ports Forbidden");
 	expect_update(__LINE__, "status", POD(WORK), "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'x'},'status':{'podIPs':[{'ip':'x'}]}}",
 		      "status.podIPs[0] Invalid");
+}
+
+TEST(pod_status)
+{
+#define STATUS(status) "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'x'},'status':{" status "}}"
+	static const struct {
+		const char *status, *causes;
+	} updates[] = {
+		{"'podIPs':[{'ip':'1.1.1.1'},{'ip':'::1'}],'hostIP':'1.1.1.1','hostIPs':[{'ip':'1.1.1.1'}]", ""},
+		{"'podIPs':[{'ip':'1.1.1.1'},{'ip':'1.1.1.2'}],'hostIPs':[{'ip':'1.1.1.1'}]", "status.podIPs Invalid; status.hostIPs[0].ip Invalid"},
+		{"'podIPs':[{'ip':'1.1.1.1'},{'ip':'x'}]", "status.podIPs[1] Invalid; status.podIPs InternalError; status.podIPs Invalid"},
+		{"'conditions':[{'type':'a b','observedGeneration':-1}]", "status.conditions[0].observedGeneration Invalid; status.conditions[0].Type Invalid"},
+		{"'qosClass':'Guaranteed','nominatedNodeName':'A'", "status.nominatedNodeName Invalid; status.qosClass Invalid"},
+		{"'containerStatuses':[{'name':'c','user':{'linux':{'uid':-1,'gid':1}},'allocatedResourcesStatus':[{'name':'gpu','resources':["
+		 "{'resourceID':'a','health':'Fine'},{'resourceID':'a','health':'Healthy','message':''}]}]}]",
+		 "status.containerStatuses[0].user.linux.uid Invalid; status.containerStatuses[0].allocatedResourcesStatus[0].name Invalid; "
+		 "status.containerStatuses[0].allocatedResourcesStatus[0].resources[0].health NotSupported; "
+		 "status.containerStatuses[0].allocatedResourcesStatus[0].resources[1].message Required; "
+		 "status.containerStatuses[0].allocatedResourcesStatus[0].resources[1].resourceID Duplicate"},
+		{"'ephemeralContainerStatuses':[{'name':'d','allocatedResourcesStatus':[{'name':'cpu'}]}]",
+		 "status.ephemeralContainerStatuses[0].allocatedResourcesStatus Forbidden"},
+		{"'resourceClaimStatuses':[{'name':'g'}]", "status.resourceClaimStatuses[0].name Invalid"},
+		{"'extendedResourceClaimStatus':{'requestMappings':[{'containerName':'c','resourceName':'x','requestName':'r'}]}",
+		 "status.extendedResourceClaimStatus.requestMappings[0].resourceName Invalid; status.extendedResourceClaimStatus.resourceClaimName Required"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(updates); i++) {
+		char pod[800];
+		snprintf(pod, sizeof pod, STATUS("%s"), updates[i].status);
+		expect_update(__LINE__, "status", POD(WORK), pod, updates[i].causes);
+	}
 }

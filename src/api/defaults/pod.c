@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/defaults/defaults.h"
 #include "api/members.h"
-#include "api/quantity.h"
+#include "api/together.h"
 
 static void put_absent(struct arena *a, struct json *object, const char *key, struct json *value)
 {
@@ -63,56 +63,60 @@ static void expose_on_host(struct arena *a, struct json *container)
 
 // Pod-level resources
 
-static bool is_for_pods(struct str resource)
+static bool is_huge_pages(struct str resource)
 {
-	return str_is(resource, "cpu") || str_is(resource, "memory") || str_starts(resource, STR("hugepages-"));
+	return str_starts(resource, STR("hugepages-"));
 }
 
-static struct quantity requested(const struct json *container, struct str resource)
+// Where the pod has some amounts of its own, it is limited to the huge pages that its containers are.
+static void default_huge_pages(struct arena *a, struct json *spec, struct json *whole)
 {
-	struct quantity q;
-	const struct json *requests = json_at(container, "resources.requests");
-	return quantity_of(json_get(requests, resource), &q) == 0 ? q : quantity_of_int(0);
-}
-
-// What the containers together request: those that run side by side, or the greatest of those that come before.
-static struct quantity requested_of_all(const struct json *spec, struct str resource)
-{
-	struct quantity sum = quantity_of_int(0), before = sum, most = sum;
-	json_each(container, json_get(spec, STR("containers")))
-		sum = quantity_add(sum, requested(container, resource));
-	json_each(container, json_get(spec, STR("initContainers"))) {
-		struct quantity alone = quantity_add(before, requested(container, resource));
-		if (json_str_is(container, "restartPolicy", "Always")) { // runs beside what follows
-			before = alone;
-			sum = quantity_add(sum, requested(container, resource));
-		}
-		if (quantity_cmp(alone, most) > 0)
-			most = alone;
-	}
-	return quantity_cmp(sum, most) > 0 ? sum : most;
-}
-
-// A limit of the whole pod without a request: what the containers request, or the limit where they request nothing.
-static void default_pod_requests(struct arena *a, struct json *spec)
-{
-	struct json *whole = json_get(spec, STR("resources"));
-	const struct json *limits = json_get(whole, STR("limits"));
-	if (!limits || limits->count == 0)
-		return;
-	bool known = json_get(whole, STR("requests")) != NULL;
-	struct members requests CLEAN_MEMBERS;
-	members_init(&requests, json_need_object(a, whole, "requests"));
-	json_each(limit, limits) {
-		bool huge = str_starts(limit->key, STR("hugepages-"));
-		if (!is_for_pods(limit->key) || members_get(&requests, limit->key))
+	const struct json *requests = json_get(whole, STR("requests")), *given = json_get(whole, STR("limits"));
+	struct together all CLEAN_TOGETHER;
+	if (!json_first(requests) && !json_first(given))
+		spec = NULL;
+	together_init(&all, a, spec, "limits");
+	map_each(entry, &all.most) {
+		const struct quantity *most = entry->value;
+		if (!is_huge_pages(entry->key) || json_get(requests, entry->key))
 			continue;
-		struct quantity q = huge ? quantity_of_int(0) : requested_of_all(spec, limit->key);
-		struct json *value = q.nano > 0 ? json_string(a, quantity_text(a, q)) : json_clone(a, limit);
-		members_set(&requests, limit->key, value);
+		struct json *limits = json_need_object(a, whole, "limits");
+		if (!json_get(limits, entry->key))
+			json_set(limits, entry->key, json_string(a, quantity_text(a, *most)));
 	}
+}
+
+// Where the pod has limits of its own: it requests what its containers do, and up to the limit what none of them does.
+static void default_pod_requests(struct arena *a, struct json *spec, struct json *whole)
+{
+	static const char *const shared[] = {"cpu", "memory"};
+	const struct json *limits = json_get(whole, STR("limits"));
+	struct members requests CLEAN_MEMBERS;
+	struct together all CLEAN_TOGETHER;
+	bool known = json_get(whole, STR("requests")) != NULL;
+	together_init(&all, a, spec, "requests");
+	members_init(&requests, json_need_object(a, whole, "requests"));
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+		const struct quantity *most = together_of(&all, str_of(shared[i]));
+		if (most && !members_get(&requests, str_of(shared[i])))
+			members_set(&requests, str_of(shared[i]), json_string(a, quantity_text(a, *most)));
+	}
+	json_each(limit, limits)
+		if ((is_huge_pages(limit->key) || str_is(limit->key, "cpu") || str_is(limit->key, "memory")) &&
+		    !members_get(&requests, limit->key))
+			members_set(&requests, limit->key, json_clone(a, limit));
 	if (!known && requests.object->count == 0)
 		json_remove(whole, STR("requests"));
+}
+
+static void default_pod_resources(struct arena *a, struct json *spec)
+{
+	struct json *whole = json_get(spec, STR("resources"));
+	if (!whole)
+		return;
+	default_huge_pages(a, spec, whole);
+	if (json_first(json_get(whole, STR("limits"))))
+		default_pod_requests(a, spec, whole);
 }
 
 void api_defaults_pod(struct arena *a, struct json *pod)
@@ -127,7 +131,7 @@ void api_defaults_pod(struct arena *a, struct json *pod)
 			if (host)
 				expose_on_host(a, container);
 		}
-	default_pod_requests(a, spec);
+	default_pod_resources(a, spec);
 	if (json_i64(spec, "terminationGracePeriodSeconds", 0) < 0) // once meant "at once"; now as little as there is
 		json_put_int(a, spec, "terminationGracePeriodSeconds", 1);
 }

@@ -100,6 +100,12 @@ void fail_invalid(struct check *c, const struct path *p, const struct json *valu
 	fail(c, p, "FieldValueInvalid", arena_fmt(c->arena, "Invalid value: %.*s: %.*s", STR_FMT(v), STR_FMT(text)));
 }
 
+void fail_internal(struct check *c, const struct path *p, const char *why)
+{
+	if (!is_full(c))
+		fail(c, p, "InternalError", arena_fmt(c->arena, "Internal error: %s", why));
+}
+
 void fail_text(struct check *c, const struct path *p, struct str value, const char *why, ...)
 {
 	if (is_full(c))

@@ -38,6 +38,8 @@ void fail_invalid(struct check *c, const struct path *p, const struct json *valu
 	__attribute__((format(printf, 4, 5)));
 void fail_text(struct check *c, const struct path *p, struct str value, const char *why, ...)
 	__attribute__((format(printf, 4, 5)));
+// For a check that could not be made.
+void fail_internal(struct check *c, const struct path *p, const char *why);
 void fail_duplicate(struct check *c, const struct path *p, const struct json *value);
 void fail_not_found(struct check *c, const struct path *p, const struct json *value);
 void fail_too_long(struct check *c, const struct path *p, size_t most);

@@ -3,9 +3,8 @@
 #include "api/rules/pod.h"
 
 #define SPEC AT(NULL, "spec")
-#define STATUS AT(NULL, "status")
 
-static void check_pod(struct check *c)
+void check_pod(struct check *c)
 {
 	check_pod_annotations(c);
 	check_pod_spec(c, SPEC, field(c->object, "spec"), true, json_str(c->object, "metadata.name"));
@@ -33,8 +32,11 @@ static bool check_same_containers(struct check *c, const struct path *p, const s
 	}
 	size_t i = 0;
 	json_each(container, now) {
-		if (!str_trim(text_of(container, "image")).n)
+		struct str image = text_of(container, "image");
+		if (!image.n)
 			fail_required(c, AT(AT_INDEX(p, i), "image"), "a container is made from an image");
+		else if (str_trim(image).n != image.n)
+			fail_text(c, AT(AT_INDEX(p, i), "image"), image, "must not begin or end with a space");
 		i++;
 	}
 	return true;
@@ -113,25 +115,75 @@ static void restore_images(struct check *c, struct json *now, const struct json 
 	}
 }
 
-// A gated pod may still be steered: more node labels can be asked for, none taken back.
+// A gated pod may still be steered: more of its node can be asked for, nothing taken back.
+
+static void check_more_labels(struct check *c, const struct json *now, const struct json *old)
+{
+	struct index labels CLEAN_INDEX;
+	index_init(&labels, now, NULL);
+	json_each(label, old)
+		if (!same(index_get(&labels, label->key), label)) {
+			fail_invalid(c, AT(SPEC, "nodeSelector"), now, "labels can only be added while the pod is gated");
+			return;
+		}
+}
+
+static bool begins_with(const struct json *now, const struct json *old)
+{
+	const struct json *here = json_first(now);
+	json_each(one, old) {
+		if (!here || !same(here, one))
+			return false;
+		here = here->next;
+	}
+	return true;
+}
+
+static bool asks_more(const struct json *now, const struct json *old)
+{
+	static const char *const parts[] = {"matchExpressions", "matchFields"};
+	bool was_empty = !is_set(old, parts[0]) && !is_set(old, parts[1]);
+	if (was_empty && (is_set(now, parts[0]) || is_set(now, parts[1]))) // an empty term matches nothing
+		return false;
+	return begins_with(field(now, parts[0]), field(old, parts[0])) &&
+	       begins_with(field(now, parts[1]), field(old, parts[1]));
+}
+
+static void check_more_of_node(struct check *c, const struct json *now, const struct json *old)
+{
+	static const char must[] = "requiredDuringSchedulingIgnoredDuringExecution";
+	const struct path *p = AT(AT_STR(AT(AT(SPEC, "affinity"), "nodeAffinity"), str_of(must)), "nodeSelectorTerms");
+	const struct json *terms = field(field(now, must), "nodeSelectorTerms");
+	const struct json *before = json_first(field(field(old, must), "nodeSelectorTerms"));
+	size_t i = 0;
+	if (!before)
+		return;
+	if (count_of(terms) != count_of(field(field(old, must), "nodeSelectorTerms"))) {
+		fail_invalid(c, p, terms, "terms can't be added or removed");
+		return;
+	}
+	json_each(term, terms) {
+		if (!asks_more(term, before))
+			fail_invalid(c, AT_INDEX(p, i), term, "can only be added to");
+		before = before->next;
+		i++;
+	}
+}
+
 static void allow_steering(struct check *c, struct json *spec, const struct json *old)
 {
-	const struct json *now = field(spec, "nodeSelector"), *before = field(old, "nodeSelector");
-	if (!same(now, before)) {
-		struct index labels CLEAN_INDEX;
-		index_init(&labels, now, NULL);
-		json_each(label, before)
-			if (!same(index_get(&labels, label->key), label)) {
-				fail_invalid(c, AT(SPEC, "nodeSelector"), now,
-					     "labels can only be added while the pod is gated");
-				break;
-			}
-		restore(c, spec, old, "nodeSelector");
-	}
-	if (!json_at(old, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution") &&
-	    same(json_at(spec, "affinity.podAffinity"), json_at(old, "affinity.podAffinity")) &&
-	    same(json_at(spec, "affinity.podAntiAffinity"), json_at(old, "affinity.podAntiAffinity")))
-		restore(c, spec, old, "affinity");
+	struct json *affinity = json_get(spec, STR("affinity"));
+	const struct json *before = field(old, "affinity");
+	check_more_labels(c, field(spec, "nodeSelector"), field(old, "nodeSelector"));
+	restore(c, spec, old, "nodeSelector");
+	if (same_field(affinity, before, "nodeAffinity"))
+		return;
+	check_more_of_node(c, field(affinity, "nodeAffinity"), field(before, "nodeAffinity"));
+	if (!affinity)
+		affinity = json_need_object(c->arena, spec, "affinity");
+	restore(c, affinity, before, "nodeAffinity");
+	if (!before && affinity->count == 0)
+		json_remove(spec, STR("affinity"));
 }
 
 // Everything else stays as it was.
@@ -159,6 +211,9 @@ static void check_rest(struct check *c, const struct json *now, const struct jso
 static void check_main_update(struct check *c)
 {
 	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
+	check_pod(c);
+	check_pod_annotations(c); // once more: told twice
+	check_kept_annotations(c);
 	if (!check_same_containers(c, AT(SPEC, "containers"), field(now, "containers"), field(old, "containers")) ||
 	    !check_same_containers(c, AT(SPEC, "initContainers"), field(now, "initContainers"),
 				   field(old, "initContainers")) ||
@@ -176,6 +231,13 @@ static void check_debug_update(struct check *c)
 	const struct path *p = AT(SPEC, "ephemeralContainers");
 	struct index now CLEAN_INDEX;
 	index_init(&now, json_at(c->object, "spec.ephemeralContainers"), "name");
+	if (json_get(json_at(c->old, "metadata.annotations"), STR("kubernetes.io/config.mirror"))) {
+		fail_forbidden(c, NULL, "a pod that its node made has no ephemeral containers");
+		return;
+	}
+	check_pod(c);
+	check_pod_annotations(c); // once more: told twice
+	check_kept_annotations(c);
 	json_each(before, json_at(c->old, "spec.ephemeralContainers")) {
 		struct str name = text_of(before, "name");
 		const struct json *after = index_get(&now, name);
@@ -186,95 +248,12 @@ static void check_debug_update(struct check *c)
 	}
 }
 
-static void check_kept_amounts(struct check *c, const struct path *p, const struct json *now, const struct json *old)
-{
-	json_each(amount, old)
-		if (IS_ONE_OF(amount->key, "cpu", "memory") && !json_get(now, amount->key))
-			fail_forbidden(c, p, "%.*s can't be removed by a resize", STR_FMT(amount->key));
-}
-
-static void check_resize_list(struct check *c, const char *list)
-{
-	const struct json *before = json_first(field(field(c->old, "spec"), list));
-	size_t i = 0;
-	json_each(container, field(field(c->object, "spec"), list)) {
-		const struct path *p = AT(AT_INDEX(AT_STR(SPEC, str_of(list)), i++), "resources");
-		const struct json *now = field(container, "resources"), *old = field(before, "resources");
-		check_kept_amounts(c, AT(p, "limits"), field(now, "limits"), field(old, "limits"));
-		check_kept_amounts(c, AT(p, "requests"), field(now, "requests"), field(old, "requests"));
-		before = before ? before->next : NULL;
-	}
-}
-
-static void check_resize(struct check *c)
-{
-	struct str now = pod_qos_class(field(c->object, "spec")), old = pod_qos_class(field(c->old, "spec"));
-	if (!str_eq(now, old))
-		fail_text(c, AT(NULL, "metadata"), now, "a resize can't change the quality of service, which is %.*s",
-			  STR_FMT(old));
-	check_resize_list(c, "containers");
-	check_resize_list(c, "initContainers");
-}
-
 void rules_pod_update(struct check *c)
 {
-	check_pod(c);
 	if (str_is(c->context->subresource, "ephemeralcontainers"))
 		check_debug_update(c);
 	else if (str_is(c->context->subresource, "resize"))
 		check_resize(c);
 	else
 		check_main_update(c);
-}
-
-// Status
-
-static void check_ips(struct check *c, const char *list)
-{
-	const struct path *p = AT_STR(STATUS, str_of(list));
-	const struct json *ips = field(field(c->object, "status"), list);
-	size_t i = 0, before = c->failures, count[2] = {0};
-	json_each(ip, ips) {
-		unsigned char bytes[16];
-		check_format(c, AT_INDEX(p, i++), text_of(ip, "ip"), format_ip);
-		count[format_ip_bytes(text_of(ip, "ip"), bytes) == 16]++;
-	}
-	if (c->failures == before && (count[0] > 1 || count[1] > 1))
-		fail_invalid(c, p, ips, "at most one address for each of IPv4 and IPv6");
-}
-
-// What has ended and is not to be started again stays ended.
-static void check_ended(struct check *c, const char *list)
-{
-	struct str policy = json_str(c->old, "spec.restartPolicy");
-	size_t i = 0;
-	if (str_is(policy, "Always"))
-		return;
-	struct index before CLEAN_INDEX;
-	index_init(&before, field(field(c->old, "status"), list), "name");
-	json_each(status, field(field(c->object, "status"), list)) {
-		const struct json *ended = json_at(index_get(&before, text_of(status, "name")), "state.terminated");
-		bool stays = ended && (str_is(policy, "Never") || json_i64(ended, "exitCode", 0) == 0);
-		if (stays && !json_at(status, "state.terminated"))
-			fail_forbidden(c, AT(AT_INDEX(AT_STR(STATUS, str_of(list)), i), "state"),
-				       "the container has ended for good");
-		i++;
-	}
-}
-
-void rules_pod_status(struct check *c)
-{
-	struct str nominated = json_str(c->object, "status.nominatedNodeName");
-	if (nominated.n)
-		check_format(c, AT(STATUS, "nominatedNodeName"), nominated, format_dns_subdomain);
-	size_t i = 0;
-	json_each(condition, json_at(c->object, "status.conditions")) {
-		struct str type = text_of(condition, "type");
-		if (str_find(type, '/') >= 0)
-			check_format(c, AT(AT_INDEX(AT(STATUS, "conditions"), i), "type"), type, format_qualified_name);
-		i++;
-	}
-	check_ips(c, "podIPs");
-	check_ips(c, "hostIPs");
-	check_ended(c, "containerStatuses");
 }

@@ -16,6 +16,12 @@ struct pod_scope {
 	int64_t grace_s;     // termination grace period
 };
 
+// pod.c: the pod as a whole, but for its metadata and status
+void check_pod(struct check *c);
+
+// pod_resize.c
+void check_resize(struct check *c);
+
 // spec.c: the spec of a pod or of a template
 void check_pod_spec(struct check *c, const struct path *p, const struct json *spec, bool is_pod, struct str pod_name);
 // Calls `check` for each container of any sort: `p` leads to it.

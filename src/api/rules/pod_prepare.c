@@ -126,18 +126,36 @@ static void take_field(struct api_context *c, struct json *into, const struct js
 		json_remove(into, str_of(name));
 }
 
-// Of each container what resize may change.
+static bool same_names(const struct json *a, const struct json *b)
+{
+	const struct json *other = json_first(b);
+	json_each(container, a) {
+		if (!other || !same_field(container, other, "name"))
+			return false;
+		other = other->next;
+	}
+	return !other;
+}
+
+// Of each container what resize may change. Where they are not the same ones, what is wanted stays, to be refused.
 static void take_resources(struct api_context *c, struct json *spec, const struct json *wanted, const char *list)
 {
-	struct index others CLEAN_INDEX;
-	index_init(&others, field(wanted, list), "name");
+	const struct json *other = json_first(field(wanted, list));
+	if (!same_names(field(spec, list), field(wanted, list))) {
+		take_field(c, spec, wanted, list);
+		return;
+	}
 	json_each(container, json_get(spec, str_of(list))) {
-		const struct json *other = index_get(&others, text_of(container, "name"));
-		if (!other)
-			continue;
 		take_field(c, container, other, "resources");
 		take_field(c, container, other, "resizePolicy");
+		other = other->next;
 	}
+}
+
+static bool same_counts(const struct json *a, const struct json *b)
+{
+	return count_of(field(a, "containers")) == count_of(field(b, "containers")) &&
+	       count_of(field(a, "initContainers")) == count_of(field(b, "initContainers"));
 }
 
 // Makes the pod what it was, but for the one part of the spec that the subresource is for.
@@ -147,15 +165,38 @@ static void narrow(struct api_context *c, struct json *pod, const struct json *o
 	const struct json *wanted = field(pod, "spec");
 	if (str_is(c->subresource, "ephemeralcontainers")) {
 		take_field(c, spec, wanted, "ephemeralContainers");
-	} else {
+	} else if (same_counts(spec, wanted)) {
 		take_resources(c, spec, wanted, "containers");
 		take_resources(c, spec, wanted, "initContainers");
 		take_field(c, spec, wanted, "resources");
+	} else {
+		return;
 	}
 	struct json *metadata = json_clone(c->arena, field(old, "metadata"));
 	take_field(c, metadata, field(pod, "metadata"), "resourceVersion");
 	json_put(pod, "spec", spec);
 	json_put(pod, "metadata", metadata);
+}
+
+// What a status says of generations stays where it is not said again.
+static void keep_generations(struct api_context *c, struct json *status, const struct json *old)
+{
+	struct index before CLEAN_INDEX;
+	index_init(&before, field(old, "conditions"), "type");
+	if (!field(status, "observedGeneration"))
+		take_field(c, status, old, "observedGeneration");
+	json_each(condition, json_get(status, STR("conditions")))
+		if (!field(condition, "observedGeneration"))
+			take_field(c, condition, index_get(&before, text_of(condition, "type")), "observedGeneration");
+}
+
+void rules_pod_prepare_status(struct api_context *c, struct json *pod, const struct json *old)
+{
+	const struct json *before = field(old, "status");
+	struct json *status = json_need_object(c->arena, pod, "status");
+	if (!text_of(status, "qosClass").n)
+		take_field(c, status, before, "qosClass");
+	keep_generations(c, status, before);
 }
 
 void rules_pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old)

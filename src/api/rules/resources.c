@@ -2,6 +2,7 @@
 // Requests and limits.
 #include "api/quantity.h"
 #include "api/rules/pod.h"
+#include "api/together.h"
 
 static bool is_huge_pages(struct str name)
 {
@@ -156,68 +157,15 @@ void check_overhead(struct check *c, const struct path *p, const struct json *ov
 
 // Resources of the whole pod
 
-// What the containers of a pod ask for together, by resource; the amounts live in the arena.
-struct together {
-	struct map running; // of those that run side by side
-	struct map most;    // while one that only prepares runs, with those beside it
-};
-
-static void together_init(struct together *t)
-{
-	map_init(&t->running);
-	map_init(&t->most);
-}
-
-static void together_finish(struct together *t)
-{
-	map_finish(&t->running);
-	map_finish(&t->most);
-}
-
-static struct quantity *amount_in(struct check *c, struct map *amounts, struct str name)
-{
-	struct quantity *q = map_get(amounts, name);
-	if (!q)
-		map_set(amounts, name, q = ARENA_NEW(c->arena, struct quantity));
-	return q;
-}
-
-static void add_container(struct check *c, struct together *t, const struct json *amounts, bool prepares)
-{
-	json_each(amount, amounts) {
-		struct quantity q, *running = amount_in(c, &t->running, amount->key);
-		if (quantity_of(amount, &q))
-			continue;
-		struct quantity sum = quantity_add(*running, q), *most = amount_in(c, &t->most, amount->key);
-		if (!prepares)
-			*running = sum;
-		if (quantity_cmp(sum, *most) > 0)
-			*most = sum;
-	}
-}
-
-// `part` is requests or limits.
-static void add_containers(struct check *c, struct together *t, const struct json *spec, const char *part)
-{
-	json_each(container, field(spec, "initContainers"))
-		add_container(c, t, field(field(container, "resources"), part),
-			      !str_is(text_of(container, "restartPolicy"), "Always"));
-	json_each(container, field(spec, "containers"))
-		add_container(c, t, field(field(container, "resources"), part), false);
-}
-
 // What is set for the pod is enough for its containers.
 static void check_enough(struct check *c, const struct path *p, const struct json *spec, const char *part,
 			 bool (*which)(struct str name))
 {
 	const struct json *amounts = field(field(spec, "resources"), part);
-	struct together all __attribute__((cleanup(together_finish)));
-	together_init(&all);
-	if (!count_of(amounts))
-		return;
-	add_containers(c, &all, spec, part);
+	struct together all CLEAN_TOGETHER;
+	together_init(&all, c->arena, count_of(amounts) ? spec : NULL, part);
 	json_each(amount, amounts) {
-		const struct quantity *most = map_get(&all.most, amount->key);
+		const struct quantity *most = together_of(&all, amount->key);
 		struct quantity q;
 		if (which(amount->key) && most && !quantity_of(amount, &q) && quantity_cmp(*most, q) > 0)
 			fail_invalid(c, AT_KEY(AT_STR(p, str_of(part)), amount->key), amount,

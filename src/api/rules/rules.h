@@ -15,6 +15,7 @@ enum kind_trait { // bits
 	KIND_LAX_FINALIZERS = 16, // a finalizer's name needs no domain
 	KIND_META_ONCE = 32,	  // what update may not change in the metadata is reported once; else the generic layer
 				  // and the kind report it each
+	KIND_STATUS_LABELS = 64,	  // the status subresource writes the labels too
 };
 
 struct kind_rules {
@@ -24,6 +25,7 @@ struct kind_rules {
 	// Each of these may be NULL.
 	void (*prepare_create)(struct api_context *c, struct json *object);
 	void (*prepare_update)(struct api_context *c, struct json *object, const struct json *old);
+	void (*prepare_status)(struct api_context *c, struct json *object, const struct json *old);
 	void (*create)(struct check *c); // checks a new object
 	void (*update)(struct check *c); // checks the whole object, and against c->old
 	void (*status)(struct check *c); // checks what the status subresource wrote
@@ -94,9 +96,10 @@ void rules_subject_access_review_create(struct check *c);
 void rules_local_subject_access_review_create(struct check *c);
 void rules_self_subject_access_review_create(struct check *c);
 
-// pod.c, pod_prepare.c, spec.c
+// pod.c, pod_prepare.c, pod_status.c, spec.c
 void rules_pod_prepare_create(struct api_context *c, struct json *pod);
 void rules_pod_prepare_update(struct api_context *c, struct json *pod, const struct json *old);
+void rules_pod_prepare_status(struct api_context *c, struct json *pod, const struct json *old);
 void rules_pod_create(struct check *c);
 void rules_pod_update(struct check *c);
 void rules_pod_status(struct check *c);

@@ -170,8 +170,7 @@ static void check_own_users(struct check *c, const struct path *p, const struct 
 	for (size_t i = 0; i < ARRAY_LEN(of_host); i++)
 		if (is_true(spec, of_host[i].name))
 			fail_forbidden(c, AT_STR(p, str_of(of_host[i].told)), "not when `hostUsers` is false");
-	if (!c->old)
-		each_container(c, p, spec, check_no_devices, NULL);
+	each_container(c, p, spec, check_no_devices, NULL);
 }
 
 void each_container(struct check *c, const struct path *spec_path, const struct json *spec,
