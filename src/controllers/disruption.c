@@ -30,9 +30,11 @@ static bool told(void *arg, struct sync *s, const struct client_response *r)
 static struct json *status_change(struct arena *a, const struct json *pod, const struct disruption *d, bool ended,
 				  int64_t now_ns)
 {
+	if (d->lost && ended)
+		return NULL;
 	struct json *status = json_object(a);
 	const struct json *known = json_at(pod, "status.conditions");
-	if (d->lost && !ended)
+	if (d->lost)
 		json_put_str(a, status, "phase", STR("Failed"));
 	if (d->reason && !condition_is(known, "DisruptionTarget", "True")) {
 		struct json *conditions = known ? json_clone(a, known) : json_array(a);

@@ -9,7 +9,7 @@
 
 struct disruption {
 	const char *reason, *message; // of the condition; NULL: none is set
-	bool lost;		      // nobody is left to end it: it has failed, and goes without grace
+	bool lost;		      // nobody is left to end it: unless it has ended it has failed; goes without grace
 };
 
 // Two requests, one after the other; `d` must outlive them.

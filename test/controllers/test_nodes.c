@@ -197,8 +197,18 @@ TEST(pods_of_a_node_that_is_gone)
 	add_node(&b, "True");
 	bench_do(&b, "POST", PODS, "{'metadata':{'name':'p'},'spec':{'nodeName':'n1'},'status':{'phase':'Running'}}");
 	bench_do(&b, "POST", PODS, "{'metadata':{'name':'q'},'spec':{'nodeName':'n2'},'status':{'phase':'Running'}}");
+	static const char held[] =
+		"{'metadata':{'name':'%s','finalizers':['hold.test/x']},'spec':{'nodeName':'n2'},'status':{'phase':'%s'}}";
+	bench_do(&b, "POST", PODS, held, "cut-short", "Running");
+	bench_do(&b, "POST", PODS, held, "done", "Succeeded");
 	bench_run(&b, 90 * TIME_S);
 	CHECK(bench_get(&b, PODS "/p") != NULL);
 	CHECK(bench_get(&b, PODS "/q") == NULL);
+	const struct json *cut_short = bench_get(&b, PODS "/cut-short");
+	CHECK_STR(json_str(cut_short, "status.phase"), "Failed");
+	CHECK_STR(json_str(cut_short, "status.conditions.0.type"), "DisruptionTarget");
+	CHECK_STR(json_str(cut_short, "status.conditions.0.reason"), "DeletionByPodGC");
+	CHECK_STR(json_str(bench_get(&b, PODS "/done"), "status.phase"), "Succeeded");
+	CHECK(json_at(bench_get(&b, PODS "/done"), "status.conditions") == NULL);
 	bench_stop(&b);
 }
