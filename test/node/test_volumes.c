@@ -131,6 +131,28 @@ TEST(group_of_files)
 	files_unmount_and_remove(dir, NULL);
 }
 
+// RUN is in memory, a small one that all of the machine needs: what containers write to is not there.
+TEST(what_containers_may_write_is_on_the_disk)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	need_root();
+	fresh_dir();
+	struct pod_disk disk;
+	struct str words, uid = STR("u");
+	pod_disk_init(&disk, dir, run_dir);
+	REQUIRE(!disk.ops->set_up_etc(&disk, uid, STR("1 a\n"), STR("nameserver 1\n"), STR("h"), NULL));
+	REQUIRE(!disk.ops->set_up_container(&disk, &a, uid, STR("c"), 0, NULL, 0, &words, NULL));
+	CHECK(str_starts(words, arena_fmt(&a, "%s/pods/u/", dir)));
+	CHECK(str_starts(pod_disk_etc(&a, &disk, uid, "hosts"), arena_fmt(&a, "%s/pods/u/", dir)));
+	CHECK_STR(text_of(&a, pod_disk_etc(&a, &disk, uid, "hosts").p), "1 a\n");
+	CHECK(!files_write(words.p, STR("bye"), 0666, NULL));
+	CHECK_STR(disk.ops->last_words(&disk, &a, uid, STR("c"), 0, false), "bye");
+	CHECK(!disk.ops->tear_down(&disk, uid, NULL));
+	CHECK(access(in("pods/u"), F_OK));
+	files_unmount_and_remove(dir, NULL);
+}
+
 // What sub_path of a volume shows of the file or directory there; "<refused>" where it is.
 static struct str shown(struct pod_disk *disk, struct arena *a, struct str uid, const char *sub_path)
 {
@@ -153,6 +175,7 @@ TEST(sub_paths_stay_inside)
 	struct volume volume = {.name = STR("v"), .kind = VOLUME_EMPTY};
 	struct volume_set set = {&volume, 1, -1};
 	struct str which, uid = STR("u");
+	REQUIRE(!disk.ops->set_up_etc(&disk, uid, STR(""), STR(""), STR("h"), NULL));
 	REQUIRE(!disk.ops->set_up_volumes(&disk, uid, &set, &which, NULL));
 	CHECK(!files_write(in("outside"), STR("secret"), 0600, NULL));
 	CHECK(!files_write(in("pods/u/v/file"), STR("mine"), 0644, NULL));

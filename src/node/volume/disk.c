@@ -33,9 +33,15 @@ static struct str volume_dir(struct arena *a, const struct pod_disk *d, struct s
 			 : arena_fmt(a, "%s/pods/%.*s/%.*s", d->data_dir, STR_FMT(uid), STR_FMT(name));
 }
 
+// No volume has this name. Containers may write these files: in memory, which the machine shares, they could fill it.
+static struct str etc_dir(struct arena *a, const struct pod_disk *d, struct str uid)
+{
+	return arena_fmt(a, "%s/pods/%.*s/.etc", d->data_dir, STR_FMT(uid));
+}
+
 struct str pod_disk_etc(struct arena *a, const struct pod_disk *d, struct str uid, const char *file)
 {
-	return arena_fmt(a, "%s/files/%.*s/%s", d->run_dir, STR_FMT(uid), file);
+	return arena_fmt(a, "%.*s/%s", STR_FMT(etc_dir(a, d, uid)), file);
 }
 
 struct str pod_disk_log(struct arena *a, const struct pod_disk *d, struct str uid, struct str container, int attempt)
@@ -48,7 +54,7 @@ static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, stru
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	if (files_make_dirs(run_dir(&a, d, uid).p, 0755, e))
+	if (files_make_dirs(etc_dir(&a, d, uid).p, 0755, e))
 		return -1;
 	return files_write(pod_disk_etc(&a, d, uid, "hosts").p, hosts, 0644, e) ||
 		       files_write(pod_disk_etc(&a, d, uid, "resolv.conf").p, resolv, 0644, e) ||
@@ -167,7 +173,7 @@ static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volum
 static struct str words_path(struct arena *a, const struct pod_disk *d, struct str uid, struct str container,
 			     int attempt)
 {
-	return arena_fmt(a, "%.*s/words.%.*s.%d", STR_FMT(run_dir(a, d, uid)), STR_FMT(container), attempt);
+	return arena_fmt(a, "%.*s/words.%.*s.%d", STR_FMT(etc_dir(a, d, uid)), STR_FMT(container), attempt);
 }
 
 static int set_up_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt,

@@ -3,9 +3,9 @@
 // adapter: everything blocks and runs on pool threads; nothing is shared between calls but the disk.
 //
 //   DATA/pods/UID/NAME/			a volume (hostPath has none)
-//   RUN/files/UID/volumes/NAME/			the same of one in memory
-//   RUN/files/UID/{hosts,resolv.conf,hostname}	RUN is in memory: files are made there at a tenth of the cost of the
-//   disk's RUN/files/UID/words.CONTAINER.ATTEMPT	the file behind terminationMessagePath
+//   DATA/pods/UID/.etc/{hosts,resolv.conf,hostname}	the pod's own
+//   DATA/pods/UID/.etc/words.CONTAINER.ATTEMPT	the file behind terminationMessagePath
+//   RUN/files/UID/volumes/NAME/			a volume in memory, as RUN is: secrets never reach a disk
 //   RUN/files/UID/subpaths/CONTAINER/N		what a subPath mount shows
 //   DATA/logs/UID/CONTAINER.ATTEMPT.log
 #ifndef NODE_VOLUME_DISK_H
