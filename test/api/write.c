@@ -95,13 +95,18 @@ int write_update(struct write *w, const char *old, const char *object)
 	return 0;
 }
 
+static const char *short_reason(const char *reason)
+{
+	size_t n = strlen("FieldValue");
+	return strncmp(reason, "FieldValue", n) ? reason : reason + n;
+}
+
 static void compare(struct write *w, int failed, int line, const char *object, const char *causes)
 {
 	struct buf got CLEAN_BUF;
 	buf_init(&got);
 	for (size_t i = 0; i < w->e.cause_count; i++)
-		buf_fmt(&got, "%s%s %s", i ? "; " : "", w->e.causes[i].field,
-			w->e.causes[i].reason + strlen("FieldValue"));
+		buf_fmt(&got, "%s%s %s", i ? "; " : "", w->e.causes[i].field, short_reason(w->e.causes[i].reason));
 	if (failed && !w->e.cause_count)
 		buf_add_c(&got, err_text(&w->e));
 	if (!str_is(buf_str(&got), causes))
