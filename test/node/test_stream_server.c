@@ -199,6 +199,15 @@ TEST(endpoint_with_a_renewed_certificate)
 	http_client_destroy(former);
 }
 
+// A pod whose network is not there, or not there any more, does not lead to what the host keeps to itself.
+TEST(endpoint_forwards_to_no_port_of_the_host)
+{
+	struct setting s CLEAN_SETTING = {0};
+	set_up(&s);
+	CHECK_INT(get(&s, "/portForward/default/p?port=22"), 409);
+	CHECK(str_contains(s.body, STR("has no network")));
+}
+
 TEST(endpoint_logs)
 {
 	struct setting s CLEAN_SETTING = {0};

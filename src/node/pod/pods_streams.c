@@ -50,6 +50,7 @@ static void fill_pod(const struct pods *p, struct arena *a, const struct pod_wor
 		.name = arena_str(a, s->name),
 		.uid = arena_str(a, s->uid),
 		.net_ns = arena_str(a, worker_net_ns(w)),
+		.host_network = s->host_network,
 		.ip = arena_str(a, s->host_network ? pods_host(p)->host_ip : str_of(st->ip)),
 		.started = st->started,
 		.containers = containers,

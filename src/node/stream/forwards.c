@@ -143,6 +143,8 @@ void stream_port_forward(struct stream_server *s, struct http_exchange *x)
 	int ok = stream_path_parse(&x->arena, x->path, false, &p) ? 0 : err_set(&e, ERR_NOT_FOUND, "no such path");
 	if (ok == 0)
 		ok = s->pods->find_pod(s->pods_arg, &x->arena, p.namespace, p.pod, p.uid, &pod, &e);
+	if (ok == 0 && str_empty(pod.net_ns) && !pod.host_network) // not the host's in its place
+		ok = err_set(&e, ERR_CONFLICT, "pod \"%.*s_%.*s\" has no network", STR_FMT(p.pod), STR_FMT(p.namespace));
 	if (ok < 0) {
 		stream_refuse(x, &e);
 		return;

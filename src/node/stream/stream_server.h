@@ -25,7 +25,8 @@ struct stream_container {     // in the caller's arena
 
 struct stream_pod { // in the caller's arena
 	struct str namespace, name, uid;
-	struct str net_ns; // path; empty: the host's
+	struct str net_ns; // path; empty: none yet, none any more, or the host's
+	bool host_network; // the last of these
 	struct str ip;
 	int64_t started; // wall clock, ns
 	const struct stream_container *containers;
