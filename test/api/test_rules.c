@@ -105,6 +105,63 @@ TEST(rules_service)
 		      "status.loadBalancer.ingress[0].ip Invalid");
 }
 
+#define PORTS "'ports':[{'port':1}]"
+
+TEST(rules_service_addresses)
+{
+	static const struct {
+		const char *spec, *causes;
+	} cases[] = {
+		{"'clusterIPs':['10.0.0.1','10.0.0.2']", "spec.clusterIPs Invalid; spec.clusterIPs Invalid"}, // no clusterIP
+		{"'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.1','10.0.0.2','10.0.0.3']",
+		 "spec.clusterIPs Invalid; spec.clusterIPs Invalid"},
+		{"'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.1','::1','10.0.0.3']", "spec.clusterIPs Invalid"},
+		{"'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.1','::1'],'ipFamilyPolicy':'PreferDualStack'",
+		 "spec.clusterIPs[1] Invalid"},
+		{"'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.1','::1']",
+		 "spec.ipFamilyPolicy Invalid; spec.clusterIPs[1] Invalid"},
+		{"'clusterIP':'::1'", "spec.clusterIPs[0] Invalid"},
+		{"'ipFamilyPolicy':'PreferDualStack'", ""},
+		{"'ipFamilyPolicy':'RequireDualStack'", "spec.ipFamilyPolicy Invalid"},
+		{"'ipFamilies':['IPv6']", "spec.ipFamilies[0] Invalid"},
+		{"'ipFamilies':['IPv4','IPv6']", "spec.ipFamilyPolicy Invalid"},
+		{"'ipFamilies':['IPv4','IPv6'],'ipFamilyPolicy':'PreferDualStack'", "spec.ipFamilies[1] Invalid"},
+		{"'ipFamilies':['IPv4','IPv4']", "spec.ipFamilies[1] Duplicate"},
+		{"'clusterIP':'None','ipFamilies':['IPv6']", ""},
+		{"'clusterIP':'None','ipFamilies':['IPv4','IPv6'],'ipFamilyPolicy':'SingleStack'",
+		 "spec.ipFamilyPolicy Invalid"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[400];
+		snprintf(text, sizeof text, SERVICE("%s," PORTS), cases[i].spec);
+		expect_create(__LINE__, text, cases[i].causes);
+	}
+	UPDATE(SERVICE("'clusterIP':'None'," PORTS), SERVICE("'clusterIP':'None','ipFamilies':['IPv4']," PORTS),
+	       "spec.ipFamilyPolicy Invalid");
+	UPDATE(SERVICE("'clusterIP':'None'," PORTS), SERVICE("'clusterIP':'None','ipFamilyPolicy':'SingleStack'," PORTS), "");
+}
+
+static void check_families(int line, const char *spec, const char *want)
+{
+	struct write w CLEAN_WRITE;
+	char text[400];
+	write_init(&w);
+	snprintf(text, sizeof text, SERVICE("%s," PORTS), spec);
+	if (write_create(&w, text) < 0)
+		unit_fail(__FILE__, line, "%s", err_text(&w.e));
+	CHECK_STR(json_text(&w.arena, json_at(w.object, "spec.ipFamilies")), want);
+}
+
+TEST(service_families)
+{
+	check_families(__LINE__, "'clusterIP':'10.0.0.1'", "[\"IPv4\"]");
+	check_families(__LINE__, "'clusterIP':'None'", "[\"IPv4\",\"IPv6\"]");
+	check_families(__LINE__, "'clusterIP':'None','ipFamilies':['IPv6']", "[\"IPv6\",\"IPv4\"]");
+	check_families(__LINE__, "'clusterIP':'None','ipFamilyPolicy':'SingleStack'", "[\"IPv4\"]");
+	check_families(__LINE__, "'clusterIP':'None','selector':{'a':'b'}", "[\"IPv4\"]");
+	check_families(__LINE__, "'ipFamilyPolicy':'PreferDualStack'", "[\"IPv4\"]");
+}
+
 #define DEPLOYMENT(spec)                                                                                          \
 	"{'apiVersion':'apps/v1','kind':'Deployment'," META ",'spec':{" spec "'template':{'metadata':{'labels':{'a':'b'}}," \
 	"'spec':{'containers':[{'name':'c','image':'i'}]}}}}"
@@ -132,6 +189,89 @@ TEST(rules_deployment)
 		      "status.readyReplicas Invalid");
 }
 
+#define NODE(rest) "{'apiVersion':'v1','kind':'Node'," META rest "}"
+
+TEST(rules_node)
+{
+	CREATE(NODE(",'spec':{'taints':[{'key':'a','effect':'NoSchedule'},{'key':'a','effect':'NoSchedule'}]}"),
+	       "metadata.taints[1] Duplicate");
+	CREATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','10.0.1.0/24']}"), "spec.podCIDRs Invalid");
+	CREATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','fd00::/64']}"), "");
+	CREATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','fd00::/64','fd01::/64']}"), "spec.podCIDRs Invalid");
+	CREATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','x']}"),
+	       "spec.podCIDRs[1] Invalid; spec.podCIDRs InternalError; spec.podCIDRs Invalid");
+	CREATE(NODE(",'status':{'capacity':{'pods':'1500m','example.com/gpu':'0.5','cpu':'1500m','memory':'-1'},'allocatable':{'cpu':'1'}}"),
+	       "status.capacity.pods Invalid; status.capacity.example.com/gpu Invalid; status.capacity.memory Invalid");
+	UPDATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','fd00::/64']}"), NODE(",'spec':{'podCIDRs':['10.1.0.0/24','fd01::/64']}"),
+	       "spec.podCIDRs Forbidden; spec.podCIDRs Forbidden");
+	UPDATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','fd00::/64']}"), NODE(""), "spec.podCIDRs Forbidden");
+}
+
+#define REVIEW(selectors) \
+	"{'apiVersion':'authorization.k8s.io/v1','kind':'SelfSubjectAccessReview','metadata':{}," \
+	"'spec':{'resourceAttributes':{" selectors "}}}"
+#define OF_REVIEW "spec.resourceAttributes."
+
+TEST(rules_review_selectors)
+{
+	CREATE(REVIEW("'fieldSelector':{}"), OF_REVIEW "fieldSelector.requirements Required");
+	CREATE(REVIEW("'labelSelector':{'rawSelector':'a','requirements':[{'key':'a','operator':'Exists'}]}"),
+	       OF_REVIEW "labelSelector.rawSelector Invalid");
+	CREATE(REVIEW("'fieldSelector':{'requirements':[{'operator':'In'}]}"),
+	       OF_REVIEW "fieldSelector.requirements[0].key Required; " OF_REVIEW "fieldSelector.requirements[0].values Required");
+	CREATE(REVIEW("'labelSelector':{'requirements':[{'key':'a b','operator':'Exists','values':['x']}]}"),
+	       OF_REVIEW "labelSelector.requirements[0].values Forbidden; " OF_REVIEW "labelSelector.requirements[0].key Invalid");
+	CREATE(REVIEW("'labelSelector':{'requirements':[{'key':'a','operator':'Later'}]}"), "");
+}
+
+#define NAMESPACE(rest) "{'apiVersion':'v1','kind':'Namespace','metadata':{'name':'x'}" rest "}"
+
+TEST(rules_namespace)
+{
+	CREATE(NAMESPACE(",'spec':{'finalizers':['nodomain']}"), "spec.finalizers Invalid");
+	expect_update(__LINE__, "finalize", NAMESPACE(""), NAMESPACE(",'spec':{'finalizers':['nodomain']}"),
+		      "spec.finalizers[0] Invalid");
+	expect_update(__LINE__, "status", NAMESPACE(""), NAMESPACE(",'status':{'phase':'Terminating'}"), "status.Phase Invalid");
+}
+
+TEST(what_is_kept_of_small_kinds)
+{
+	static const struct {
+		const char *object, *at, *want;
+	} cases[] = {
+		{"{'apiVersion':'v1','kind':'ServiceAccount'," META ",'secrets':[{'name':'s','namespace':'n','kind':'Secret'},{}]}",
+		 "secrets", "[{\"name\":\"s\"},{}]"},
+		{"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'addressType':'IPv4','endpoints':"
+		 "[{'addresses':['10.0.0.1'],'deprecatedTopology':{'a':'not good!'}}]}",
+		 "endpoints.0", "{\"addresses\":[\"10.0.0.1\"],\"conditions\":{}}"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct write w CLEAN_WRITE;
+		write_init(&w);
+		CHECK_INT(write_create(&w, cases[i].object), 0);
+		CHECK_STR(json_text(&w.arena, json_at(w.object, cases[i].at)), cases[i].want);
+	}
+}
+
+TEST(labels_with_the_status)
+{
+	static const struct {
+		const char *object, *status;
+		bool written;
+	} cases[] = {
+		{SERVICE("'ports':[{'port':1}]"), "{'apiVersion':'v1','kind':'Service','metadata':{'name':'x','labels':{'a':'b'}}}", true},
+		{NODE(""), "{'apiVersion':'v1','kind':'Node','metadata':{'name':'x','labels':{'a':'b'}}}", true},
+		{DEPLOYMENT(SELECTOR), "{'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'x','labels':{'a':'b'}}}", false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct write w CLEAN_WRITE;
+		write_init(&w);
+		w.subresource = "status";
+		CHECK_INT(write_update(&w, cases[i].object, cases[i].status), 0);
+		CHECK((json_at(w.object, "metadata.labels.a") != NULL) == cases[i].written);
+	}
+}
+
 TEST(rules_of_others)
 {
 	CREATE("{'apiVersion':'v1','kind':'Endpoints'," META ",'subsets':[{}]}", "subsets[0] Required");
@@ -143,9 +283,9 @@ TEST(rules_of_others)
 	CREATE("{'apiVersion':'v1','kind':'Event'," META ",'involvedObject':{'namespace':'other'}}", "involvedObject.namespace Invalid");
 	CREATE("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'leaseDurationSeconds':0}}",
 	       "spec.leaseDurationSeconds Invalid");
-	CREATE("{'apiVersion':'v1','kind':'Node'," META ",'spec':{'taints':[{'key':'a','effect':'NoSchedule'},{'key':'a','effect':'NoSchedule'}]}}",
-	       "metadata.taints[1] Duplicate");
-	CREATE("{'apiVersion':'v1','kind':'Node'," META ",'spec':{'podCIDRs':['10.0.0.0/24','10.0.1.0/24']}}", "spec.podCIDRs Invalid");
+	CREATE("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'strategy':'Wrong'}}",
+	       "spec.strategy.strategy NotSupported");
+	CREATE("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'strategy':'example.com/own','preferredHolder':'a'}}", "");
 	CREATE("{'apiVersion':'authorization.k8s.io/v1','kind':'SelfSubjectAccessReview','metadata':{},'spec':{}}",
 	       "spec.resourceAttributes Invalid");
 	CREATE("{'apiVersion':'authorization.k8s.io/v1','kind':'LocalSubjectAccessReview','metadata':{},'spec':{'user':'u','resourceAttributes':{'namespace':'other'}}}",

@@ -207,6 +207,45 @@ TEST(addresses_are_freed_with_their_service)
 	world_finish(&w);
 }
 
+TEST(node_ports_stay_with_the_names_of_ports)
+{
+	struct world w;
+	world_init(&w, 8);
+	const char *services = "/api/v1/namespaces/default/services";
+	struct answer two = ask(&w, "POST", services,
+				"{'metadata':{'name':'s'},'spec':{'type':'NodePort','ports':[{'name':'a','port':80},{'name':'b','port':81}]}}");
+	struct answer moved = ask(&w, "PUT", "/api/v1/namespaces/default/services/s",
+				  "{'metadata':{'name':'s'},'spec':{'type':'NodePort','ports':[{'name':'b','port':90},{'name':'c','port':80}]}}");
+	CHECK_INT(moved.code, 200);
+	CHECK_INT(json_i64(moved.body, "spec.ports.0.nodePort", 0), json_i64(two.body, "spec.ports.1.nodePort", 0));
+	CHECK(json_i64(moved.body, "spec.ports.1.nodePort", 0) != json_i64(two.body, "spec.ports.0.nodePort", 0));
+	world_finish(&w);
+}
+
+TEST(node_ports_that_are_named)
+{
+	static const struct {
+		const char *spec;
+		int code;
+	} cases[] = {
+		{"'type':'NodePort','ports':[{'name':'a','port':80,'nodePort':30001},{'name':'b','port':81,'nodePort':30001}]", 422},
+		{"'type':'NodePort','ports':[{'name':'a','port':53,'nodePort':30002},"
+		 "{'name':'b','port':53,'protocol':'UDP','nodePort':30002}]", 201},
+		{"'type':'LoadBalancer','allocateLoadBalancerNodePorts':false,'ports':[{'port':80,'nodePort':30002}]", 422},
+		{"'type':'LoadBalancer','allocateLoadBalancerNodePorts':false,'ports':[{'port':80,'nodePort':30003}]", 201},
+		{"'type':'NodePort','ports':[{'port':80,'nodePort':30003}]", 422},
+		{"'type':'NodePort','ports':[{'port':80,'nodePort':29999}]", 422},
+	};
+	struct world w;
+	world_init(&w, 8);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char body[400];
+		snprintf(body, sizeof body, "{'metadata':{'generateName':'s-'},'spec':{%s}}", cases[i].spec);
+		CHECK_INT(ask(&w, "POST", "/api/v1/namespaces/default/services", body).code, cases[i].code);
+	}
+	world_finish(&w);
+}
+
 TEST(pages_stay_at_their_revision)
 {
 	struct world w;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Namespace, Node, Lease.
+// Namespace, Lease, ServiceAccount.
 #include "api/rules/rules.h"
 
 // Namespaces carry their name as a label, so that selectors can name them.
@@ -36,109 +36,62 @@ void rules_namespace_prepare_update(struct api_context *c, struct json *namespac
 	label_with_name(c, namespace);
 }
 
+// Of the finalize subresource each one is told by its place, else only the list.
 void rules_namespace_create(struct check *c)
 {
-	const struct path *p = AT(AT(NULL, "spec"), "finalizers");
+	const struct path *list = AT(AT(NULL, "spec"), "finalizers");
+	bool by_place = str_is(c->context->subresource, "finalize");
+	size_t i = 0;
 	json_each(finalizer, json_at(c->object, "spec.finalizers")) {
+		const struct path *p = by_place ? AT_INDEX(list, i) : list;
 		check_format(c, p, finalizer->text, format_qualified_name);
 		check_finalizer_domain(c, p, finalizer->text);
-	}
-}
-
-static void check_taints(struct check *c, const struct path *p, const struct json *taints)
-{
-	struct seen known CLEAN_SEEN;
-	seen_init(&known);
-	size_t i = 0;
-	json_each(taint, taints) {
-		const struct path *at = AT_INDEX(p, i++);
-		struct str effect = text_of(taint, "effect");
-		check_format(c, AT(at, "key"), text_of(taint, "key"), format_qualified_name);
-		check_format(c, AT(at, "value"), text_of(taint, "value"), format_label_value);
-		if (!effect.n)
-			fail_required(c, AT(at, "effect"), "use NoSchedule, PreferNoSchedule or NoExecute");
-		else
-			ONE_OF(c, AT(at, "effect"), field(taint, "effect"), "NoSchedule", "PreferNoSchedule",
-			       "NoExecute");
-		if (seen_add(&known, arena_fmt(c->arena, "%.*s %.*s", STR_FMT(effect), STR_FMT(text_of(taint, "key")))))
-			fail_duplicate(c, at, taint);
-	}
-}
-
-static void check_pod_cidrs(struct check *c, const struct path *p, const struct json *cidrs)
-{
-	size_t i = 0, v4 = 0, v6 = 0;
-	json_each(cidr, cidrs) {
-		unsigned char bytes[16];
-		int bits;
-		size_t n = format_cidr_bytes(cidr->text, bytes, &bits);
-		check_format(c, AT_INDEX(p, i++), cidr->text, format_cidr);
-		v4 += n == 4;
-		v6 += n == 16;
-	}
-	if (v4 > 1 || v6 > 1)
-		fail_invalid(c, p, cidrs, "at most one for each of IPv4 and IPv6");
-}
-
-static void check_node(struct check *c)
-{
-	const struct path *spec = AT(NULL, "spec");
-	// The taints are reported where they stood in the first versions of the API.
-	check_taints(c, AT(AT(NULL, "metadata"), "taints"), json_at(c->object, "spec.taints"));
-	check_pod_cidrs(c, AT(spec, "podCIDRs"), json_at(c->object, "spec.podCIDRs"));
-}
-
-// A node comes with its status, and afterwards only the status subresource writes it.
-void rules_node_prepare_update(struct api_context *c, struct json *node, const struct json *old)
-{
-	const struct json *status = field(old, "status");
-	if (status)
-		json_put(node, "status", json_clone(c->arena, status));
-	else
-		json_remove(node, STR("status"));
-}
-
-void rules_node_create(struct check *c)
-{
-	check_node(c);
-}
-
-static void check_addresses(struct check *c)
-{
-	struct seen known CLEAN_SEEN;
-	seen_init(&known);
-	size_t i = 0;
-	json_each(address, json_at(c->object, "status.addresses")) {
-		struct str type = text_of(address, "type"), text = text_of(address, "address");
-		if (seen_add(&known, arena_fmt(c->arena, "%.*s %.*s", STR_FMT(type), STR_FMT(text))))
-			fail_duplicate(c, AT_INDEX(AT(AT(NULL, "status"), "addresses"), i), address);
 		i++;
 	}
 }
 
-void rules_node_update(struct check *c)
+void rules_namespace_status(struct check *c)
 {
-	const struct path *spec = AT(NULL, "spec");
-	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
-	check_node(c);
-	check_addresses(c);
-	if (count_of(field(old, "podCIDRs")) && !same_field(now, old, "podCIDRs"))
-		fail_forbidden(c, AT(spec, "podCIDRs"), "the pod CIDR of a node can be set once, not changed");
-	if (text_of(old, "providerID").n && !same_field(now, old, "providerID"))
-		fail_forbidden(c, AT(spec, "providerID"), "the provider's id of a node can be set once, not changed");
-	check_taints(c, AT(AT(NULL, "metadata"), "taints"), field(now, "taints"));
+	const struct path *p = AT(AT(NULL, "status"), "Phase"); // as Kubernetes writes it
+	const struct json *phase = json_at(c->object, "status.phase");
+	const char *right = is_set(field(c->object, "metadata"), "deletionTimestamp") ? "Terminating" : "Active";
+	if (!str_is(json_str(c->object, "status.phase"), right))
+		fail_invalid(c, p, phase, "must be %s", right);
 }
 
 void rules_lease_create(struct check *c)
 {
-	const struct path *p = AT(NULL, "spec");
+	const struct path *p = AT(NULL, "spec"), *at = AT(AT(p, "strategy"), "strategy"); // as Kubernetes names it
 	const struct json *spec = field(c->object, "spec");
 	const struct json *duration = field(spec, "leaseDurationSeconds"), *strategy = field(spec, "strategy");
 	if (duration && duration->integer <= 0)
 		fail_invalid(c, AT(p, "leaseDurationSeconds"), duration, "must be greater than 0");
 	check_not_negative(c, AT(p, "leaseTransitions"), field(spec, "leaseTransitions"));
-	if (strategy)
-		ONE_OF(c, AT(p, "strategy"), strategy, "OldestEmulationVersion");
+	if (strategy && str_find(strategy->text, '/') >= 0) // somebody's own
+		check_format(c, at, strategy->text, format_qualified_name);
+	else if (strategy)
+		ONE_OF(c, at, strategy, "OldestEmulationVersion");
 	if (text_of(spec, "preferredHolder").n && !text_of(spec, "strategy").n)
 		fail_forbidden(c, AT(p, "preferredHolder"), "may only be given with `strategy`");
+}
+
+// Of the Secrets that an account names, only the name is kept.
+static void keep_secret_names(struct json *account)
+{
+	json_each(secret, json_get(account, STR("secrets")))
+		for (struct json *part = json_first(secret), *next; part; part = next) {
+			next = part->next;
+			if (!str_is(part->key, "name"))
+				json_unlink(secret, part);
+		}
+}
+
+void rules_service_account_prepare_create(struct api_context *c, struct json *account)
+{
+	keep_secret_names(account);
+}
+
+void rules_service_account_prepare_update(struct api_context *c, struct json *account, const struct json *old)
+{
+	keep_secret_names(account);
 }

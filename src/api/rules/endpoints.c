@@ -36,7 +36,7 @@ void rules_endpoints_create(struct check *c)
 	}
 }
 
-enum { ENDPOINTS_MAX = 1000, ADDRESSES_MAX = 100, PORTS_MAX = 20000, ZONES_MAX = 8, TOPOLOGY_MAX = 16 };
+enum { ENDPOINTS_MAX = 1000, ADDRESSES_MAX = 100, PORTS_MAX = 20000, ZONES_MAX = 8 };
 
 static void check_slice_address(struct check *c, const struct path *p, struct str address, struct str type)
 {
@@ -88,10 +88,6 @@ static void check_endpoint(struct check *c, const struct path *p, const struct j
 		check_format(c, AT(p, "nodeName"), text_of(endpoint, "nodeName"), format_dns_subdomain);
 	if (field(endpoint, "hostname"))
 		check_format(c, AT(p, "hostname"), text_of(endpoint, "hostname"), format_dns_label);
-	const struct json *topology = field(endpoint, "deprecatedTopology");
-	check_labels(c, AT(p, "deprecatedTopology"), topology);
-	if (count_of(topology) > TOPOLOGY_MAX)
-		fail_too_many(c, AT(p, "deprecatedTopology"), topology->count, TOPOLOGY_MAX);
 	check_hints(c, AT(AT(p, "hints"), "forZones"), field(hints, "forZones"), format_label_value);
 	check_hints(c, AT(AT(p, "hints"), "forNodes"), field(hints, "forNodes"), format_dns_subdomain);
 }
@@ -115,6 +111,23 @@ static void check_slice_ports(struct check *c, const struct json *ports)
 		if (field(port, "appProtocol"))
 			check_format(c, AT(p, "appProtocol"), text_of(port, "appProtocol"), format_qualified_name);
 	}
+}
+
+// Versions before this one wrote it; now it is dropped without a word.
+static void drop_topology(struct json *slice)
+{
+	json_each(endpoint, json_get(slice, STR("endpoints")))
+		json_remove(endpoint, STR("deprecatedTopology"));
+}
+
+void rules_endpoint_slice_prepare_create(struct api_context *c, struct json *slice)
+{
+	drop_topology(slice);
+}
+
+void rules_endpoint_slice_prepare_update(struct api_context *c, struct json *slice, const struct json *old)
+{
+	drop_topology(slice);
 }
 
 void rules_endpoint_slice_create(struct check *c)

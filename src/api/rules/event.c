@@ -109,7 +109,8 @@ void rules_event_update(struct check *c)
 	check_old_rules(c);
 	if (!is_new_group(c))
 		return;
-	check_series(c);
+	if (!same_field(c->object, c->old, "series"))
+		check_series(c);
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		check_immutable(c, AT_STR(NULL, str_of(fixed[i].path)), field(c->object, fixed[i].field),
 				field(c->old, fixed[i].field));

@@ -53,14 +53,19 @@ void rules_config_map_update(struct check *c);
 void rules_secret_create(struct check *c);
 void rules_secret_update(struct check *c);
 
-// cluster.c: Namespace, Node, Lease, ServiceAccount
+// cluster.c: Namespace, Lease, ServiceAccount
 void rules_namespace_prepare_create(struct api_context *c, struct json *namespace);
 void rules_namespace_prepare_update(struct api_context *c, struct json *namespace, const struct json *old);
 void rules_namespace_create(struct check *c);
+void rules_namespace_status(struct check *c);
+void rules_lease_create(struct check *c);
+void rules_service_account_prepare_create(struct api_context *c, struct json *account);
+void rules_service_account_prepare_update(struct api_context *c, struct json *account, const struct json *old);
+
+// node.c
 void rules_node_prepare_update(struct api_context *c, struct json *node, const struct json *old);
 void rules_node_create(struct check *c);
 void rules_node_update(struct check *c);
-void rules_lease_create(struct check *c);
 
 // service.c
 void rules_service_prepare_update(struct api_context *c, struct json *service, const struct json *old);
@@ -71,6 +76,8 @@ void rules_service_status(struct check *c);
 
 // endpoints.c
 void rules_endpoints_create(struct check *c);
+void rules_endpoint_slice_prepare_create(struct api_context *c, struct json *slice);
+void rules_endpoint_slice_prepare_update(struct api_context *c, struct json *slice, const struct json *old);
 bool rules_endpoint_slice_changed(const struct json *slice, const struct json *old);
 void rules_endpoint_slice_create(struct check *c);
 void rules_endpoint_slice_update(struct check *c);

@@ -92,43 +92,53 @@ static void check_families(struct check *c, const struct json *spec)
 static void check_ip_families(struct check *c, const struct path *p, const struct json *ips,
 			      const struct json *families)
 {
-	size_t i = 0, count[2] = {0};
+	size_t i = 0, before = c->failures, count[2] = {0};
 	const struct json *family = json_first(families);
+	unsigned char bytes[16];
+	json_each(ip, ips)
+		count[format_ip_bytes(ip->text, bytes) == 16]++;
+	if (ips && ips->count > 1 && (!count[0] || !count[1]))
+		fail_invalid(c, p, ips, "at most one address for each of IPv4 and IPv6");
+	if (c->failures != before)
+		return;
 	json_each(ip, ips) {
-		unsigned char bytes[16];
 		bool v6 = format_ip_bytes(ip->text, bytes) == 16;
 		if (family && str_is(family->text, v6 ? "IPv4" : "IPv6"))
 			fail_invalid(c, AT_INDEX(p, i), ip, "must be of the family that `ipFamilies[%zu]` names", i);
-		count[v6]++;
 		family = family ? family->next : NULL;
 		i++;
 	}
-	if (count[0] > 1 || count[1] > 1)
-		fail_invalid(c, p, ips, "at most one address for each of IPv4 and IPv6");
+}
+
+static void check_ip_forms(struct check *c, const struct path *p, const struct json *ips)
+{
+	size_t i = 0;
+	json_each(ip, ips) {
+		if (!str_is(ip->text, "None") || i > 0)
+			check_format(c, AT_INDEX(p, i), ip->text, format_ip);
+		else if (ips->count > 1)
+			fail_invalid(c, p, ips, "'None' must be the only value");
+		i++;
+	}
 }
 
 static void check_cluster_ips(struct check *c, const struct json *spec)
 {
 	const struct path *p = AT(SPEC, "clusterIPs");
 	const struct json *ips = field(spec, "clusterIPs");
-	size_t i = 0, before = c->failures;
+	size_t before = c->failures;
 	if (!str_eq(json_str(ips, "0"), text_of(spec, "clusterIP")))
 		fail_invalid(c, p, ips, "the first value must be that of `clusterIP`");
 	check_families(c, spec);
 	size_t good = c->failures;
-	json_each(ip, ips) {
-		if (str_is(ip->text, "None") && i == 0) {
-			if (ips->count > 1)
-				fail_invalid(c, p, ips, "'None' must be the only value");
-		} else {
-			check_format(c, AT_INDEX(p, i), ip->text, format_ip);
-		}
-		i++;
-	}
-	if (i > 2)
+	check_ip_forms(c, p, ips);
+	bool formed = c->failures == good;
+	if (count_of(ips) > 2)
 		fail_invalid(c, p, ips, "at most 2 values");
-	if (c->failures == good && !is_headless(spec))
-		check_ip_families(c, p, ips, before == good ? field(spec, "ipFamilies") : NULL);
+	if (formed && !is_headless(spec))
+		check_ip_families(c, p, ips, before == c->failures ? field(spec, "ipFamilies") : NULL);
+	if (c->failures == before)
+		service_check_families(c, spec);
 }
 
 static void check_public_ip(struct check *c, const struct path *p, struct str ip)
@@ -223,11 +233,12 @@ static void check_load_balancer(struct check *c, const struct json *spec)
 void rules_service_create(struct check *c)
 {
 	const struct json *spec = field(c->object, "spec");
+	size_t before = c->failures;
 	if (type_is(spec, "ExternalName")) {
 		check_external_name(c, spec);
 	} else {
 		check_cluster_ips(c, spec);
-		if (c->failures) // addresses are settled before anything else is looked at
+		if (c->failures != before) // addresses are settled before anything else is looked at
 			return;
 	}
 	check_ports(c, spec);

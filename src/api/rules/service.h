@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the type and the policies of a Service's spec call for.
+// What the type and the policies of a Service's spec call for, and its families of addresses.
 #ifndef API_RULES_SERVICE_H
 #define API_RULES_SERVICE_H
 
@@ -31,5 +31,10 @@ static inline bool is_external(const struct json *spec)
 	return IS_ONE_OF(text_of(spec, "type"), "NodePort", "LoadBalancer") ||
 	       (type_is(spec, "ClusterIP") && is_set(spec, "externalIPs"));
 }
+
+// service_families.c: ipFamilyPolicy and ipFamilies. `old` is NULL for a new Service. What is wrong with them is told
+// only of addresses that are good for themselves.
+void service_settle_families(struct api_context *c, struct json *spec, const struct json *old);
+void service_check_families(struct check *c, const struct json *spec);
 
 #endif

@@ -79,8 +79,6 @@ static void carry_allocated(struct api_context *c, struct json *spec, const stru
 		carry(c->arena, spec, old, "clusterIP");
 		if (str_eq(text_of(spec, "clusterIP"), text_of(old, "clusterIP")))
 			carry(c->arena, spec, old, "clusterIPs");
-		carry(c->arena, spec, old, "ipFamilies");
-		carry(c->arena, spec, old, "ipFamilyPolicy");
 	}
 	if (needs_node_ports(old) && needs_node_ports(spec))
 		carry_node_ports(c, spec, old);
@@ -116,7 +114,9 @@ static void drop_useless(struct api_context *c, struct json *spec, const struct 
 
 void rules_service_prepare_create(struct api_context *c, struct json *service)
 {
-	settle_cluster_ips(c, json_need_object(c->arena, service, "spec"), NULL);
+	struct json *spec = json_need_object(c->arena, service, "spec");
+	settle_cluster_ips(c, spec, NULL);
+	service_settle_families(c, spec, NULL);
 }
 
 void rules_service_prepare_update(struct api_context *c, struct json *service, const struct json *old_service)
@@ -125,5 +125,6 @@ void rules_service_prepare_update(struct api_context *c, struct json *service, c
 	const struct json *old = field(old_service, "spec");
 	settle_cluster_ips(c, spec, old);
 	carry_allocated(c, spec, old);
+	service_settle_families(c, spec, old);
 	drop_useless(c, spec, old);
 }

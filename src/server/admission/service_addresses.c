@@ -68,12 +68,17 @@ static bool wants_ip(const struct json *spec)
 	return !is_type(spec, "ExternalName");
 }
 
+static bool may_have_node_ports(const struct json *spec)
+{
+	return is_type(spec, "NodePort") || is_type(spec, "LoadBalancer");
+}
+
+// Ports that it does not name are chosen for it.
 static bool wants_node_ports(const struct json *spec)
 {
-	if (is_type(spec, "NodePort"))
-		return true;
 	struct json *said = json_get(spec, STR("allocateLoadBalancerNodePorts"));
-	return is_type(spec, "LoadBalancer") && !(said && said->type == JSON_BOOL && !said->boolean);
+	return may_have_node_ports(spec) &&
+	       (is_type(spec, "NodePort") || !said || said->type != JSON_BOOL || said->boolean);
 }
 
 static bool wants_health_port(const struct json *spec)
@@ -86,12 +91,17 @@ static bool is_own_ip(const struct json *old_spec, struct str ip)
 	return str_eq(json_str(old_spec, "clusterIP"), ip);
 }
 
+static bool has_port(const struct json *spec, int64_t node_port)
+{
+	json_each(p, json_get(spec, STR("ports")))
+		if (json_i64(p, "nodePort", 0) == node_port)
+			return true;
+	return false;
+}
+
 static bool is_own_port(const struct json *old_spec, int64_t port)
 {
-	json_each(p, json_get(old_spec, STR("ports")))
-		if (json_i64(p, "nodePort", 0) == port)
-			return true;
-	return json_i64(old_spec, "healthCheckNodePort", 0) == port;
+	return has_port(old_spec, port) || json_i64(old_spec, "healthCheckNodePort", 0) == port;
 }
 
 // ---- the cluster IP
@@ -217,17 +227,47 @@ static bool share_port(struct allocation *w, struct json *port)
 	return false;
 }
 
+// Entries of a new Service that name one node port are of one port, for several protocols.
+static bool clashes(const struct allocation *w, const struct json *port)
+{
+	json_each(other, json_get(w->spec, STR("ports"))) {
+		if (other == port)
+			return false;
+		if (json_i64(other, "nodePort", 0) == json_i64(port, "nodePort", 0) &&
+		    json_i64(other, "port", 0) != json_i64(port, "port", 0))
+			return true;
+	}
+	return false;
+}
+
 static int allocate_ports(struct allocation *w, const struct json *old_spec, struct err *e)
 {
 	int i = 0;
 	json_each(port, json_get(w->spec, STR("ports"))) {
 		struct str field = arena_fmt(w->arena, "spec.ports[%d].nodePort", i++);
-		if (port->type != JSON_OBJECT || (!json_i64(port, "nodePort", 0) && share_port(w, port)))
+		bool named = json_i64(port, "nodePort", 0) != 0;
+		if (port->type != JSON_OBJECT || (!named && (!wants_node_ports(w->spec) || share_port(w, port))))
 			continue;
+		if (named && !old_spec && clashes(w, port)) {
+			refuse_port(field, json_i64(port, "nodePort", 0), "the Service names it for another port", e);
+			return -1;
+		}
 		if (allocate_port(w, port, "nodePort", field, old_spec, e) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+// Ports keep their node ports by name, whatever else changes of them.
+static void carry_node_ports(struct allocation *w, const struct json *old_spec)
+{
+	json_each(port, json_get(w->spec, STR("ports")))
+		json_each(before, json_get(old_spec, STR("ports"))) {
+			int64_t kept = json_i64(before, "nodePort", 0);
+			if (kept && !json_i64(port, "nodePort", 0) && !has_port(w->spec, kept) &&
+			    str_eq(json_str(port, "name"), json_str(before, "name")))
+				json_put_int(w->arena, port, "nodePort", kept);
+		}
 }
 
 // An update that leaves out what was allocated keeps it, as long as the Service is still of a kind that has it.
@@ -236,13 +276,8 @@ static void carry_over(struct allocation *w, const struct json *old_spec)
 	if (wants_ip(w->spec) && wants_ip(old_spec) && str_empty(json_str(w->spec, "clusterIP")) &&
 	    !str_empty(json_str(old_spec, "clusterIP")))
 		set_ip(w, json_str(old_spec, "clusterIP"));
-	if (wants_node_ports(w->spec))
-		json_each(port, json_get(w->spec, STR("ports")))
-			json_each(before, json_get(old_spec, STR("ports")))
-				if (!json_i64(port, "nodePort", 0) && json_i64(before, "nodePort", 0) &&
-				    json_i64(port, "port", 0) == json_i64(before, "port", 0) &&
-				    str_eq(json_str(port, "protocol"), json_str(before, "protocol")))
-					json_put_int(w->arena, port, "nodePort", json_i64(before, "nodePort", 0));
+	if (wants_node_ports(w->spec) && wants_node_ports(old_spec))
+		carry_node_ports(w, old_spec);
 	if (wants_health_port(w->spec) && !json_i64(w->spec, "healthCheckNodePort", 0) && wants_health_port(old_spec))
 		json_put_int(w->arena, w->spec, "healthCheckNodePort", json_i64(old_spec, "healthCheckNodePort", 0));
 }
@@ -288,25 +323,6 @@ int service_addresses_release(const struct json *service, const struct json *now
 
 // ---- the plugin
 
-// One family, ours. A new headless Service without selector names addresses that others choose: it may have both.
-static void default_families(struct allocation *w, bool is_new)
-{
-	if (!wants_ip(w->spec))
-		return;
-	struct json *families = json_get(w->spec, STR("ipFamilies"));
-	bool open = is_new && json_str_is(w->spec, "clusterIP", "None") &&
-		    !json_first(json_get(w->spec, STR("selector"))) && !json_first(families) &&
-		    !json_get(w->spec, STR("ipFamilyPolicy"));
-	if (!json_first(families)) {
-		families = json_put(w->spec, "ipFamilies", json_array(w->arena));
-		json_push(families, json_string(w->arena, STR("IPv4")));
-		if (open)
-			json_push(families, json_string(w->arena, STR("IPv6")));
-	}
-	if (!json_get(w->spec, STR("ipFamilyPolicy")))
-		json_put_str(w->arena, w->spec, "ipFamilyPolicy", open ? STR("RequireDualStack") : STR("SingleStack"));
-}
-
 static bool is_known_type(const struct json *spec)
 {
 	return is_type(spec, "ClusterIP") || is_type(spec, "NodePort") || is_type(spec, "LoadBalancer") ||
@@ -325,10 +341,9 @@ int admit_service_addresses(struct admission *a, struct err *e)
 	const struct json *old_spec = json_at(a->old, "spec");
 	if (old_spec)
 		carry_over(&w, old_spec);
-	default_families(&w, !old_spec);
 	if (wants_ip(spec) && allocate_ip(&w, old_spec, e) < 0)
 		return -1;
-	if (wants_node_ports(spec) && allocate_ports(&w, old_spec, e) < 0)
+	if (may_have_node_ports(spec) && allocate_ports(&w, old_spec, e) < 0)
 		return -1;
 	if (wants_health_port(spec) &&
 	    allocate_port(&w, spec, "healthCheckNodePort", STR("spec.healthCheckNodePort"), old_spec, e) < 0)

@@ -25,7 +25,8 @@ static int make(struct change *ch, const struct json *old, struct json **now, st
 		json_put(spec, "finalizers", json_clone(a, wanted));
 	ch->remove = !json_first(wanted) && json_at(old, "metadata.deletionTimestamp") &&
 		     !json_first(json_at(old, "metadata.finalizers"));
-	return 0;
+	struct api_context context = api_context_of(ch->call);
+	return api_validate_update(&context, ch->resource, *now, old, e);
 }
 
 void finalize_update(struct call *c)
