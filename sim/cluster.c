@@ -176,6 +176,11 @@ void cluster_cut(struct cluster *c, size_t server, bool cut)
 	store_sim_cut(c->servers[server].store, cut);
 }
 
+void cluster_forget(struct cluster *c)
+{
+	store_cluster_forget(c->stores);
+}
+
 struct transport *cluster_client(struct cluster *c, size_t server)
 {
 	return c->servers[server].client;

@@ -27,6 +27,8 @@ struct sim *cluster_sim(struct cluster *c);
 void cluster_set_faults(struct cluster *c, const struct store_cluster_faults *faults);
 // Cuts a server off from the store, or joins it again.
 void cluster_cut(struct cluster *c, size_t server, bool cut);
+// The store forgets its changes: who has not heard of them starts anew, and so do those who watch there.
+void cluster_forget(struct cluster *c);
 // An administrator's connection to one server.
 struct transport *cluster_client(struct cluster *c, size_t server);
 

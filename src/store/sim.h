@@ -20,6 +20,7 @@ void store_cluster_destroy(struct store_cluster *c); // after its stores
 // NULL: 0.2 to 2 ms, no faults.
 void store_cluster_set_faults(struct store_cluster *c, const struct store_cluster_faults *f);
 int64_t store_cluster_revision(const struct store_cluster *c);
+void store_cluster_forget(struct store_cluster *c); // all changes so far; the state stays
 
 // One server's connection. Destroying answers what is under way with ERR_TIMEOUT.
 struct store *store_sim_open(struct store_cluster *c, struct loop *core);

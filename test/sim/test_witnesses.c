@@ -99,12 +99,14 @@ static void witnesses_go(struct witnesses *w)
 	}
 }
 
-// For a while a server does not hear from the store: what was forgotten meanwhile expires its watches.
+// For a while a server does not hear from the store. By chance what it missed is forgotten, which ends its watches.
 static void cut_one(struct cluster *c)
 {
 	size_t server = (size_t)draw(c, SERVERS);
 	cluster_cut(c, server, true);
 	sim_run(cluster_sim(c), TIME_S + draw(c, 10 * TIME_S));
+	if (draw(c, 2))
+		cluster_forget(c);
 	cluster_cut(c, server, false);
 }
 

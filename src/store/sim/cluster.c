@@ -30,6 +30,12 @@ void store_cluster_set_faults(struct store_cluster *c, const struct store_cluste
 	c->faults = f ? *f : no_faults;
 }
 
+void store_cluster_forget(struct store_cluster *c)
+{
+	history_finish(&c->history);
+	history_init(&c->history, c->revision);
+}
+
 int64_t store_cluster_revision(const struct store_cluster *c)
 {
 	return c->revision;
