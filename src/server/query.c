@@ -113,6 +113,13 @@ int write_options_of(const struct query *q, struct write_options *out, struct er
 	return e->reason == ERR_NONE ? 0 : -1;
 }
 
+int patch_options_of(const struct query *q, struct write_options *out, struct err *e)
+{
+	if (query_has(q, "force"))
+		err_cause(e, STR("force"), "FieldValueForbidden", "Forbidden: only apply patches can be forced");
+	return write_options_of(q, out, e);
+}
+
 // ---- delete
 
 static void set_propagation(struct str said, struct delete_options *out, struct err *e)

@@ -30,6 +30,8 @@ struct write_options {
 	struct str field_manager;
 };
 int write_options_of(const struct query *q, struct write_options *out, struct err *e);
+// The same for patches, which other than apply patches (there are none here) can't be forced.
+int patch_options_of(const struct query *q, struct write_options *out, struct err *e);
 
 // ---- delete
 

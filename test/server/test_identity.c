@@ -189,6 +189,10 @@ TEST(token_requests_are_checked)
 	CHECK_INT(ask(&w, "POST", path, "{'spec':{}}").code, 404);
 	ask(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'sa'}}");
 	CHECK_INT(ask(&w, "POST", path, "{'spec':{'expirationSeconds':5}}").code, 422);
+	struct answer other = ask(&w, "POST", path, "{'metadata':{'name':'other'},'spec':{}}");
+	CHECK_INT(other.code, 422);
+	CHECK_STR(json_str(other.body, "details.causes.0.field"), "metadata.name");
+	CHECK_INT(ask(&w, "POST", path, "{'metadata':{'name':'sa','namespace':'other'},'spec':{}}").code, 400);
 	CHECK_INT(ask(&w, "POST", path, "{'spec':{'boundObjectRef':{'kind':'Pod','name':'none'}}}").code, 404);
 	CHECK_INT(ask(&w, "POST", path, "{'spec':{'boundObjectRef':{'kind':'Service','name':'none'}}}").code, 400);
 	world_finish(&w);

@@ -339,6 +339,23 @@ static void make_pod(struct world *w, const char *name, const char *node)
 	CHECK_INT(ask(w, "POST", path.p, body.p).code, 409);
 }
 
+TEST(a_binding_is_for_one_state_of_a_pod_and_ends_its_nomination)
+{
+	static const char wrong[] = "{'metadata':{'name':'p','resourceVersion':'1'},'target':{'name':'n'}}";
+	static const char good[] = "{'metadata':{'name':'p'},'target':{'name':'n'}}";
+	struct world w;
+	world_init(&w, 15);
+	make_pod(&w, "p", NULL);
+	CHECK_INT(ask_patch(&w, PODS "/p/status", "application/merge-patch+json", "{'status':{'nominatedNodeName':'m'}}").code,
+		  200);
+	CHECK_INT(ask(&w, "POST", PODS "/p/binding", wrong).code, 409);
+	CHECK_INT(ask(&w, "POST", PODS "/p/binding", good).code, 201);
+	struct json *pod = ask(&w, "GET", PODS "/p", NULL).body;
+	CHECK_STR(json_str(pod, "spec.nodeName"), "n");
+	CHECK_STR(json_str(pod, "status.nominatedNodeName"), "");
+	world_finish(&w);
+}
+
 TEST(pods_get_account_token_tolerations_and_priority)
 {
 	struct world w;
@@ -354,6 +371,9 @@ TEST(pods_get_account_token_tolerations_and_priority)
 		  "/var/run/secrets/kubernetes.io/serviceaccount");
 	CHECK_INT(json_at(pod, "spec.tolerations")->count, 2);
 	CHECK_STR(json_str(pod, "spec.preemptionPolicy"), "PreemptLowerPriority");
+	CHECK_INT(ask(&w, "POST", PODS, "{'metadata':{'name':'q'},'spec':{'preemptionPolicy':'','containers':[{'name':'c','image':'x'}]}}")
+			  .code,
+		  403);
 	world_finish(&w);
 }
 
@@ -373,6 +393,33 @@ TEST(bound_pods_end_gracefully_others_at_once)
 	CHECK_INT(json_i64(a.body, "metadata.deletionGracePeriodSeconds", 0), 5);
 	CHECK_INT(ask(&w, "DELETE", PODS "/bound?gracePeriodSeconds=0", NULL).code, 200);
 	CHECK_INT(ask(&w, "GET", PODS "/bound", NULL).code, 404);
+	world_finish(&w);
+}
+
+TEST(what_a_write_may_not_say)
+{
+	static const struct {
+		const char *method, *path, *body;
+		int code;
+	} cases[] = {
+		{"POST", "", "{'metadata':{'name':'c'}}", 201},
+		{"DELETE", "/c", "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'c'}}", 400}, // no options
+		{"DELETE", "/c", "{'kind':'DeleteOptions','propagationPolicy':'Wrong'}", 422},
+		{"PATCH", "/c?force=true", "{'data':{'k':'v'}}", 422},
+		{"PATCH", "/c", "{'data':{'k':'v'}}", 200},
+		{"DELETE", "/c", "{'kind':'DeleteOptions'}", 200},
+		{"PUT", "/c", "{'metadata':{'name':'c'}}", 404},
+	};
+	struct world w;
+	world_init(&w, 6);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char path[100];
+		snprintf(path, sizeof path, "/api/v1/namespaces/default/configmaps%s", cases[i].path);
+		bool patch = str_is(str_of(cases[i].method), "PATCH");
+		struct answer a = patch ? ask_patch(&w, path, "application/merge-patch+json", cases[i].body)
+					: ask(&w, cases[i].method, path, cases[i].body);
+		CHECK_INT(a.code, cases[i].code);
+	}
 	world_finish(&w);
 }
 

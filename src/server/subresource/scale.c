@@ -170,10 +170,12 @@ static struct scaling *scaling_of(struct call *c)
 	return s;
 }
 
-static bool read_options(struct call *c, struct scaling *s, const char *kind)
+typedef int options_of(const struct query *q, struct write_options *out, struct err *e);
+
+static bool read_options(struct call *c, struct scaling *s, options_of *read, const char *kind)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	if (write_options_of(&c->query, &s->options, &e) == 0) {
+	if (read(&c->query, &s->options, &e) == 0) {
 		s->change.dry_run = s->options.dry_run;
 		return true;
 	}
@@ -186,7 +188,7 @@ void scale_update(struct call *c)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct scaling *s = scaling_of(c);
-	if (!read_options(c, s, "UpdateOptions"))
+	if (!read_options(c, s, write_options_of, "UpdateOptions"))
 		return;
 	s->change.make = make_update;
 	if (decode_body(c, c->route.sub->type, NULL, s->options.strictness, &s->body, &e) < 0)
@@ -203,7 +205,7 @@ void scale_patch(struct call *c)
 		patch_respond_unreadable(c, &e);
 		return;
 	}
-	if (!read_options(c, s, "PatchOptions"))
+	if (!read_options(c, s, patch_options_of, "PatchOptions"))
 		return;
 	s->change.make = make_patch;
 	change_run(&s->change);

@@ -77,12 +77,28 @@ static int check_asker(struct call *c, const struct token_binding *b, struct err
 	return err_set(e, ERR_FORBIDDEN, "a node may only ask for tokens that are bound to a pod of its own");
 }
 
+// The body may repeat whose token it asks for.
+static int check_name(struct call *c, const struct json *body, struct err *e)
+{
+	struct str name = json_str(body, "metadata.name"), namespace = json_str(body, "metadata.namespace");
+	if (!str_empty(namespace) && !str_eq(namespace, c->route.namespace))
+		return err_set(e, ERR_BAD_REQUEST,
+			       "the namespace of the provided object does not match the namespace sent on the request");
+	if (str_empty(name) || str_eq(name, c->route.name))
+		return 0;
+	err_cause(e, STR("metadata.name"), "FieldValueInvalid",
+		  "Invalid value: \"%.*s\": must be the name of the service account", STR_FMT(name));
+	return -1;
+}
+
 static int make_token(struct call *c, struct json *body, struct store_snapshot *s, struct err *e)
 {
 	struct json *spec = json_need_object(c->arena, body, "spec");
 	struct token_binding b = {0};
 	struct store_item item;
 	int64_t seconds, expires;
+	if (check_name(c, body, e) < 0)
+		return -1;
 	if (!store_get(s, object_key(c->arena, c->route.resource, c->route.namespace, c->route.name), &item))
 		return status_not_found(e, c->route.resource, c->route.name);
 	const struct json *ref = json_get(spec, STR("boundObjectRef"));

@@ -197,6 +197,15 @@ static void answer(struct change *ch, struct blob *object)
 	respond_json(ch->call, 200, status_success(ch->call->arena, &d));
 }
 
+// A body of another kind is no options: who sends it means something else.
+static int check_kind(const struct json *body, struct err *e)
+{
+	struct str kind = json_str(body, "kind");
+	if (str_empty(kind) || str_is(kind, "DeleteOptions"))
+		return 0;
+	return err_set(e, ERR_BAD_REQUEST, "the body holds a %.*s where DeleteOptions belong", STR_FMT(kind));
+}
+
 int delete_options_read(struct call *c, struct delete_options *out, struct err *e)
 {
 	struct json *body = NULL;
@@ -208,6 +217,8 @@ int delete_options_read(struct call *c, struct delete_options *out, struct err *
 			return -1;
 		if (type ? api_decode(c->arena, c->body, media, type, NULL, API_IGNORE, NULL, &body, e) < 0
 			 : json_parse(c->arena, c->body, NULL, &body, e) < 0)
+			return -1;
+		if (check_kind(body, e) < 0)
 			return -1;
 	}
 	return delete_options_of(&c->query, body, out, e);

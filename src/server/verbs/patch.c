@@ -106,7 +106,7 @@ void verb_patch(struct call *c)
 				    .fail = fail};
 	if (patch_read(c, &p->kind, &p->document, &e) < 0) {
 		patch_respond_unreadable(c, &e);
-	} else if (write_options_of(&c->query, &p->options, &e) < 0) {
+	} else if (patch_options_of(&c->query, &p->options, &e) < 0) {
 		struct status_details d = {.present = true, .group = STR("meta.k8s.io"), .kind = STR("PatchOptions")};
 		respond_error(c, &e, &d);
 	} else {

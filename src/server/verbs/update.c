@@ -23,8 +23,8 @@ static const char *const conditional[] = {"leases",
 					  "apiservices"};
 // Kinds that a PUT makes where they are absent.
 static const char *const made_by_update[] = {
-	"endpoints",	"events", "leases",	  "limitranges",  "services",
-	"podtemplates", "roles",  "rolebindings", "clusterroles", "clusterrolebindings"};
+	"endpoints", "events", "leases", "limitranges", "services",
+	"roles", "rolebindings", "clusterroles", "clusterrolebindings"};
 
 static bool is_among(const struct api_resource *r, const char *const *list, size_t count)
 {
