@@ -356,6 +356,23 @@ TEST(a_binding_is_for_one_state_of_a_pod_and_ends_its_nomination)
 	world_finish(&w);
 }
 
+TEST(a_binding_is_for_one_state_of_a_pod_and_ends_its_nomination)
+{
+	static const char wrong[] = "{'metadata':{'name':'p','resourceVersion':'1'},'target':{'name':'n'}}";
+	static const char good[] = "{'metadata':{'name':'p'},'target':{'name':'n'}}";
+	struct world w;
+	world_init(&w, 15);
+	make_pod(&w, "p", NULL);
+	CHECK_INT(ask_patch(&w, PODS "/p/status", "application/merge-patch+json", "{'status':{'nominatedNodeName':'m'}}").code,
+		  200);
+	CHECK_INT(ask(&w, "POST", PODS "/p/binding", wrong).code, 409);
+	CHECK_INT(ask(&w, "POST", PODS "/p/binding", good).code, 201);
+	struct json *pod = ask(&w, "GET", PODS "/p", NULL).body;
+	CHECK_STR(json_str(pod, "spec.nodeName"), "n");
+	CHECK_STR(json_str(pod, "status.nominatedNodeName"), "");
+	world_finish(&w);
+}
+
 TEST(pods_get_account_token_tolerations_and_priority)
 {
 	struct world w;
@@ -371,6 +388,9 @@ TEST(pods_get_account_token_tolerations_and_priority)
 		  "/var/run/secrets/kubernetes.io/serviceaccount");
 	CHECK_INT(json_at(pod, "spec.tolerations")->count, 2);
 	CHECK_STR(json_str(pod, "spec.preemptionPolicy"), "PreemptLowerPriority");
+	CHECK_INT(ask(&w, "POST", PODS, "{'metadata':{'name':'q'},'spec':{'preemptionPolicy':'','containers':[{'name':'c','image':'x'}]}}")
+			  .code,
+		  403);
 	CHECK_INT(ask(&w, "POST", PODS, "{'metadata':{'name':'q'},'spec':{'preemptionPolicy':'','containers':[{'name':'c','image':'x'}]}}")
 			  .code,
 		  403);

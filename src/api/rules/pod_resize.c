@@ -144,7 +144,9 @@ void check_resize(struct check *c)
 	if (!node_resizes(c->old))
 		fail_forbidden(c, SPEC, "the node of the pod can't resize it");
 	check_whole(c, now, old);
-	if (!check_order(c, "containers") | !check_order(c, "initContainers"))
+	bool same = check_order(c, "containers");
+	same = check_order(c, "initContainers") && same;
+	if (!same)
 		return;
 	check_sizes(c, "initContainers", true);
 	check_sizes(c, "containers", false);

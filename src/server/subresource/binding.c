@@ -52,8 +52,11 @@ static int make(struct change *ch, const struct json *old, struct json **now, st
 	struct binding *b = CONTAINER_OF(ch, struct binding, change);
 	struct call *c = ch->call;
 	struct str node = json_str(old, "spec.nodeName"), uid = json_str(b->body, "metadata.uid");
+	struct str revision = json_str(b->body, "metadata.resourceVersion");
 	if (!str_empty(uid) && !str_eq(uid, json_str(old, "metadata.uid")))
 		return conflict(ch, e, "the UID in the binding is not that of the pod");
+	if (!str_empty(revision) && !str_eq(revision, json_str(old, "metadata.resourceVersion")))
+		return conflict(ch, e, "the pod has changed: the binding is for another resourceVersion");
 	if (json_at(old, "metadata.deletionTimestamp"))
 		return conflict(ch, e, "the pod is being deleted, and cannot be assigned to a host");
 	if (!str_empty(node))
@@ -66,6 +69,7 @@ static int make(struct change *ch, const struct json *old, struct json **now, st
 	merge(c->arena, *now, b->body, "annotations");
 	merge(c->arena, *now, b->body, "labels");
 	set_scheduled(c, *now);
+	json_remove(json_get(*now, STR("status")), STR("nominatedNodeName"));
 	return 0;
 }
 
