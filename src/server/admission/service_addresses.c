@@ -148,22 +148,21 @@ static void set_ip(struct allocation *w, struct str ip)
 	json_push(list, json_string(w->arena, ip));
 }
 
+// clusterIP decides; a list that says otherwise is left for validation to refuse.
 static int allocate_ip(struct allocation *w, const struct json *old_spec, struct err *e)
 {
 	struct str ip = json_str(w->spec, "clusterIP");
-	if (str_empty(ip))
-		ip = json_str(w->spec, "clusterIPs.0");
-	if (str_is(ip, "None")) {
-		set_ip(w, ip);
-		return 0;
-	}
-	if (!str_empty(ip) && is_own_ip(old_spec, ip))
-		return 0;
-	bool given = !str_empty(ip);
-	if ((given ? check_ip(w, ip, e) : choose_ip(w, &ip, e)) < 0)
-		return -1;
-	set_ip(w, ip);
+	bool listed = json_first(json_get(w->spec, STR("clusterIPs"))) != NULL;
 	uint32_t value;
+	if (str_is(ip, "None") || (str_empty(ip) && listed) || (!str_empty(ip) && is_own_ip(old_spec, ip)))
+		return 0;
+	if (str_empty(ip)) {
+		if (choose_ip(w, &ip, e) < 0)
+			return -1;
+		set_ip(w, ip);
+	} else if (check_ip(w, ip, e) < 0) {
+		return -1;
+	}
 	if (!parse_ipv4(ip, &value))
 		return 0;
 	return op_list_add(w->a->ops, STORE_PUT, ip_key(w->arena, ip), STORE_ABSENT, w->owner, e);
@@ -270,12 +269,21 @@ static void carry_node_ports(struct allocation *w, const struct json *old_spec)
 		}
 }
 
+static void carry_ip(struct allocation *w, const struct json *old_spec)
+{
+	struct str ip = json_str(old_spec, "clusterIP");
+	if (json_first(json_get(w->spec, STR("clusterIPs"))))
+		json_put_str(w->arena, w->spec, "clusterIP", ip);
+	else
+		set_ip(w, ip);
+}
+
 // An update that leaves out what was allocated keeps it, as long as the Service is still of a kind that has it.
 static void carry_over(struct allocation *w, const struct json *old_spec)
 {
 	if (wants_ip(w->spec) && wants_ip(old_spec) && str_empty(json_str(w->spec, "clusterIP")) &&
 	    !str_empty(json_str(old_spec, "clusterIP")))
-		set_ip(w, json_str(old_spec, "clusterIP"));
+		carry_ip(w, old_spec);
 	if (wants_node_ports(w->spec) && wants_node_ports(old_spec))
 		carry_node_ports(w, old_spec);
 	if (wants_health_port(w->spec) && !json_i64(w->spec, "healthCheckNodePort", 0) && wants_health_port(old_spec))
