@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The DNS server over real sockets, in a network namespace of the test's own: its zone, and an upstream resolver.
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -202,4 +203,66 @@ TEST(names_over_sockets)
 	loop_post(p.loop, &p.task);
 	wait_for(&p, 2);
 	loop_real_thread_destroy(p.loop);
+}
+
+// ---- an upstream that takes no connection
+
+struct waiting {
+	struct loop *loop;
+	int left;
+};
+
+static void on_given_up(void *arg, struct str reply)
+{
+	struct waiting *w = arg;
+	CHECK_INT(reply.n, 0);
+	if (--w->left == 0)
+		loop_real_stop(w->loop);
+}
+
+static void stop_loop(struct timer *t)
+{
+	loop_real_stop(t->loop);
+}
+
+static int open_descriptors(void)
+{
+	int n = 0;
+	DIR *d = opendir("/proc/self/fd");
+	while (d && readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+// A question that nobody answers in time leaves no connection behind that is still being made.
+TEST(forwarding_holds_no_connection_longer_than_its_question)
+{
+	enum { QUESTIONS = 50, FILL = 8 };
+	world_enter();
+	struct loop *l = loop_real_create();
+	struct dns_forward *f = dns_forward_create(l, STR("nameserver 127.0.0.9\n"), STR("127.0.0.1"));
+	struct waiting w = {.loop = l, .left = QUESTIONS};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(53)};
+	unsigned char m[64];
+	int up = bound(SOCK_STREAM, "127.0.0.9", 53), fill[FILL];
+	inet_pton(AF_INET, "127.0.0.9", &to.sin_addr);
+	REQUIRE(listen(up, 0) == 0);
+	for (int i = 0; i < FILL; i++) { // what it would take before it looks
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		connect(fill[i], (struct sockaddr *)&to, sizeof to);
+	}
+	int before = open_descriptors();
+	for (int i = 0; i < QUESTIONS; i++)
+		dns_forward_ask(f, (struct str){(char *)m, question(m, "example.test")}, true, on_given_up, &w);
+	loop_real_run(l);
+	struct timer t = {.fire = stop_loop};
+	timer_start(l, &t, 10 * TIME_MS);
+	loop_real_run(l);
+	CHECK(open_descriptors() < before + QUESTIONS / 2);
+	for (int i = 0; i < FILL; i++)
+		close(fill[i]);
+	close(up);
+	dns_forward_destroy(f);
+	loop_real_destroy(l);
 }

@@ -26,8 +26,7 @@ struct asked { // one question on its way
 	uv_udp_t socket; // of the try at hand
 	bool socket_open;
 	struct timer patience;
-	struct stream *stream; // by TCP instead
-	bool connecting, given_up; // a connection that is being made can't be called back: it comes, and is dropped
+	struct stream *stream; // by TCP instead, perhaps still connecting
 	struct buf reply;
 	char *query;
 	size_t query_n;
@@ -80,8 +79,6 @@ static void release(struct asked *x)
 	stream_close(x->stream);
 	if (x->socket_open)
 		uv_close((uv_handle_t *)&x->socket, on_closed);
-	else if (x->connecting)
-		x->given_up = true;
 	else
 		destroy(x);
 }
@@ -144,12 +141,7 @@ static void on_connect(void *arg, struct stream *s, const struct err *e)
 {
 	static const struct stream_events events = {.on_read = on_stream};
 	struct asked *x = arg;
-	x->connecting = false;
-	if (x->given_up) {
-		stream_close(s);
-		destroy(x);
-		return;
-	}
+	x->stream = s;
 	if (!s) {
 		finish(x, STR_NONE);
 		return;
@@ -158,7 +150,6 @@ static void on_connect(void *arg, struct stream *s, const struct err *e)
 	b->p[0] = (char)(x->query_n >> 8);
 	b->p[1] = (char)x->query_n;
 	memcpy(b->p + 2, x->query, x->query_n);
-	x->stream = s;
 	stream_start(s, &events, x);
 	stream_write(s, b);
 }
@@ -206,8 +197,7 @@ void dns_forward_ask(struct dns_forward *f, struct str query, bool tcp, dns_forw
 		char address[INET_ADDRSTRLEN + 8];
 		snprintf(address, sizeof address, "%s:%d", f->servers[0], PORT);
 		timer_start(f->loop, &x->patience, 2 * PATIENCE_MS * TIME_MS);
-		x->connecting = true;
-		net_connect(f->loop, address, on_connect, x);
+		x->stream = net_connect(f->loop, address, on_connect, x);
 		return;
 	}
 	x->socket_open = uv_udp_init(loop_real_uv(f->loop), &x->socket) == 0;

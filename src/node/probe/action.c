@@ -11,11 +11,10 @@ struct action {
 	struct loop *loop;
 	struct runtime_session *session;
 	struct http_client *http;
-	struct stream *stream;
+	struct stream *stream; // perhaps still connecting
 	struct timer timer;
 	struct task finish;
 	struct buf said;
-	bool connecting; // net_connect cannot be taken back
 	bool any_answer, good;
 	bool over; // `finish` is posted, or nobody listens any more
 	bool cancelled;
@@ -51,8 +50,7 @@ static void run_finish(struct task *t)
 		a->done(a->arg, a->good, buf_str(&a->said));
 		a->cancelled = true;
 	}
-	if (!a->connecting) // else on_connect frees it
-		action_free(a);
+	action_free(a);
 }
 
 // `done` is told from a turn of its own: the clients below do not like to be destroyed from inside their callbacks.
@@ -121,12 +119,7 @@ static void start_exec(struct action *a, const struct action_context *x, const s
 static void on_connect(void *arg, struct stream *s, const struct err *e)
 {
 	struct action *a = arg;
-	a->connecting = false;
 	a->stream = s;
-	if (a->cancelled) {
-		action_free(a);
-		return;
-	}
 	if (e)
 		fail(a, "%s", err_text(e));
 	else
@@ -144,8 +137,7 @@ static void start_tcp(struct action *a, const struct action_context *x, const st
 {
 	char address[ADDRESS_MAX];
 	address_of(address, x, what);
-	a->connecting = true;
-	net_connect(x->loop, address, on_connect, a);
+	a->stream = net_connect(x->loop, address, on_connect, a);
 }
 
 // ---- http
@@ -237,7 +229,7 @@ static void start_http(struct action *a, const struct action_context *x, const s
 static void on_timer(struct timer *t)
 {
 	struct action *a = CONTAINER_OF(t, struct action, timer);
-	if (a->done && !a->session && !a->http && !a->connecting) {
+	if (a->done && !a->session && !a->http && !a->stream) {
 		end(a, true); // a sleep is over
 		return;
 	}
