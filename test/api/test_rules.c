@@ -205,6 +205,10 @@ TEST(rules_node)
 	UPDATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','fd00::/64']}"), NODE(",'spec':{'podCIDRs':['10.1.0.0/24','fd01::/64']}"),
 	       "spec.podCIDRs Forbidden; spec.podCIDRs Forbidden");
 	UPDATE(NODE(",'spec':{'podCIDRs':['10.0.0.0/24','fd00::/64']}"), NODE(""), "spec.podCIDRs Forbidden");
+	expect_update(__LINE__, "status", NODE(""),
+		      NODE(",'status':{'capacity':{'cpu':'-1'},'allocatable':{'cpu':'1'},'addresses':["
+			   "{'type':'Hostname','address':'a'},{'type':'Hostname','address':'a'}]}"),
+		      "status.capacity.cpu Invalid; status.addresses[1] Duplicate");
 }
 
 #define REVIEW(selectors) \

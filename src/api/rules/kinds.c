@@ -15,7 +15,7 @@ static const struct kind_rules kinds[] = {
 	 .prepare_update = rules_namespace_prepare_update, .create = rules_namespace_create,
 	 .update = rules_namespace_create, .status = rules_namespace_status},
 	{"", "Node", format_dns_subdomain, KIND_STATUS_LABELS, .prepare_update = rules_node_prepare_update,
-	 .create = rules_node_create, .update = rules_node_update},
+	 .create = rules_node_create, .update = rules_node_update, .status = rules_node_status},
 	{"", "Service", format_dns_label, KIND_STATUS | KIND_STATUS_LABELS,
 	 .prepare_create = rules_service_prepare_create,
 	 .prepare_update = rules_service_prepare_update, .create = rules_service_create,

@@ -124,14 +124,23 @@ static void check_cidrs_stay(struct check *c, const struct path *p, const struct
 			fail_forbidden(c, p, why);
 }
 
-void rules_node_update(struct check *c)
+// What a write of the status may break, and what it may not change.
+void rules_node_status(struct check *c)
 {
 	const struct path *spec = AT(NULL, "spec");
 	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
-	check_node(c);
+	check_amounts(c, "capacity");
+	check_amounts(c, "allocatable");
 	check_addresses(c);
 	check_cidrs_stay(c, AT(spec, "podCIDRs"), field(now, "podCIDRs"), field(old, "podCIDRs"));
 	if (text_of(old, "providerID").n && !same_field(now, old, "providerID"))
 		fail_forbidden(c, AT(spec, "providerID"), "the provider's id of a node can be set once, not changed");
 	check_taints(c, AT(AT(NULL, "metadata"), "taints"), field(now, "taints"));
+}
+
+// Kubernetes tells some of it twice.
+void rules_node_update(struct check *c)
+{
+	check_node(c);
+	rules_node_status(c);
 }

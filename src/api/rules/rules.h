@@ -66,6 +66,7 @@ void rules_service_account_prepare_update(struct api_context *c, struct json *ac
 void rules_node_prepare_update(struct api_context *c, struct json *node, const struct json *old);
 void rules_node_create(struct check *c);
 void rules_node_update(struct check *c);
+void rules_node_status(struct check *c);
 
 // service.c
 void rules_service_prepare_update(struct api_context *c, struct json *service, const struct json *old);
