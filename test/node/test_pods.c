@@ -275,6 +275,25 @@ TEST(agent_replaced_while_a_pod_ends)
 	end(&w);
 }
 
+TEST(agent_replaced_after_a_pod_has_ended)
+{
+	struct world w;
+	begin(&w);
+	for (int i = 0; i < 2; i++) {
+		add_pod(&w, "p", "i", "brief", "\"restartPolicy\":\"Never\",");
+		sim_run(w.sim, 3 * TIME_S);
+		check_state(&w, "p", "phase", "Succeeded");
+		replace_agent(&w);
+		CHECK_INT(node_pod_count(w.node), 1);
+		const char *how = i ? PODS "/p" : PODS "/p?gracePeriodSeconds=0"; // with a notice, and without
+		fake_server_do(w.server, "DELETE", how, i ? NULL : "{\"gracePeriodSeconds\":0}");
+		sim_run(w.sim, 4 * TIME_S);
+		CHECK(!pod(&w, "p"));
+		CHECK_INT(node_pod_count(w.node), 0);
+	}
+	end(&w);
+}
+
 TEST(server_that_stammers)
 {
 	struct world w;

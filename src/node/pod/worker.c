@@ -390,6 +390,7 @@ void worker_update(struct pod_worker *w, struct pod_spec *spec)
 void worker_removed(struct pod_worker *w)
 {
 	w->state->deleted = true;
+	w->state->settled = false; // whatever was told of its end, something of it may be left here
 	timer_stop(&w->report.timer);
 	drop_all(w);
 	prepare_objects_changed(w);
