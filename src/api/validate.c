@@ -27,8 +27,10 @@ int api_validate_create(struct api_context *context, const struct api_resource *
 	const struct kind_rules *rules = kind_rules_of(r);
 	struct err found CLEAN_ERR = ERR_EMPTY;
 	struct check c = check_of(context, r, object, NULL, &found);
-	if (!(rules->traits & KIND_REVIEW))
+	if (!(rules->traits & KIND_REVIEW)) {
 		check_metadata(&c, AT(NULL, "metadata"), field(object, "metadata"), r->namespaced, rules->name);
+		check_finalizer_domains(&c);
+	}
 	if (rules->create)
 		rules->create(&c);
 	int failed = verdict(&c);
@@ -43,8 +45,10 @@ static void check_update(struct check *c, const struct kind_rules *rules)
 	const struct json *now = field(c->object, "metadata"), *old = field(c->old, "metadata");
 	check_metadata(c, p, now, c->resource->namespaced, format_path_segment);
 	check_metadata_update(c, p, now, old);
-	if (!(rules->traits & KIND_META_ONCE))
+	if (!(rules->traits & KIND_META_ONCE)) {
 		check_metadata_update(c, p, now, old);
+		check_finalizer_domains(c);
+	}
 	if (rules->traits & KIND_NEEDS_REVISION && !text_of(now, "resourceVersion").n)
 		fail_invalid(c, AT(p, "resourceVersion"), field(now, "resourceVersion"), "must be given for an update");
 	if (str_is(c->context->subresource, "status")) {

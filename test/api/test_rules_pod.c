@@ -164,6 +164,13 @@ TEST(pod_placement)
 	       "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight Invalid");
 }
 
+TEST(pod_updates_of_metadata)
+{
+#define META(rest) "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'x'" rest "},'spec':{" WORK "}}"
+	UPDATE(META(""), META(",'finalizers':['x']"), "metadata.finalizers[0] Invalid; metadata.finalizers[0] Invalid");
+	UPDATE(META(""), META(",'labels':{'k':'a b'}"), "metadata.labels Invalid; metadata.labels Invalid; metadata.labels Invalid; metadata.labels Invalid");
+}
+
 TEST(pod_updates)
 {
 #define NODE(terms) ",'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{'nodeSelectorTerms':[" terms "]}}}"

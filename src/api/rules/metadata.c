@@ -14,17 +14,22 @@ void check_finalizer_domain(struct check *c, const struct path *p, struct str na
 			  "a finalizer's name is a domain, '/' and a name (such as 'example.com/clean-up')");
 }
 
+void check_finalizer_domains(struct check *c)
+{
+	size_t i = 0;
+	if (kind_rules_of(c->resource)->traits & KIND_LAX_FINALIZERS)
+		return;
+	json_each(finalizer, json_at(c->object, "metadata.finalizers"))
+		check_finalizer_domain(c, AT_INDEX(AT(AT(NULL, "metadata"), "finalizers"), i++), finalizer->text);
+}
+
 static void check_finalizers(struct check *c, const struct path *p, const struct json *finalizers)
 {
 	bool orphan = false, foreground = false;
-	size_t i = 0;
 	json_each(finalizer, finalizers) {
 		check_format(c, p, finalizer->text, format_qualified_name);
-		if (!c->old && !(kind_rules_of(c->resource)->traits & KIND_LAX_FINALIZERS))
-			check_finalizer_domain(c, AT_INDEX(p, i), finalizer->text);
 		orphan = orphan || str_is(finalizer->text, "orphan");
 		foreground = foreground || str_is(finalizer->text, "foregroundDeletion");
-		i++;
 	}
 	if (orphan && foreground)
 		fail_invalid(c, p, finalizers, "'orphan' and 'foregroundDeletion' can't both be set");

@@ -211,6 +211,8 @@ static void check_rest(struct check *c, const struct json *now, const struct jso
 static void check_main_update(struct check *c)
 {
 	const struct json *now = field(c->object, "spec"), *old = field(c->old, "spec");
+	check_metadata(c, AT(NULL, "metadata"), field(c->object, "metadata"), true, format_dns_subdomain);
+	check_finalizer_domains(c);
 	check_pod(c);
 	check_pod_annotations(c); // once more: told twice
 	check_kept_annotations(c);

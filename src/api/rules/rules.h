@@ -44,6 +44,7 @@ void check_metadata(struct check *c, const struct path *p, const struct json *me
 void check_metadata_update(struct check *c, const struct path *p, const struct json *metadata, const struct json *old);
 // A finalizer that is not of Kubernetes itself has a domain before its name.
 void check_finalizer_domain(struct check *c, const struct path *p, struct str name);
+void check_finalizer_domains(struct check *c); // of all finalizers, unless the kind is lax about them
 
 // config.c
 void rules_secret_prepare_create(struct api_context *c, struct json *secret);
