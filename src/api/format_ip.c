@@ -104,11 +104,32 @@ size_t format_cidr_bytes(struct str text, unsigned char out[16], int *bits)
 	return n;
 }
 
+// ::ffff:10.9.8.7, which some programs take for the IPv4 address and others do not.
+static bool is_mapped(const unsigned char bytes[16], size_t n)
+{
+	static const unsigned char prefix[12] = {[10] = 0xff, [11] = 0xff};
+	return n == 16 && memcmp(bytes, prefix, sizeof prefix) == 0;
+}
+
+static bool has_bits_beyond(const unsigned char *bytes, size_t n, int bits)
+{
+	for (size_t i = 0; i < n; i++) {
+		int kept = bits - (int)i * 8;
+		unsigned mask = kept >= 8 ? 0 : kept <= 0 ? 0xff : 0xffu >> kept;
+		if (bytes[i] & mask)
+			return true;
+	}
+	return false;
+}
+
 void format_ip(struct str s, struct format_faults *f)
 {
 	unsigned char bytes[16];
-	if (!format_ip_bytes(s, bytes))
+	size_t n = format_ip_bytes(s, bytes);
+	if (!n)
 		fault(f, "must be an IP address (such as 10.9.8.7 or 2001:db8::ffff)");
+	else if (is_mapped(bytes, n))
+		fault(f, "must not be an IPv4 address in the form of IPv6");
 }
 
 void format_ipv4(struct str s, struct format_faults *f)
@@ -129,6 +150,11 @@ void format_cidr(struct str s, struct format_faults *f)
 {
 	unsigned char bytes[16];
 	int bits;
-	if (!format_cidr_bytes(s, bytes, &bits))
+	size_t n = format_cidr_bytes(s, bytes, &bits);
+	if (!n)
 		fault(f, "must be an address and a prefix length (such as 10.9.8.0/24 or 2001:db8::/64)");
+	else if (is_mapped(bytes, n))
+		fault(f, "must not be an IPv4 address in the form of IPv6");
+	else if (has_bits_beyond(bytes, n, bits))
+		fault(f, "must not have bits set beyond the prefix length");
 }

@@ -56,7 +56,7 @@ TEST(format_keys)
 
 TEST(format_addresses)
 {
-	static const char *const good[] = {"10.9.8.7", "::", "::1", "2001:db8::ffff", "1:2:3:4:5:6:7:8", "::ffff:1.2.3.4",
+	static const char *const good[] = {"10.9.8.7", "::", "::1", "2001:db8::ffff", "1:2:3:4:5:6:7:8",
 					   "fe80::1:2", "1::"};
 	static const char *const bad[] = {"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1:2", ":::", "1::2::3",
 					  "1:2:3:4:5:6:7:8:9", "12345::", "1:", ":1", "::1.2.3", "1.2.3.4 "};
@@ -76,6 +76,14 @@ TEST(format_addresses)
 	CHECK_INT(bits, 24);
 	CHECK_INT(faults(format_cidr, "10.0.0.0/33"), 1);
 	CHECK_INT(faults(format_cidr, "10.0.0.0"), 1);
+	CHECK_INT(faults(format_cidr, "10.0.0.1/24"), 1);
+	CHECK_INT(faults(format_cidr, "10.128.0.0/9"), 0);
+	CHECK_INT(faults(format_cidr, "10.64.0.0/9"), 1);
+	CHECK_INT(faults(format_cidr, "0.0.0.0/0"), 0);
+	CHECK_INT(faults(format_cidr, "10.0.0.1/32"), 0);
+	CHECK_INT(faults(format_cidr, "2001:db8::1/64"), 1);
+	CHECK_INT(faults(format_cidr, "::ffff:10.0.0.0/120"), 1);
+	CHECK_INT(faults(format_ip, "::ffff:10.0.0.1"), 1);
 	CHECK_INT(faults(format_cidr, "2001:db8::/64"), 0);
 	CHECK_INT(faults(format_ipv4, "::1"), 1);
 	CHECK_INT(faults(format_ipv6, "::1"), 0);

@@ -248,6 +248,8 @@ TEST(what_is_kept_of_small_kinds)
 		{"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'addressType':'IPv4','endpoints':"
 		 "[{'addresses':['10.0.0.1'],'deprecatedTopology':{'a':'not good!'}}]}",
 		 "endpoints.0", "{\"addresses\":[\"10.0.0.1\"],\"conditions\":{}}"},
+		{"{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'strategy':'Any','preferredHolder':'a'}}",
+		 "spec", "{}"}, // coordinated election is switched off
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct write w CLEAN_WRITE;
@@ -287,9 +289,6 @@ TEST(rules_of_others)
 	CREATE("{'apiVersion':'v1','kind':'Event'," META ",'involvedObject':{'namespace':'other'}}", "involvedObject.namespace Invalid");
 	CREATE("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'leaseDurationSeconds':0}}",
 	       "spec.leaseDurationSeconds Invalid");
-	CREATE("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'strategy':'Wrong'}}",
-	       "spec.strategy.strategy NotSupported");
-	CREATE("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease'," META ",'spec':{'strategy':'example.com/own','preferredHolder':'a'}}", "");
 	CREATE("{'apiVersion':'authorization.k8s.io/v1','kind':'SelfSubjectAccessReview','metadata':{},'spec':{}}",
 	       "spec.resourceAttributes Invalid");
 	CREATE("{'apiVersion':'authorization.k8s.io/v1','kind':'LocalSubjectAccessReview','metadata':{},'spec':{'user':'u','resourceAttributes':{'namespace':'other'}}}",

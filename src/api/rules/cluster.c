@@ -61,18 +61,12 @@ void rules_namespace_status(struct check *c)
 
 void rules_lease_create(struct check *c)
 {
-	const struct path *p = AT(NULL, "spec"), *at = AT(AT(p, "strategy"), "strategy"); // as Kubernetes names it
+	const struct path *p = AT(NULL, "spec");
 	const struct json *spec = field(c->object, "spec");
-	const struct json *duration = field(spec, "leaseDurationSeconds"), *strategy = field(spec, "strategy");
+	const struct json *duration = field(spec, "leaseDurationSeconds");
 	if (duration && duration->integer <= 0)
 		fail_invalid(c, AT(p, "leaseDurationSeconds"), duration, "must be greater than 0");
 	check_not_negative(c, AT(p, "leaseTransitions"), field(spec, "leaseTransitions"));
-	if (strategy && str_find(strategy->text, '/') >= 0) // somebody's own
-		check_format(c, at, strategy->text, format_qualified_name);
-	else if (strategy)
-		ONE_OF(c, at, strategy, "OldestEmulationVersion");
-	if (text_of(spec, "preferredHolder").n && !text_of(spec, "strategy").n)
-		fail_forbidden(c, AT(p, "preferredHolder"), "may only be given with `strategy`");
 }
 
 // Of the Secrets that an account names, only the name is kept.
