@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of real containers.
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -268,6 +273,22 @@ TEST(processes_of_another_container)
 	t = rig_spec(&g, "c3", "true");
 	t.pid_of = STR("c1");
 	CHECK(rig_create(&g, &t) < 0);
+}
+
+// On ext4 new inodes are looked for past those deleted in the last minutes.
+TEST(directories_of_containers_are_spread)
+{
+	struct rig g;
+	struct statfs fs;
+	int flags = 0;
+	rig_set_up(&g);
+	int fd = open(arena_fmt(&g.a, "%s/containers", g.data).p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ext4 = fstatfs(fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+	CHECK(!ext4 || (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && flags & FS_TOPDIR_FL));
+	close(fd);
+	rig_tear_down(&g);
+	if (!ext4)
+		unit_skip("no ext4");
 }
 
 // An agent that ends, and another that takes over: running containers go on, ended ones report what they ended with.

@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "base/mem.h"
@@ -165,4 +167,13 @@ int tree_make_dirs(const char *path, unsigned mode)
 	if (tree_make_dirs(parent, mode) < 0)
 		return -1;
 	return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+void tree_spread(const char *path)
+{
+	int flags = 0, fd CLEAN_FD = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || flags & FS_TOPDIR_FL)
+		return;
+	flags |= FS_TOPDIR_FL;
+	ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }

@@ -22,6 +22,10 @@ int tree_usage(const char *path, uint64_t *bytes, uint64_t *inodes);
 int tree_sync_dir(const char *path); // fsync of a directory
 bool tree_is_whiteout(const struct stat *st); // overlayfs: a character device 0:0
 int tree_make_dirs(const char *path, unsigned mode); // mkdir -p
+// Directories made in this one have nothing to do with each other: ext4 then spreads them over the disk. Left to itself
+// it puts them side by side, and looks for each new inode past those that were deleted in the last minutes, one by one:
+// where containers come and go, that costs more than all else. Other file systems do not know the flag, which is fine.
+void tree_spread(const char *path);
 
 // `int fd CLEAN_FD = open(...);`
 #define CLEAN_FD __attribute__((cleanup(tree_close_fd)))

@@ -152,6 +152,7 @@ static int make_dirs(struct engine *g, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		if (tree_make_dirs(dirs[i], 0711) < 0)
 			return err_errno(e, errno, "%s", dirs[i]);
+	tree_spread(dirs[0]);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "node/images/tree.h"
 #include "node/volume/atomic_dir.h"
 #include "node/volume/files.h"
 #include "node/volume/last_words.h"
@@ -265,5 +266,13 @@ void pod_disk_init(struct pod_disk *d, const char *data_dir, const char *run)
 	static const struct pod_disk_ops ops = {
 		set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
 	};
+	static const char *const of_pods[] = {"pods", "logs"};
 	*d = (struct pod_disk){&ops, data_dir, run};
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	for (size_t i = 0; i < ARRAY_LEN(of_pods); i++) {
+		const char *path = arena_fmt(&a, "%s/%s", data_dir, of_pods[i]).p;
+		files_make_dirs(path, 0755, NULL); // what fails here is told where it is needed
+		tree_spread(path);
+	}
 }
