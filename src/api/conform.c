@@ -258,7 +258,9 @@ static void unknown_field(struct walk *w, const struct frame *f)
 	if (!w->faults || w->faults->count >= FAULTS_MAX)
 		return;
 	struct str path = path_of(w->arena, f);
-	json_push(w->faults, json_string(w->arena, arena_fmt(w->arena, "unknown field \"%.*s\"", STR_FMT(path))));
+	struct json *fault = json_string(w->arena, arena_fmt(w->arena, "unknown field \"%.*s\"", STR_FMT(path)));
+	fault->key = f->key;
+	json_push(w->faults, fault);
 }
 
 static int conform_field(struct walk *w, const struct frame *f, const struct api_field *field, struct json *v)

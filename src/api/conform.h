@@ -6,7 +6,8 @@
 #include "api/schema.h"
 
 // Brings the tree into the shape of `type`, in place. Wrong types fail with ERR_BAD_REQUEST and the field's path.
-// Unknown fields are dropped; each adds the text `unknown field "spec.x"` to *faults, an array, or NULL.
+// Unknown fields are dropped; each adds the text `unknown field "spec.x"`, under its own key, to *faults, an array, or
+// NULL.
 int conform(struct arena *a, struct json *tree, const struct api_type *type, struct json *faults, struct err *e);
 
 // A protobuf body (`k8s\0`, then runtime.Unknown) as a tree of `type`. Unknown numbers are skipped.

@@ -46,6 +46,28 @@ static int check_kind(struct arena *a, struct json *tree, const struct api_type 
 	return 0;
 }
 
+// Where in the text a fault's key stands; behind it where the key was made otherwise (escapes, YAML).
+static size_t place_of(struct str text, const struct json *fault)
+{
+	size_t at = (size_t)((uintptr_t)fault->key.p - (uintptr_t)text.p);
+	return at < text.n ? at : text.n;
+}
+
+// Faults are told in the order of the text, as upstream's decoder meets them.
+static void sort_by_place(struct str text, struct json *faults)
+{
+	size_t count = faults ? faults->count : 0;
+	for (size_t i = 0; i < count; i++) {
+		struct json *first = NULL;
+		size_t left = count - i;
+		for (struct json *f = faults->first; left--; f = f->next)
+			if (!first || place_of(text, f) < place_of(text, first))
+				first = f;
+		json_unlink(faults, first);
+		json_push(faults, first);
+	}
+}
+
 // What strictness makes of unknown and repeated fields.
 static int judge(struct arena *a, const struct json *faults, enum api_strictness strictness, struct json *warnings,
 		 struct err *e)
@@ -67,7 +89,7 @@ static int judge(struct arena *a, const struct json *faults, enum api_strictness
 	return err_set(e, ERR_BAD_REQUEST, "strict decoding error: %.*s", STR_FMT(buf_str(&b)));
 }
 
-static int finish(struct arena *a, struct json *tree, const struct api_type *type,
+static int finish(struct arena *a, struct str text, struct json *tree, const struct api_type *type,
 		  const struct api_resource *resource, struct json *faults, enum api_strictness strictness,
 		  struct json *warnings, struct err *e)
 {
@@ -75,6 +97,7 @@ static int finish(struct arena *a, struct json *tree, const struct api_type *typ
 		return err_wrap(e, "the body is no %.*s", STR_FMT(type->kind.n ? type->kind : type->name));
 	if (resource && check_kind(a, tree, type, e) < 0)
 		return -1;
+	sort_by_place(text, faults);
 	return judge(a, faults, strictness, warnings, e);
 }
 
@@ -93,10 +116,11 @@ int api_decode(struct arena *a, struct str bytes, enum api_media media, const st
 	if (tree->type == JSON_NULL)
 		tree = json_object(a);
 	json_each(d, duplicates) {
-		struct str text = arena_fmt(a, "duplicate field \"%.*s\"", STR_FMT(d->text));
-		json_push(faults, json_string(a, text));
+		struct json *fault = json_string(a, arena_fmt(a, "duplicate field \"%.*s\"", STR_FMT(d->text)));
+		fault->key = d->key;
+		json_push(faults, fault);
 	}
-	if (finish(a, tree, type, resource, faults, strictness, warnings, e) < 0)
+	if (finish(a, bytes, tree, type, resource, faults, strictness, warnings, e) < 0)
 		return -1;
 	*out = tree;
 	return 0;
@@ -105,8 +129,8 @@ int api_decode(struct arena *a, struct str bytes, enum api_media media, const st
 int api_conform(struct arena *a, struct json *tree, const struct api_type *type, const struct api_resource *resource,
 		enum api_strictness strictness, struct json *warnings, struct err *e)
 {
-	return finish(a, tree, type, resource, strictness == API_IGNORE ? NULL : json_array(a), strictness, warnings,
-		      e);
+	struct json *faults = strictness == API_IGNORE ? NULL : json_array(a);
+	return finish(a, STR_NONE, tree, type, resource, faults, strictness, warnings, e);
 }
 
 int api_load(struct arena *a, struct str stored, const struct api_resource *r, struct json **out, struct err *e)

@@ -41,8 +41,9 @@ struct json {
 	for (struct json *child = json_first(parent); child; child = child->next)
 
 struct json_options {
-	int depth_max;		     // 0: JSON_DEPTH_MAX
-	struct json *duplicates;     // array that gets the paths of repeated keys as strings (100 at most), or NULL
+	int depth_max;		 // 0: JSON_DEPTH_MAX
+	struct json *duplicates; // array that gets the paths of repeated keys as strings (100 at most), or NULL;
+				 // the `key` of each is the one that came later
 };
 
 enum { JSON_DEPTH_MAX = 1000 };

@@ -234,10 +234,14 @@ static int by_key_then_place(const void *a, const void *b)
 	return c ? c : (x->count > y->count) - (x->count < y->count);
 }
 
-static void drop_duplicate(struct parser *p, const struct frame *f, struct json *object, struct json *earlier)
+static void drop_duplicate(struct parser *p, const struct frame *f, struct json *object, struct json *earlier,
+			   const struct json *later)
 {
-	if (p->duplicates && p->duplicates->count < DUPLICATES_MAX)
-		json_push(p->duplicates, json_string(p->arena, path_of(p->arena, f, earlier->key)));
+	if (p->duplicates && p->duplicates->count < DUPLICATES_MAX) {
+		struct json *path = json_string(p->arena, path_of(p->arena, f, later->key));
+		path->key = later->key;
+		json_push(p->duplicates, path);
+	}
 	json_unlink(object, earlier);
 }
 
@@ -249,7 +253,7 @@ static void drop_duplicates(struct parser *p, const struct frame *f, struct json
 			next = x->next;
 			for (struct json *y = x->next; y; y = y->next)
 				if (str_eq(x->key, y->key)) {
-					drop_duplicate(p, f, object, x);
+					drop_duplicate(p, f, object, x, y);
 					break;
 				}
 		}
@@ -269,7 +273,7 @@ static void drop_duplicates(struct parser *p, const struct frame *f, struct json
 		place[i]->count = counts[i];
 	for (i = 0; i + 1 < n; i++)
 		if (str_eq(sorted[i]->key, sorted[i + 1]->key))
-			drop_duplicate(p, f, object, sorted[i]);
+			drop_duplicate(p, f, object, sorted[i], sorted[i + 1]);
 	free(counts);
 	free(place);
 	free(sorted);
