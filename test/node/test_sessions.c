@@ -9,6 +9,8 @@
 
 struct talk {
 	struct buf out, err;
+	struct runtime_session *slow; // paused at each piece of output, which is only counted; NULL: none of that
+	size_t bytes;
 	bool ended, failed;
 	int code;
 	enum err_reason reason;
@@ -18,7 +20,11 @@ struct talk {
 static void on_output(void *arg, int stream, struct str data)
 {
 	struct talk *t = arg;
-	buf_add(stream == 2 ? &t->err : &t->out, data);
+	t->bytes += data.n;
+	if (t->slow)
+		runtime_session_pause(t->slow, true);
+	else
+		buf_add(stream == 2 ? &t->err : &t->out, data);
 }
 
 static void on_end(void *arg, int code, const struct err *e)
@@ -166,6 +172,50 @@ TEST(exec_leaving_a_child)
 	run(&g, &t, "sleep 900 & echo started", 0);
 	CHECK_STR(buf_str(&t.out), "started\n");
 	CHECK_INT(t.code, 0);
+}
+
+// The agent does not wait for, let alone read, what a child says that the process left behind.
+TEST(exec_leaving_a_child_that_talks_for_ever)
+{
+	static const char *const scripts[] = {
+		"cat /dev/zero & sleep 0.2; exit 7",
+		"cat /dev/zero >&2 & sleep 0.2; exit 7",
+		"(trap '' HUP; exec cat /dev/zero) & sleep 0.2; exit 7",
+	};
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		struct talk t CLEAN_TALK;
+		t.slow = start(&g, &t, scripts[i], i == 2, false, 0);
+		for (int turn = 0; turn < 1000 && !t.ended; turn++) { // so slow that the pipe is always full
+			rig_turn(&g, 2);
+			if (!t.ended)
+				runtime_session_pause(t.slow, false);
+		}
+		REQUIRE(t.ended);
+		CHECK(!t.failed);
+		CHECK_INT(t.code, 7);
+		CHECK(t.bytes > 0);
+	}
+}
+
+// All that the process itself said is told, however much the pipe holds when it ends, and also when that is only then
+// taken.
+TEST(exec_output_left_in_the_pipe)
+{
+	struct rig g CLEAN_RIG;
+	struct talk t CLEAN_TALK;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
+	struct runtime_session *s = start(&g, &t, "head -c 60000 /dev/zero; head -c 50000 /dev/zero >&2", false, false, 0);
+	runtime_session_pause(s, true);
+	rig_turn(&g, 500);
+	CHECK_INT(t.bytes, 0);
+	runtime_session_pause(s, false);
+	REQUIRE(rig_until(&g, &t.ended));
+	CHECK_INT(t.out.n, 60000);
+	CHECK_INT(t.err.n, 50000);
 }
 
 TEST(attach_output_and_stdin)

@@ -24,6 +24,7 @@
 
 enum { CONFIG_MAX = 4 << 20, SAID_MAX = 4096, READ_MAX = 32 << 10, READS_A_TURN = 8, END_OF_INPUT = 4 /* ^D */ };
 enum { OOM_SCORE_NONE = 1001 }; // beyond all scores
+enum { TERMINAL_HOLDS_MAX = 64 << 10 }; // more than the kernel keeps of a terminal's output
 enum { TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, LOOK_MS = 1 };
 
 struct exec {
@@ -42,6 +43,7 @@ struct exec {
 	bool ran; // the process itself was started
 	bool exited;
 	int exit_code;
+	size_t unread[2]; // of stdout and stderr: what is handed over yet after it exited
 	struct err e;
 };
 
@@ -280,40 +282,43 @@ static bool process_ran(struct exec *x)
 
 // ---- output
 
-// Hands over what is there; whether the end of the stream was reached.
-static bool read_output(struct session *s, struct channel *c, int stream, bool *emptied)
+// Hands over at most `max` bytes. Returns how many; 0 when there are none now, -1 at the stream's end.
+static ssize_t hand_over(struct session *s, struct channel *c, int stream, size_t max)
 {
 	char room[READ_MAX];
-	*emptied = false;
-	for (int i = 0; i < READS_A_TURN && c->fd >= 0 && !s->paused && !s->over; i++) {
-		ssize_t n = read(c->fd, room, sizeof(room));
-		if (n > 0) {
-			s->events->on_output(s->arg, stream, (struct str){room, (size_t)n});
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		*emptied = true;
-		return !(n < 0 && errno == EAGAIN); // a terminal's end is EIO
+	ssize_t n;
+	do
+		n = read(c->fd, room, max < sizeof(room) ? max : sizeof(room));
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		s->events->on_output(s->arg, stream, (struct str){room, (size_t)n});
+		return n;
 	}
-	return false;
+	return n < 0 && errno == EAGAIN ? 0 : -1; // a terminal's end is EIO
 }
 
-// After the process ended its output is read to the last byte, but a child that keeps the pipe open is not waited for.
+// What the process has written and nobody has read. Children that it left behind may write on for ever: what they add
+// from now on is not waited for.
+static size_t count_unread(const struct session *s, const struct channel *c)
+{
+	int n = 0;
+	if (c->fd < 0 || s->tty)
+		return c->fd < 0 ? 0 : TERMINAL_HOLDS_MAX;
+	return ioctl(c->fd, FIONREAD, &n) == 0 ? (size_t)n : 0;
+}
+
 static void finish_if_drained(struct exec *x)
 {
 	struct session *s = &x->session;
 	struct channel *channels[] = {&s->out, &s->err};
-	if (!x->exited || s->over)
-		return;
-	for (int i = 0; i < 2; i++) {
-		bool emptied = channels[i]->fd < 0;
-		while (!emptied && !s->paused && !s->over)
-			read_output(s, channels[i], i + 1, &emptied);
-		if (s->over || s->paused)
-			return;
+	for (int i = 0; i < 2 && x->exited; i++) {
+		while (x->unread[i] && !s->paused && !s->over) {
+			ssize_t n = hand_over(s, channels[i], i + 1, x->unread[i]);
+			x->unread[i] = n > 0 ? x->unread[i] - (size_t)n : 0;
+		}
 	}
-	session_end(s, x->exit_code, NULL);
+	if (x->exited && !s->paused)
+		session_end(s, x->exit_code, NULL);
 }
 
 static void look_at_stderr(struct timer *t)
@@ -336,12 +341,14 @@ static bool is_crun_speaking(struct exec *x)
 
 static void on_output_ready(struct session *s, struct channel *c, int events)
 {
-	bool emptied;
+	ssize_t n = 1;
 	if (events & UV_WRITABLE)
 		session_flush_input(s);
-	if (c == &s->err && is_crun_speaking(exec_of(s)))
+	if (!(events & UV_READABLE) || (c == &s->err && is_crun_speaking(exec_of(s))))
 		return;
-	if (events & UV_READABLE && read_output(s, c, c == &s->err ? 2 : 1, &emptied) && !s->over)
+	for (int i = 0; i < READS_A_TURN && n > 0 && c->fd >= 0 && !s->paused && !s->over; i++)
+		n = hand_over(s, c, c == &s->err ? 2 : 1, READ_MAX);
+	if (n < 0 && !s->over)
 		session_close_channel(c);
 }
 
@@ -358,6 +365,8 @@ static void on_process_end(struct session *s, struct channel *c, int events)
 		return;
 	x->exited = true;
 	x->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	x->unread[0] = count_unread(s, &s->out);
+	x->unread[1] = count_unread(s, &s->err);
 	session_close_channel(c);
 	if (s->over)
 		return; // it was only to be reaped
