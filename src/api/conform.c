@@ -89,14 +89,16 @@ static bool has_micros(struct str text)
 
 static int conform_time(struct walk *w, const struct frame *f, struct json *v, bool micro)
 {
-	int64_t ns;
+	struct far_time t;
 	if (v->type != JSON_STRING)
 		return wrong_type(w, f, "a time", v);
-	if (time_parse(v->text, &ns) < 0 || (micro && !has_micros(v->text)))
+	if (far_time_parse(v->text, &t) < 0 || (micro && !has_micros(v->text)))
 		return refuse(w, f, micro ? "is no time like 2006-01-02T15:04:05.000000Z"
 					  : "is no time like 2006-01-02T15:04:05Z");
-	struct str text = micro ? time_format_micro(w->arena, ns) : time_format(w->arena, ns);
-	if (!str_eq(text, v->text))
+	struct str text = micro ? far_time_format_micro(w->arena, t) : far_time_format(w->arena, t);
+	if (far_time_is_zero(t))
+		v->type = JSON_NULL;
+	else if (!str_eq(text, v->text))
 		set_text(v, text);
 	return 0;
 }
@@ -290,7 +292,7 @@ static int conform_object(struct walk *w, const struct frame *up, const struct a
 		if (!drop) {
 			if (conform_field(w, &f, field, v) < 0)
 				return -1;
-			drop = means_absent(field, v);
+			drop = v->type == JSON_NULL || means_absent(field, v);
 		}
 		if (!drop) {
 			kept = v;

@@ -154,15 +154,14 @@ static int time_node(struct reader *r, struct str bytes, bool micro, struct json
 	struct small s;
 	if (read_small(r, bytes, &s) < 0)
 		return -1;
-	int64_t seconds = (int64_t)s.integers[1], nanos = (int32_t)s.integers[2];
+	struct far_time t = {(int64_t)s.integers[1], (int32_t)s.integers[2]};
 	if (!s.has[1] && !s.has[2]) { // the zero time
 		*out = json_null(r->arena);
 		return 0;
 	}
-	if (seconds < INT64_C(-9000000000) || seconds > INT64_C(9000000000) || nanos < 0 || nanos >= TIME_S)
+	if (!far_time_in_range(t))
 		return fail(r, "a time is out of range");
-	int64_t ns = seconds * TIME_S + nanos;
-	*out = json_string(r->arena, micro ? time_format_micro(r->arena, ns) : time_format(r->arena, ns));
+	*out = json_string(r->arena, micro ? far_time_format_micro(r->arena, t) : far_time_format(r->arena, t));
 	return 0;
 }
 

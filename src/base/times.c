@@ -4,44 +4,61 @@
 #include <stdio.h>
 #include <time.h>
 
-static struct tm parts(int64_t ns, int64_t *fraction)
+#define YEAR_0_S INT64_C(-62167219200)
+#define YEAR_1_S INT64_C(-62135596800)
+#define YEAR_10000_S INT64_C(253402300800)
+
+bool far_time_in_range(struct far_time t)
 {
-	int64_t seconds = ns / TIME_S;
-	*fraction = ns % TIME_S;
-	if (*fraction < 0) {
-		*fraction += TIME_S;
-		seconds--;
-	}
-	struct tm tm;
-	time_t t = (time_t)seconds;
-	gmtime_r(&t, &tm);
-	return tm;
+	return t.seconds >= YEAR_0_S && t.seconds < YEAR_10000_S && t.ns >= 0 && t.ns < TIME_S;
 }
 
-static struct str format(struct arena *a, int64_t ns, int digits)
+bool far_time_is_zero(struct far_time t)
 {
-	int64_t fraction;
-	struct tm tm = parts(ns, &fraction);
+	return t.seconds == YEAR_1_S && t.ns == 0;
+}
+
+static struct far_time far_time_of(int64_t ns)
+{
+	int64_t fraction = ns % TIME_S, borrowed = fraction < 0;
+	return (struct far_time){ns / TIME_S - borrowed, fraction + borrowed * TIME_S};
+}
+
+static struct str format(struct arena *a, struct far_time at, int digits)
+{
+	struct tm tm;
+	time_t t = (time_t)at.seconds;
 	char point[16] = "";
+	gmtime_r(&t, &tm);
 	if (digits)
-		snprintf(point, sizeof point, ".%0*lld", digits, (long long)(digits == 6 ? fraction / 1000 : fraction));
+		snprintf(point, sizeof point, ".%0*lld", digits, (long long)(digits == 6 ? at.ns / 1000 : at.ns));
 	return arena_fmt(a, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
 			 tm.tm_hour, tm.tm_min, tm.tm_sec, point);
 }
 
+struct str far_time_format(struct arena *a, struct far_time t)
+{
+	return format(a, t, 0);
+}
+
+struct str far_time_format_micro(struct arena *a, struct far_time t)
+{
+	return format(a, t, 6);
+}
+
 struct str time_format(struct arena *a, int64_t ns)
 {
-	return format(a, ns, 0);
+	return format(a, far_time_of(ns), 0);
 }
 
 struct str time_format_micro(struct arena *a, int64_t ns)
 {
-	return format(a, ns, 6);
+	return format(a, far_time_of(ns), 6);
 }
 
 struct str time_format_nano(struct arena *a, int64_t ns)
 {
-	return format(a, ns, 9);
+	return format(a, far_time_of(ns), 9);
 }
 
 static bool two_digits(const char *p, int *out)
@@ -91,7 +108,7 @@ static int date_time(struct str s, struct tm *out)
 	return 0;
 }
 
-int time_parse(struct str s, int64_t *ns)
+int far_time_parse(struct str s, struct far_time *out)
 {
 	struct tm tm;
 	if (date_time(s, &tm) < 0)
@@ -109,10 +126,16 @@ int time_parse(struct str s, int64_t *ns)
 	}
 	if (offset(rest, &east) < 0)
 		return -1;
-	int64_t seconds = (int64_t)timegm(&tm) - east;
-	if (seconds > INT64_MAX / TIME_S - 1 || seconds < INT64_MIN / TIME_S + 1)
+	*out = (struct far_time){(int64_t)timegm(&tm) - east, fraction};
+	return far_time_in_range(*out) ? 0 : -1;
+}
+
+int time_parse(struct str s, int64_t *ns)
+{
+	struct far_time t;
+	if (far_time_parse(s, &t) < 0 || t.seconds > INT64_MAX / TIME_S - 1 || t.seconds < INT64_MIN / TIME_S + 1)
 		return -1;
-	*ns = seconds * TIME_S + fraction;
+	*ns = t.seconds * TIME_S + t.ns;
 	return 0;
 }
 

@@ -125,6 +125,21 @@ TEST(decode_takes_null_for_absence)
 		  "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{},\"data\":{\"k\":\"\"}}");
 }
 
+TEST(decode_takes_times_of_any_year)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	const struct api_resource *r = resource("coordination.k8s.io", "v1", "leases");
+	struct json *lease = decode(&a, r,
+				    STR("{\"spec\":{\"renewTime\":\"0001-01-01T01:00:02.000000+01:00\","
+					"\"acquireTime\":\"0001-01-01T00:00:00.000000Z\"}}"),
+				    API_STRICT, NULL, &e);
+	REQUIRE(lease);
+	CHECK_STR(json_str(lease, "spec.renewTime"), "0001-01-01T00:00:02.000000Z");
+	CHECK(!json_at(lease, "spec.acquireTime")); // the zero time is none
+}
+
 TEST(encode_leaves_a_hole_for_the_revision)
 {
 	struct arena a CLEAN_ARENA;

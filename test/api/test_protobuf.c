@@ -30,6 +30,20 @@ TEST(protobuf_says_what_json_says)
 	CHECK_INT(tried, (int)api_resource_count);
 }
 
+// renewTime: -62135596798 s, which no count of nanoseconds in 64 bits reaches.
+TEST(protobuf_takes_times_of_any_year)
+{
+	static const char bytes[] = "k8s\0" "\x12\x0f\x12\x0d\x22\x0b\x08\x82\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01";
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct json *lease = NULL;
+	const struct api_resource *r = api_resource_find(STR("coordination.k8s.io"), STR("v1"), STR("leases"));
+	REQUIRE(api_decode(&a, (struct str){bytes, sizeof bytes - 1}, API_PROTOBUF, r->type, r, API_STRICT, NULL,
+			   &lease, &e) == 0);
+	CHECK_STR(json_str(lease, "spec.renewTime"), "0001-01-01T00:00:02.000000Z");
+}
+
 static void check_broken(const char *bytes, size_t n)
 {
 	struct arena a CLEAN_ARENA;

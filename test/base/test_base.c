@@ -71,6 +71,12 @@ TEST(times)
 	CHECK_STR(time_format_micro(&a, ns), "2026-11-20T22:10:05.250000Z");
 	CHECK(time_parse(STR("2025-02-29T00:00:00Z"), &ns) < 0);
 	CHECK(time_parse(STR("2025-02-28T00:00:00"), &ns) < 0);
+	struct far_time far;
+	CHECK(far_time_parse(STR("9999-12-31T23:59:59.5Z"), &far) == 0 && far.ns == TIME_S / 2);
+	CHECK_STR(far_time_format_micro(&a, far), "9999-12-31T23:59:59.500000Z");
+	CHECK(time_parse(STR("9999-12-31T23:59:59Z"), &ns) < 0);
+	CHECK(far_time_parse(STR("9999-12-31T23:59:59-01:00"), &far) < 0); // of the year 10000
+	CHECK(far_time_parse(STR("0001-01-01T00:00:00Z"), &far) == 0 && far_time_is_zero(far));
 	CHECK_STR(time_age(&a, 200 * TIME_S), "3m20s");
 	CHECK_STR(time_age(&a, 119 * TIME_S), "119s");
 	CHECK_STR(time_age(&a, 3 * 86400 * TIME_S + 7200 * TIME_S), "3d2h");
