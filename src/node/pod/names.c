@@ -37,12 +37,13 @@ struct str names_hosts(struct arena *a, const struct pod_spec *s, const struct n
 {
 	struct buf out CLEAN_BUF;
 	buf_init(&out);
-	BUF_LIT(&out, "# Kubernetes-managed hosts file.\n");
 	if (s->host_network) {
+		BUF_LIT(&out, "# Kubernetes-managed hosts file (host network).\n");
 		buf_add(&out, c->host_hosts);
 	} else {
 		struct str full = full_name(a, s, c);
-		BUF_LIT(&out, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
+		BUF_LIT(&out, "# Kubernetes-managed hosts file.\n"
+			      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
 			      "fe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n");
 		buf_fmt(&out, "%.*s\t%.*s%s%.*s\n", STR_FMT(ip), STR_FMT(full), full.n ? "\t" : "",
 			STR_FMT(short_name(s)));
