@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/images/tree.h"
 #include "node/volume/atomic_dir.h"
 #include "node/volume/disk.h"
 #include "node/volume/files.h"
@@ -271,7 +272,7 @@ TEST(removal_enters_no_mount)
 	REQUIRE(!mount(in("theirs"), in("ours/shown"), NULL, MS_BIND,
 		       NULL)); // the same file system, so told by the mount only
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	files_remove_tree(fd, "ours");
+	tree_erase(fd, "ours");
 	close(fd);
 	CHECK(access(in("ours/file"), F_OK) && !access(in("theirs/kept"), F_OK));
 	CHECK(!files_unmount_and_remove(in("ours"), NULL));

@@ -97,25 +97,31 @@ static int remove_entry(int dir, const char *name, bool is_dir, int top, int dep
 	return unlinkat(dir, name, AT_REMOVEDIR);
 }
 
+// What cannot be deleted (a mount stands there) does not keep the rest. Entries moved up to the top while it was read
+// make another round.
 static int empty_dir(int dir, const char *name, int top, int depth)
 {
 	DIR *d = open_dir(dir, name);
 	if (!d)
 		return -1;
-	int self = dirfd(d), result = 0;
-	for (bool again = true; again && result == 0;) {
-		again = false; // entries moved up to the top while it was read make another round
-		for (struct dirent *at; result == 0 && (at = readdir(d));) {
+	int self = dirfd(d), error;
+	bool progress;
+	do {
+		error = 0;
+		progress = false;
+		for (struct dirent *at; (at = readdir(d));) {
 			if (is_dot(at->d_name))
 				continue;
-			again = depth == 0;
-			result =
-				remove_entry(self, at->d_name, at->d_type == DT_DIR, depth == 0 ? self : top, depth + 1);
+			if (remove_entry(self, at->d_name, at->d_type == DT_DIR, depth == 0 ? self : top, depth + 1) == 0)
+				progress = true;
+			else
+				error = errno;
 		}
 		rewinddir(d);
-	}
+	} while (depth == 0 && progress);
 	closedir(d);
-	return result;
+	errno = error;
+	return error ? -1 : 0;
 }
 
 int tree_erase(int dir, const char *name)

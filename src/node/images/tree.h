@@ -15,7 +15,8 @@ int tree_open(int root, const char *path, int flags);
 int tree_open_plain(int root, const char *path, int flags);
 // As if `root` were "/": symlinks and ".." stay inside.
 int tree_open_in_root(int root, const char *path, int flags);
-// Deletes name and all below it, however deep; never follows a symlink. 0 when it is not there.
+// Deletes name and all below it, however deep; never follows a symlink, never enters what is mounted there: that and
+// the directories above it stay, the rest goes, and the answer is -1. 0 when it is not there.
 int tree_erase(int dir, const char *name);
 // Bytes (as blocks on disk) and inodes below the directory.
 int tree_usage(const char *path, uint64_t *bytes, uint64_t *inodes);

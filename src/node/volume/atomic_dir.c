@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/images/tree.h"
 #include "node/volume/files.h"
 
 #define DATA_LINK "..data"
@@ -17,6 +18,7 @@ struct writer {
 	int dir;       // DIR
 	int set;       // the new ..RANDOM
 	char name[32]; // its name
+	bool switched; // it is the one that counts
 	const struct volume_file *files;
 	size_t count;
 	int64_t fs_group;
@@ -54,6 +56,25 @@ static size_t count_files(int parent, const char *name)
 	return n;
 }
 
+// The name that DIR shows of a file: the first part of its path.
+static struct str shown_name(const struct volume_file *f)
+{
+	struct str first, rest;
+	str_cut(f->path, '/', &first, &rest);
+	return first;
+}
+
+static bool is_linked(const struct writer *w, const struct volume_file *f)
+{
+	char name[NAME_MAX + 1], target[NAME_MAX + 16], want[NAME_MAX + 16];
+	if (!str_to_c(shown_name(f), name, sizeof(name)))
+		return false;
+	ssize_t n = readlinkat(w->dir, name, target, sizeof(target));
+	int length = snprintf(want, sizeof(want), DATA_LINK "/%s", name);
+	return n == length && !memcmp(target, want, (size_t)n);
+}
+
+// Also false for what a full disk or an agent's end left without all its links.
 static bool is_current(const struct writer *w)
 {
 	int set = openat(w->dir, DATA_LINK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -64,7 +85,7 @@ static bool is_current(const struct writer *w)
 		char path[PATH_MAX];
 		struct stat st;
 		int fd = str_to_c(w->files[i].path, path, sizeof(path)) ? openat(set, path, O_RDONLY | O_CLOEXEC) : -1;
-		same = fd >= 0 && has_bytes(fd, w->files[i].bytes) && !fstat(fd, &st) &&
+		same = fd >= 0 && is_linked(w, &w->files[i]) && has_bytes(fd, w->files[i].bytes) && !fstat(fd, &st) &&
 		       (st.st_mode & 0777) == mode_with_group(w->files[i].mode & 0777, w->fs_group);
 		if (fd >= 0)
 			close(fd);
@@ -122,9 +143,7 @@ static int write_set(struct writer *w, const char *dir)
 static bool is_wanted(const struct writer *w, const char *name)
 {
 	for (size_t i = 0; i < w->count; i++) {
-		struct str first, rest;
-		str_cut(w->files[i].path, '/', &first, &rest);
-		if (str_is(first, name))
+		if (str_is(shown_name(&w->files[i]), name))
 			return true;
 	}
 	return false;
@@ -134,9 +153,7 @@ static int link_names(const struct writer *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
 		char name[NAME_MAX + 1], target[NAME_MAX + 16];
-		struct str first, rest;
-		str_cut(w->files[i].path, '/', &first, &rest);
-		if (!str_to_c(first, name, sizeof(name)))
+		if (!str_to_c(shown_name(&w->files[i]), name, sizeof(name)))
 			return err_set(w->e, ERR_INVALID, "name too long");
 		snprintf(target, sizeof(target), DATA_LINK "/%s", name);
 		if (symlinkat(target, w->dir, name) && errno != EEXIST)
@@ -145,24 +162,26 @@ static int link_names(const struct writer *w)
 	return 0;
 }
 
-// Old sets, and links to names that are no more.
+// Old sets, what a killed agent left, and links to names that are no more.
 static void sweep(const struct writer *w)
 {
-	int fd = dup(w->dir);
+	char current[NAME_MAX + 1] = "";
+	int fd = fcntl(w->dir, F_DUPFD_CLOEXEC, 0);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!d)
-		return;
-	rewinddir(d);
-	for (struct dirent *entry; (entry = readdir(d));) {
+	bool known = readlinkat(w->dir, DATA_LINK, current, sizeof(current) - 1) > 0;
+	if (d)
+		rewinddir(d);
+	for (struct dirent *entry; d && known && (entry = readdir(d));) {
 		const char *name = entry->d_name;
-		if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, DATA_LINK) || !strcmp(name, w->name))
+		if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, DATA_LINK) || !strcmp(name, current))
 			continue;
 		if (!strncmp(name, "..", 2))
-			files_remove_tree(w->dir, name);
+			tree_erase(w->dir, name);
 		else if (entry->d_type == DT_LNK && !is_wanted(w, name))
 			unlinkat(w->dir, name, 0);
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
 }
 
 static int replace(struct writer *w, const char *dir)
@@ -172,10 +191,8 @@ static int replace(struct writer *w, const char *dir)
 	unlinkat(w->dir, DATA_LINK "_new", 0);
 	if (symlinkat(w->name, w->dir, DATA_LINK "_new") || renameat(w->dir, DATA_LINK "_new", w->dir, DATA_LINK))
 		return err_errno(w->e, errno, "switch %s", dir);
-	if (link_names(w))
-		return -1;
-	sweep(w);
-	return 0;
+	w->switched = true;
+	return link_names(w);
 }
 
 int atomic_dir_write(const char *dir, const struct volume_file *files, size_t count, int64_t fs_group, struct err *e)
@@ -185,10 +202,11 @@ int atomic_dir_write(const char *dir, const struct volume_file *files, size_t co
 	if (w.dir < 0)
 		return err_errno(e, errno, "open %s", dir);
 	int r = is_current(&w) ? 0 : replace(&w, dir);
-	if (r && w.name[0])
-		files_remove_tree(w.dir, w.name);
-	if (w.set >= 0)
-		close(w.set);
+	if (!r)
+		sweep(&w);
+	else if (w.name[0] && !w.switched)
+		tree_erase(w.dir, w.name);
+	tree_close_fd(&w.set);
 	close(w.dir);
 	return r;
 }

@@ -77,36 +77,50 @@ static bool is_tmpfs_of_its_own(const char *path)
 	       here.st_dev != above.st_dev;
 }
 
-// A tmpfs of the volume's own, whose size is bounded.
-static int mount_memory(const char *path, uint64_t size, bool *fresh, struct err *e)
+// Open to all; as sticky as /tmp where it is in memory.
+static unsigned mode_of(const struct volume *v, int64_t fs_group)
 {
-	char options[64] = "";
-	*fresh = !is_tmpfs_of_its_own(path);
-	if (size)
-		snprintf(options, sizeof(options), "size=%llu", (unsigned long long)size);
-	if (*fresh && mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
+	return (v->in_memory ? 01777U : 0777U) | (fs_group >= 0 ? 02000U : 0);
+}
+
+// Made beside its place and then moved there: a directory without its mode or group, left by an agent that was killed,
+// would keep the pod's user out for good. No volume has a dot in its name.
+static int make_directory(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	if (access(path, F_OK) == 0)
+		return 0;
+	const char *aside = arena_fmt(&a, "%s.new", path).p;
+	if (files_make_dirs(aside, 0755, e))
+		return -1;
+	if ((fs_group >= 0 && chown(aside, (uid_t)-1, (gid_t)fs_group)) || chmod(aside, mode_of(v, fs_group)) ||
+	    rename(aside, path))
+		return err_errno(e, errno, "make %s", path);
+	return 0;
+}
+
+// A tmpfs of the volume's own, whose size is bounded.
+static int mount_memory(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	if (is_tmpfs_of_its_own(path))
+		return 0;
+	const char *options = arena_fmt(&a, "size=%llu,mode=%o,gid=%lld", (unsigned long long)v->size,
+					mode_of(v, fs_group), fs_group >= 0 ? (long long)fs_group : 0LL)
+				      .p;
+	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, v->size ? options : strchr(options, ',') + 1))
 		return err_errno(e, errno, "mount a tmpfs at %s", path);
 	return 0;
 }
 
-// A directory open to all; as sticky as /tmp where it is in memory. *fresh: it was not there.
-static int make_room(const char *path, const struct volume *v, bool *fresh, struct err *e)
-{
-	*fresh = access(path, F_OK) != 0;
-	if (files_make_dirs(path, 0755, e))
-		return -1;
-	if (v->kind == VOLUME_MEMORY)
-		return mount_memory(path, v->size, fresh, e);
-	return *fresh && chmod(path, v->in_memory ? 01777 : 0777) ? err_errno(e, errno, "chmod %s", path) : 0;
-}
-
 static int set_up_one(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
 {
-	bool fresh;
-	if (make_room(path, v, &fresh, e))
+	if (make_directory(path, v, fs_group, e))
 		return -1;
-	if (fresh && fs_group >= 0)
-		files_give_to_group(AT_FDCWD, path, fs_group, v->kind == VOLUME_FILES);
+	if (v->kind == VOLUME_MEMORY)
+		return mount_memory(path, v, fs_group, e);
 	return v->kind == VOLUME_FILES ? atomic_dir_write(path, v->files, v->file_count, fs_group, e) : 0;
 }
 
@@ -229,7 +243,7 @@ static void remove_logs(struct pod_disk *d, struct str uid, struct str container
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	if (attempt < 0) {
-		files_remove_tree(AT_FDCWD, arena_fmt(&a, "%s/logs/%.*s", d->data_dir, STR_FMT(uid)).p);
+		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/logs/%.*s", d->data_dir, STR_FMT(uid)).p);
 		return;
 	}
 	struct str log = pod_disk_log(&a, d, uid, container, attempt);

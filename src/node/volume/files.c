@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/images/tree.h"
+
 int files_write_fd(int fd, struct str bytes)
 {
 	while (bytes.n) {
@@ -50,10 +52,12 @@ int files_read(const char *path, size_t max, struct buf *out)
 
 int files_write(const char *path, struct str bytes, unsigned mode, struct err *e)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_errno(e, errno, "write %s", path);
-	int r = files_write_fd(fd, bytes) || fchmod(fd, mode) ? err_errno(e, errno, "write %s", path) : 0;
+	int r = files_write_fd(fd, bytes) || ftruncate(fd, (off_t)bytes.n) || fchmod(fd, mode)
+		    ? err_errno(e, errno, "write %s", path)
+		    : 0;
 	close(fd);
 	return r;
 }
@@ -72,48 +76,6 @@ int files_make_dirs(const char *path, unsigned mode, struct err *e)
 		*slash = '/';
 	}
 	return mkdir(copy, mode) && errno != EEXIST ? err_errno(e, errno, "make %s", copy) : 0;
-}
-
-typedef void visit(int dir, const char *name, void *arg);
-
-// By the kernel's number of the mount, for a bind mount may show the same file system.
-static bool same_mount(int dir, int fd)
-{
-	struct statx here, there;
-	return dir == AT_FDCWD ||
-	       (!statx(dir, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) &&
-		!statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &there) && here.stx_mnt_id == there.stx_mnt_id);
-}
-
-// Calls for each entry of dir/name, unless something else is mounted there.
-static void each_entry(int dir, const char *name, visit *each, void *arg)
-{
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	DIR *d = same_mount(dir, fd) ? fdopendir(fd) : NULL;
-	if (!d) {
-		close(fd);
-		return;
-	}
-	for (struct dirent *entry; (entry = readdir(d));) {
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			each(dirfd(d), entry->d_name, arg);
-	}
-	closedir(d);
-}
-
-static void remove_entry(int dir, const char *name, void *arg)
-{
-	if (!unlinkat(dir, name, 0) || errno == ENOENT)
-		return;
-	each_entry(dir, name, remove_entry, NULL);
-	unlinkat(dir, name, AT_REMOVEDIR);
-}
-
-void files_remove_tree(int dir, const char *name)
-{
-	remove_entry(dir, name, NULL);
 }
 
 // The mount points at or below the path, the newest last; at most `max`.
@@ -154,14 +116,15 @@ int files_unmount_and_remove(const char *path, struct err *e)
 	int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : err_errno(e, errno, "open %s", parent);
-	files_remove_tree(dir, slash + 1); // most often nothing is mounted there, and the table of mounts is long
-	if (!faccessat(dir, slash + 1, F_OK, AT_SYMLINK_NOFOLLOW)) {
+	int r = tree_erase(dir, slash + 1); // most often nothing is mounted there, and the table of mounts is long
+	if (r) {
 		unmount_below(path);
-		files_remove_tree(dir, slash + 1);
+		r = tree_erase(dir, slash + 1);
 	}
-	bool left = !faccessat(dir, slash + 1, F_OK, AT_SYMLINK_NOFOLLOW);
+	if (r)
+		err_errno(e, errno, "remove %s", path);
 	close(dir);
-	return left ? err_set(e, ERR_INTERNAL, "%s could not be removed", path) : 0;
+	return r;
 }
 
 struct giving {
@@ -169,9 +132,10 @@ struct giving {
 	bool read_only;
 };
 
-static void give_entry(int dir, const char *name, void *arg)
+static void give_entries(int dir, const char *name, const struct giving *g);
+
+static void give_entry(int dir, const char *name, const struct giving *g)
 {
-	const struct giving *g = arg;
 	struct stat st;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) || fchownat(dir, name, (uid_t)-1, g->gid, AT_SYMLINK_NOFOLLOW))
 		return;
@@ -181,11 +145,24 @@ static void give_entry(int dir, const char *name, void *arg)
 	if (S_ISDIR(st.st_mode))
 		more |= 02110; // new files inherit the group
 	if (!fchmodat(dir, name, (st.st_mode & 07777) | more, 0) && S_ISDIR(st.st_mode))
-		each_entry(dir, name, give_entry, arg);
+		give_entries(dir, name, g);
+}
+
+static void give_entries(int dir, const char *name, const struct giving *g)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	for (struct dirent *entry; d && (entry = readdir(d));) {
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			give_entry(dirfd(d), entry->d_name, g);
+	}
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
 }
 
 void files_give_to_group(int dir, const char *name, int64_t gid, bool read_only)
 {
-	struct giving g = {(gid_t)gid, read_only};
-	give_entry(dir, name, &g);
+	give_entry(dir, name, &(struct giving){(gid_t)gid, read_only});
 }

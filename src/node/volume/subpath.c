@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "node/images/tree.h"
 #include "node/volume/files.h"
 
 static int open_inside(int root, const char *path, int flags)
@@ -22,12 +23,29 @@ static int open_inside(int root, const char *path, int flags)
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
 
+// Makes a directory as open to others as the volume is, and opens it: by its descriptor, since the name may be a link
+// by now.
+static int make_inside(int root, const struct stat *volume, int at, const char *name, const char *path)
+{
+	char self[64];
+	struct stat st;
+	if (mkdirat(at, name, 0750))
+		return -1;
+	int fd = open_inside(root, path, O_PATH);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && !fstat(fd, &st) && S_ISDIR(st.st_mode) && !chmod(self, volume->st_mode & 07777))
+		return fd;
+	tree_close_fd(&fd);
+	return -1;
+}
+
 // Walks down, making the directories that are missing. A descriptor (O_PATH), or -1 with errno.
 static int open_or_make(int root, struct str path)
 {
+	struct stat volume;
 	char name[NAME_MAX + 1];
 	struct str piece;
-	int at = dup(root);
+	int at = fstat(root, &volume) ? -1 : fcntl(root, F_DUPFD_CLOEXEC, 0);
 	char so_far[PATH_MAX] = "";
 	size_t n = 0;
 	while (at >= 0 && str_next(&path, '/', &piece)) {
@@ -40,8 +58,8 @@ static int open_or_make(int root, struct str path)
 		}
 		n += (size_t)snprintf(so_far + n, sizeof(so_far) - n, "%s%s", n ? "/" : "", name);
 		int next = open_inside(root, so_far, O_PATH);
-		if (next < 0 && errno == ENOENT && !mkdirat(at, name, 0750 | 0005))
-			next = open_inside(root, so_far, O_PATH);
+		if (next < 0 && errno == ENOENT)
+			next = make_inside(root, &volume, at, name, so_far);
 		close(at);
 		at = next;
 	}

@@ -7,7 +7,8 @@
 
 #include "base/err.h"
 
-// Binds volume/sub_path at `target` (made where absent). A sub-path that does not exist becomes a directory.
+// Binds volume/sub_path at `target` (made where absent). A sub-path that does not exist becomes a directory of the
+// volume's own mode (as Kubernetes has it: what may write to the volume may write there).
 int subpath_mount(const char *volume, struct str sub_path, const char *target, struct err *e);
 
 #endif
