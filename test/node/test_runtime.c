@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -410,6 +411,28 @@ static void set_flag(void *arg, const struct err *e)
 }
 
 // The log goes on in a new file once the old one was renamed; no line is lost.
+// How it ended is known also where the disk has no room for a note of it.
+TEST(exit_on_a_full_disk)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	rig_close(&g);
+	const char *exits = arena_fmt(&g.a, "%s/exits", g.data).p;
+	REQUIRE(mount("tmpfs", exits, "tmpfs", 0, "nr_inodes=1") == 0); // its root, and no file
+	rig_open(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 0.2; exit 3") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_INT(g.exited.exit_code, 3);
+	CHECK(!g.exited.lost);
+	rig_close(&g); // an agent that comes after it finds the same
+	rig_open(&g);
+	rig_wait_exit(&g, "c1");
+	CHECK_INT(g.exited.exit_code, 3);
+	CHECK(!g.exited.lost);
+	CHECK(rig_remove(&g, "c1") == 0);
+	CHECK(umount2(exits, MNT_DETACH) == 0); // the runtime still watches it
+}
+
 TEST(log_reopened)
 {
 	struct rig g CLEAN_RIG;

@@ -30,7 +30,7 @@ static size_t make_args(struct engine *g, struct arena *a, const struct runtime_
 		"-P", arena_fmt(a, "%s/conmon.pid", dir).p,
 		"-l", arena_fmt(a, "k8s-file:%.*s", STR_FMT(spec->log_path)).p,
 		"--exit-dir", engine_path(g, a, "exits"),
-		"--persist-dir", arena_fmt(a, "%s/persist", dir).p,
+		"--persist-dir", container_exit_dir(g, a, id),
 		"--full-attach", "--log-level", "error",
 		"--runtime-arg", arena_fmt(a, "--root=%s/crun", g->run).p,
 	};

@@ -62,6 +62,25 @@ const char *container_dir(const struct engine *g, struct arena *a, const char *i
 	return engine_path(g, a, "containers/%s", id);
 }
 
+const char *container_exit_dir(const struct engine *g, struct arena *a, const char *id)
+{
+	return arena_fmt(a, "%s/exits/%s", g->run, id).p;
+}
+
+// That of the disk, else that in memory, which conmon writes first.
+static const char *exit_file(const struct container *c, struct arena *a)
+{
+	const char *lasting = engine_path(c->engine, a, "exits/%s", c->id);
+	return file_time(lasting) ? lasting : arena_fmt(a, "%s/exit", container_exit_dir(c->engine, a, c->id)).p;
+}
+
+bool container_has_exit_file(const struct container *c)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	return file_time(exit_file(c, &a)) != 0;
+}
+
 // Process ids are used again; that a process is in the container's control group, or one below, cannot be imitated.
 bool container_alive(const struct engine *g, const char *cgroup, int pid)
 {
@@ -123,11 +142,11 @@ void container_ended(struct container *c)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct engine *g = c->engine;
-	const char *file = engine_path(g, &a, "exits/%s", c->id);
+	const char *file = exit_file(c, &a);
 	int64_t when = file_time(file);
 	if (c->phase == RUNTIME_EXITED || !when)
 		return;
-	const char *oom = arena_fmt(&a, "%s/persist/oom", container_dir(g, &a, c->id)).p;
+	const char *oom = arena_fmt(&a, "%s/oom", container_exit_dir(g, &a, c->id)).p;
 	exit_unwatch_process(c);
 	c->phase = RUNTIME_EXITED;
 	c->exit_code = (int)file_number(file, 255);

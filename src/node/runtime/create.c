@@ -92,8 +92,8 @@ static int make_container(struct create_job *j)
 		return -1;
 	int pid_namespace CLEAN_FD = -1;
 	int root CLEAN_FD = open(root_path.p, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0 || mkdir(arena_fmt(a, "%s/persist", dir).p, 0700) < 0)
-		return err_errno(e, errno, "%s", dir);
+	if (root < 0 || mkdir(container_exit_dir(g, a, spec->id.p), 0700) < 0)
+		return err_errno(e, errno, "container's directories");
 	if (open_beside(j, &pid_namespace) < 0 ||
 	    record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 ||
 	    write_config(g, a, spec, root, pid_namespace, dir, e) < 0 || make_log_directory(a, spec->log_path, e) < 0)

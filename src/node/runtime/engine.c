@@ -146,6 +146,7 @@ static int make_dirs(struct engine *g, struct err *e)
 		engine_path(g, &a, "exits"),
 		arena_fmt(&a, "%s/crun", g->run).p,
 		arena_fmt(&a, "%s/pods", g->run).p,
+		arena_fmt(&a, "%s/exits", g->run).p,
 		arena_fmt(&a, "%s/exec", g->run).p,
 	};
 	tree_erase(AT_FDCWD, dirs[ARRAY_LEN(dirs) - 1]); // of an agent before
@@ -293,6 +294,7 @@ int runtime_purge(const struct runtime_options *o, struct err *e)
 				result = -1;
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/crun", g->run).p); // RUN itself is shared with others
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/exec", g->run).p);
+		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/exits", g->run).p);
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/pods", g->run).p);
 		if (engine_cgroup_remove(g, "", e) < 0) // the last monitors may still be ending
 			result = -1;

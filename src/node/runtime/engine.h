@@ -2,10 +2,10 @@
 // What the files of the real runtime share.
 //
 // Where things are:
-//   DATA/containers/ID/  record.json (what was asked), config.json (for crun), pidfile and conmon.pid (conmon's), persist/
-//                        (conmon's "oom"), ctl and attach (conmon's sockets), started (its time is the start's), rootfs,
-//                        upper, work (see images.h)
+//   DATA/containers/ID/  record.json (what was asked), config.json (for crun), pidfile and conmon.pid (conmon's), ctl and
+//                        attach (conmon's sockets), started (its time is the start's), rootfs, upper, work (see images.h)
 //   DATA/exits/ID        the exit code, written by conmon; its time is the end's
+//   RUN/exits/ID/        exit and oom: conmon's first note of the end, in memory, so that a full disk does not lose it
 //   RUN/crun/            crun's own state
 //   RUN/exec/            small files of processes being run by exec
 //   RUN/pods/UID/        pod.json, and the pod's namespaces and /dev/shm as mounts: ipc, uts, pid, shm
@@ -108,6 +108,8 @@ void container_tell(struct container *c);  // on_exit, if it ended, nobody was t
 void container_fill_state(const struct container *c, struct arena *a, struct runtime_state *out);
 const char *container_cgroup(const struct container *c, struct arena *a); // "pod<uid>/<id>"
 const char *container_dir(const struct engine *g, struct arena *a, const char *id);
+const char *container_exit_dir(const struct engine *g, struct arena *a, const char *id); // below RUN
+bool container_has_exit_file(const struct container *c);
 bool container_alive(const struct engine *g, const char *cgroup, int pid); // whether the process is that container's
 int64_t file_time(const char *path); // of last change, ns since 1970; 0: absent
 int64_t file_number(const char *path, int64_t otherwise);

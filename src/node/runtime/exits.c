@@ -103,7 +103,7 @@ static void patience_ends(struct timer *t)
 	arena_init(&a);
 	if (conmon_runs(&a, container_dir(g, &a, c->id), c->id)) { // it is only slow
 		timer_start(g->base.loop, t, NOTE_PATIENCE_MS * TIME_MS);
-	} else if (file_time(engine_path(g, &a, "exits/%s", c->id))) {
+	} else if (container_has_exit_file(c)) {
 		container_ended(c);
 	} else {
 		exit_unwatch_process(c);

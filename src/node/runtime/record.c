@@ -58,7 +58,7 @@ static void fill(struct container *c, struct arena *a, const char *dir)
 	c->pid = (int)file_number(pidfile, 0);
 	c->phase = c->started ? RUNTIME_RUNNING : RUNTIME_CREATED;
 	c->known = true;
-	if (file_time(engine_path(g, a, "exits/%s", c->id)))
+	if (container_has_exit_file(c))
 		container_ended(c);
 	else if (container_alive(g, container_cgroup(c, a), c->pid))
 		exit_watch_process(c);

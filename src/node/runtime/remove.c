@@ -53,6 +53,7 @@ int container_destroy(struct engine *g, struct arena *a, const char *id, const c
 	if (cgroup && engine_cgroup_remove(g, cgroup, e) < 0)
 		return -1;
 	tree_erase(AT_FDCWD, arena_fmt(a, "%s/crun/%s", g->run, id).p);
+	tree_erase(AT_FDCWD, container_exit_dir(g, a, id));
 	if (rootfs_remove(g->images, str_of(id), e) < 0)
 		return -1;
 	unlink(engine_path(g, a, "exits/%s", id));
