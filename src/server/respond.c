@@ -131,6 +131,13 @@ void respond_failure(struct call *c, struct err *e, struct str name)
 	respond_error(c, e, &d);
 }
 
+void respond_moved(struct call *c, struct str location)
+{
+	struct reply_headers h = {.count = 0};
+	add_header(&h, "Location", location);
+	reply(c, 301, NULL, &h, NULL);
+}
+
 void respond_not_found_path(struct call *c)
 {
 	respond_text(c, 404, "text/plain; charset=utf-8", STR("404 page not found\n"));

@@ -15,6 +15,7 @@ void respond_created(struct call *c); // 201 with a Status: what was made has no
 void respond_error(struct call *c, struct err *e, const struct status_details *d);
 // The error of an object of the call's resource: details name the Kind where the object is invalid, else the plural.
 void respond_failure(struct call *c, struct err *e, struct str name);
+void respond_moved(struct call *c, struct str location); // 301, and nothing more
 void respond_not_found_path(struct call *c); // plain "404 page not found"
 void respond_no_resource(struct call *c);    // Status 404 with empty details
 void respond_method_not_allowed(struct call *c);

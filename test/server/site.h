@@ -34,6 +34,7 @@ struct http_client *site_connect(struct site *s, const struct x509_pair *pair);
 struct reply {
 	int code;
 	struct str body;
+	struct str location; // its header
 	bool done;
 	struct site *site;
 };

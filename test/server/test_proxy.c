@@ -106,8 +106,58 @@ TEST(logs_come_from_the_node)
 	CHECK_INT(site_ask(&s, client, "GET", "/api/v1/namespaces/default/pods/none/log", NULL).code, 404);
 	CHECK_INT(site_ask(&s, client, "GET", "/api/v1/nodes/n1/proxy/bad/path?a=b", NULL).code, 400);
 	CHECK_STR(str_of(agent.target), "/bad/path?a=b");
+	CHECK_INT(site_ask(&s, client, "GET", "/api/v1/nodes/n1:10250/proxy/bad/port", NULL).code, 400);
+	CHECK_STR(str_of(agent.target), "/bad/port");
 	http_client_destroy(client);
 	http_server_destroy(agent.server);
+	site_finish(&s);
+}
+
+static void tell_address(struct site *s, struct http_client *client, const char *ip)
+{
+	struct str status = arena_fmt(&s->arena, "{\"status\":{\"podIP\":\"%s\",\"podIPs\":[{\"ip\":\"%s\"}]}}", ip, ip);
+	struct http_header h[] = {{STR("Content-Type"), STR("application/merge-patch+json")},
+				  {STR("Authorization"), STR("Bearer root")}};
+	CHECK_INT(site_fetch(s, client, "PATCH", POD "/status", h, 2, status).code, 200);
+}
+
+static void on_page(void *arg, struct http_exchange *x)
+{
+	struct http_header to = {STR("Location"), STR("http://10.1.2.3:80/login?from=/")};
+	struct http_reply moved = {.code = 302, .headers = {&to, 1}};
+	if (str_is(x->target, "/old"))
+		http_reply(x, &moved, NULL, 0);
+	else
+		http_reply_str(x, 200, str_is(x->target, "/plain") ? "text/plain" : "text/html; charset=utf-8",
+			       STR("<a href='/x'>"));
+}
+
+TEST(pages_of_pods_are_shown_below_the_proxy)
+{
+	static const struct http_handler handler = {.on_request = on_page};
+	struct site s;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	site_init(&s, 0);
+	struct http_server_config c = {.loop = s.loop, .handler = &handler};
+	struct http_server *page = http_server_create(&c);
+	REQUIRE(http_server_listen(page, "10.1.2.3:80", &e) == 0);
+	struct http_client *client = site_connect(&s, NULL);
+	make_pod(&s, client, "n1");
+	tell_address(&s, client, "10.1.2.3");
+	CHECK_STR(site_ask(&s, client, "GET", POD "/proxy/", NULL).body, "<a href='" POD "/proxy/x'>");
+	CHECK_STR(site_ask(&s, client, "GET", POD ":80/proxy/a/b", NULL).body, "<a href='" POD ":80/proxy/x'>");
+	CHECK_STR(site_ask(&s, client, "GET", POD "/proxy/plain", NULL).body, "<a href='/x'>");
+	struct reply r = site_ask(&s, client, "GET", POD "/proxy?a=b", NULL);
+	CHECK_INT(r.code, 301);
+	CHECK_STR(r.location, POD "/proxy/?a=b");
+	r = site_ask(&s, client, "GET", POD "/proxy/old", NULL);
+	CHECK_INT(r.code, 302);
+	CHECK_STR(r.location, POD "/proxy/login?from=/");
+	CHECK_INT(site_ask(&s, client, "GET", "/api/v1/namespaces/default/pods/ftp:p:80/proxy/", NULL).code, 400);
+	CHECK_INT(site_ask(&s, client, "GET", POD ":web/proxy/", NULL).code, 400);
+	CHECK_INT(site_ask(&s, client, "GET", POD ":70000/proxy/", NULL).code, 400);
+	http_client_destroy(client);
+	http_server_destroy(page);
 	site_finish(&s);
 }
 
@@ -148,8 +198,10 @@ TEST(places_that_nobody_uses_are_forgotten)
 	struct node_clients *n = node_clients_create(&w);
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	for (int i = 1; i < 5000; i++)
-		CHECK(node_client(n, STR("10.9.9.9"), arena_fmt(&a, "%d", i), STR(""), NULL) != NULL);
+	for (int i = 1; i < 5000; i++) {
+		struct destination to = {.host = STR("10.9.9.9"), .port = arena_fmt(&a, "%d", i), .https = i % 2};
+		CHECK(node_client(n, &to, NULL) != NULL);
+	}
 	CHECK(node_clients_count(n) <= 1000);
 	node_clients_destroy(n);
 	free(server);

@@ -11,8 +11,9 @@ enum { CLIENTS_MAX = 1000 }; // destinations
 
 struct node_clients {
 	struct worker *worker;
-	struct map clients;	 // by "https 10.0.0.1 10250 node-1"
-	struct tls_context *tls; // which they use now
+	struct map clients;	 // by "agent 10.0.0.1 10250 node-1", "http 10.0.0.1 80 "
+	struct tls_context *tls; // which those of agents use now
+	struct tls_context *any; // which trusts everybody; made when it is first needed
 };
 
 struct node_clients *node_clients_create(struct worker *w)
@@ -30,6 +31,7 @@ void node_clients_destroy(struct node_clients *n)
 	map_each(entry, &n->clients)
 		http_client_destroy(entry->value);
 	map_finish(&n->clients);
+	tls_context_unref(n->any);
 	free(n);
 }
 
@@ -46,7 +48,7 @@ static void refresh(struct node_clients *n)
 		return;
 	n->tls = tls;
 	map_each(entry, &n->clients)
-		if (str_starts(entry->key, STR("https ")))
+		if (str_starts(entry->key, STR("agent ")))
 			http_client_set_tls(entry->value, tls);
 }
 
@@ -86,19 +88,48 @@ static bool make_room(struct node_clients *n)
 	return false;
 }
 
-struct http_client *node_client(struct node_clients *n, struct str host, struct str port, struct str node,
-				struct err *e)
+// Sets *out to the certificates for a destination, NULL for plain HTTP.
+static int choose_tls(struct node_clients *n, const struct destination *to, struct tls_context **out, struct err *e)
 {
-	bool tls = !str_empty(node);
+	static const struct tls_config trusting = {.insecure = true};
+	*out = !str_empty(to->node) ? n->tls : NULL;
+	if (*out || !to->https)
+		return 0;
+	if (!n->any)
+		n->any = tls_context_client(&trusting, e);
+	*out = n->any;
+	return n->any ? 0 : -1;
+}
+
+static struct http_client *connect_to(struct node_clients *n, const struct destination *to, struct err *e)
+{
 	struct arena scratch CLEAN_ARENA;
 	arena_init(&scratch);
-	if (is_local(host) && !(tls && n->worker->server->loopback_nodes)) {
-		err_set(e, ERR_BAD_REQUEST, "the address %.*s is not reached from here", STR_FMT(host));
+	struct tls_context *tls;
+	if (choose_tls(n, to, &tls, e) < 0)
+		return NULL;
+	bool v6 = str_find(to->host, ':') >= 0;
+	struct http_client_config config = {
+		.loop = n->worker->loop,
+		.address = arena_fmt(&scratch, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", STR_FMT(to->host), STR_FMT(to->port)).p,
+		.server_name = arena_c(&scratch, str_empty(to->node) ? to->host : to->node),
+		.tls = tls,
+	};
+	return http_client_create(&config);
+}
+
+struct http_client *node_client(struct node_clients *n, const struct destination *to, struct err *e)
+{
+	bool agent = !str_empty(to->node);
+	struct arena scratch CLEAN_ARENA;
+	arena_init(&scratch);
+	if (is_local(to->host) && !(agent && n->worker->server->loopback_nodes)) {
+		err_set(e, ERR_BAD_REQUEST, "the address %.*s is not reached from here", STR_FMT(to->host));
 		return NULL;
 	}
 	refresh(n);
-	struct str key = arena_fmt(&scratch, "%s %.*s %.*s %.*s", tls ? "https" : "http", STR_FMT(host), STR_FMT(port),
-				   (int)node.n, tls ? node.p : "");
+	struct str key = arena_fmt(&scratch, "%s %.*s %.*s %.*s", agent ? "agent" : to->https ? "https" : "http",
+				   STR_FMT(to->host), STR_FMT(to->port), STR_FMT(to->node));
 	struct http_client *c = map_get(&n->clients, key);
 	if (c)
 		return c;
@@ -106,14 +137,8 @@ struct http_client *node_client(struct node_clients *n, struct str host, struct 
 		err_set(e, ERR_UNAVAILABLE, "too many places are connected to from here");
 		return NULL;
 	}
-	bool v6 = str_find(host, ':') >= 0;
-	struct http_client_config config = {
-		.loop = n->worker->loop,
-		.address = arena_fmt(&scratch, v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", STR_FMT(host), STR_FMT(port)).p,
-		.server_name = arena_c(&scratch, tls ? node : host),
-		.tls = tls ? n->tls : NULL,
-	};
-	c = http_client_create(&config);
-	map_set(&n->clients, key, c);
+	c = connect_to(n, to, e);
+	if (c)
+		map_set(&n->clients, key, c);
 	return c;
 }

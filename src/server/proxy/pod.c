@@ -91,9 +91,10 @@ static int locate(struct call *c, bool with_container, bool running, struct plac
 static void pass_on(struct call *c, const struct place *p, struct str target)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct http_client *client = node_client(c->worker->nodes, p->address.host, p->address.port, p->node, &e);
+	struct destination to = {.host = p->address.host, .port = p->address.port, .node = p->node};
+	struct http_client *client = node_client(c->worker->nodes, &to, &e);
 	if (client)
-		relay_call(c, client, target);
+		relay_call(c, client, target, NULL);
 	else
 		respond_error(c, &e, NULL);
 }

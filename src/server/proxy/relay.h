@@ -6,8 +6,10 @@
 #include "server/call.h"
 
 struct http_client;
+struct link_view;
 
-// Sends method, headers (those that are the peer's business) and body of the call. Ends the call.
-void relay_call(struct call *c, struct http_client *to, struct str target);
+// Sends method, headers (those that are the peer's business) and body of the call. Ends the call. With a view, which
+// must live as long as the call, the links of the answer are moved (links.h).
+void relay_call(struct call *c, struct http_client *to, struct str target, const struct link_view *view);
 
 #endif
