@@ -27,6 +27,7 @@ struct fake_runtime {
 	struct loop *loop;
 	struct fake_act *acts;
 	size_t act_count, created;
+	const char *broken; // why no container can be made
 	struct map containers, pods, images;
 	const struct runtime_events *events;
 	void *arg;
@@ -196,8 +197,8 @@ static void fake_create(struct runtime *r, const struct runtime_container_spec *
 	c->end.fire = on_end;
 	f->created++;
 	struct call *call = call_later(f, CREATE_MS, done, arg, c->id, NULL);
-	if (c->act && c->act->fails) {
-		err_set(&call->error, ERR_BAD_REQUEST, "%s", c->act->fails);
+	if (f->broken || (c->act && c->act->fails)) {
+		err_set(&call->error, f->broken ? ERR_INTERNAL : ERR_BAD_REQUEST, "%s", f->broken ? f->broken : c->act->fails);
 		arena_finish(a);
 		free(c);
 		return;
@@ -389,6 +390,11 @@ struct runtime *fake_runtime_table(struct fake_runtime *f)
 void fake_runtime_add_image(struct fake_runtime *f, const char *name)
 {
 	map_set(&f->images, str_of(name), f);
+}
+
+void fake_runtime_break(struct fake_runtime *f, const char *why)
+{
+	f->broken = why;
 }
 
 size_t fake_runtime_running(const struct fake_runtime *f)

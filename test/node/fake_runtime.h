@@ -25,6 +25,8 @@ void fake_runtime_destroy(struct fake_runtime *f);
 struct runtime *fake_runtime_table(struct fake_runtime *f);
 // Images that are there; others are not. At first: any but those that begin with "example.test/".
 void fake_runtime_add_image(struct fake_runtime *f, const char *name);
+// From now on containers cannot be made, and not by fault of theirs; NULL: again they can.
+void fake_runtime_break(struct fake_runtime *f, const char *why);
 size_t fake_runtime_running(const struct fake_runtime *f);
 size_t fake_runtime_pods(const struct fake_runtime *f);
 size_t fake_runtime_created(const struct fake_runtime *f); // how many containers there ever were

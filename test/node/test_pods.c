@@ -166,6 +166,24 @@ TEST(image_comes_late)
 	end(&w);
 }
 
+// A container that this machine cannot make now had no life: also where none may be had twice, it gets its own.
+TEST(machine_without_room_for_a_while)
+{
+	struct world w;
+	begin(&w);
+	fake_runtime_break(w.runtime, "No space left on device");
+	add_pod(&w, "p", "image:1", "polite", "\"restartPolicy\":\"Never\",");
+	sim_run(w.sim, 5 * TIME_S);
+	check_state(&w, "p", "containerStatuses.0.state.waiting.reason", "CreateContainerError");
+	check_state(&w, "p", "containerStatuses.0.state.waiting.message", "No space left on device");
+	check_state(&w, "p", "phase", "Pending");
+	fake_runtime_break(w.runtime, NULL);
+	sim_run(w.sim, 20 * TIME_S);
+	check_state(&w, "p", "phase", "Running");
+	CHECK_INT(json_i64(pod(&w, "p"), "status.containerStatuses.0.restartCount", -1), 0);
+	end(&w);
+}
+
 TEST(too_many)
 {
 	struct world w;

@@ -5,7 +5,7 @@
 #include "node/pod/launch.h"
 #include "node/pod/worker_parts.h"
 
-enum { RETRY_MS = 1000, VOLUME_RETRY_FIRST_MS = 500, VOLUME_RETRY_MAX_S = 120 };
+enum { RETRY_MS = 1000, VOLUME_RETRY_FIRST_MS = 500, VOLUME_RETRY_MAX_S = 120, REFRESH_RETRY_S = 10 };
 
 struct network_work {
 	struct work work;
@@ -59,6 +59,7 @@ void prepare_abandon(struct pod_worker *w)
 {
 	struct prepare *p = w->prepare;
 	w->prepare = NULL;
+	timer_stop(&w->refresh_retry);
 	if (!p)
 		return;
 	timer_stop(&p->timer);
@@ -364,6 +365,20 @@ void prepare_objects_changed(struct pod_worker *w)
 
 // ---- files of a running pod
 
+static void on_refresh_timer(struct timer *t)
+{
+	prepare_refresh(CONTAINER_OF(t, struct pod_worker, refresh_retry));
+}
+
+// Nothing else would bring the news again, for the objects need not change any more.
+static void refresh_failed(struct pod_worker *w, const struct volumes_work *v)
+{
+	log_warn("pod %.*s/%.*s: volume %.*s: %s", STR_FMT(v->spec->namespace), STR_FMT(v->spec->name),
+		 STR_FMT(v->which), err_text(&v->error));
+	w->refresh_retry.fire = on_refresh_timer;
+	timer_start(w->host->loop, &w->refresh_retry, REFRESH_RETRY_S * TIME_S);
+}
+
 static void refresh_done(struct work *work)
 {
 	struct volumes_work *v = CONTAINER_OF(work, struct volumes_work, work);
@@ -371,8 +386,7 @@ static void refresh_done(struct work *work)
 	w->refresh = NULL;
 	if (worker_leave(w)) {
 		if (v->result)
-			log_warn("pod %.*s/%.*s: volume %.*s: %s", STR_FMT(v->spec->namespace), STR_FMT(v->spec->name),
-				 STR_FMT(v->which), err_text(&v->error));
+			refresh_failed(w, v);
 		if (w->refresh_again)
 			prepare_refresh(w);
 	}
@@ -391,6 +405,7 @@ static bool has_files(const struct volume_set *set)
 void prepare_refresh(struct pod_worker *w)
 {
 	w->refresh_again = w->refresh != NULL;
+	timer_stop(&w->refresh_retry);
 	if (w->refresh || w->state->sandbox != SANDBOX_READY || !has_volumes(w->spec))
 		return;
 	struct volumes_work *v = volumes_work_create(w, NULL);

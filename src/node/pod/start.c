@@ -379,7 +379,8 @@ static void created(void *arg, const struct err *e)
 		start_free(s);
 		return;
 	}
-	if (e && (e->reason == ERR_INVALID || e->reason == ERR_NOT_FOUND)) {
+	// Only a command that cannot be run is a life; where the machine or the spec is at fault, it may get one yet.
+	if (e && e->reason != ERR_BAD_REQUEST) {
 		tell(s->worker, (int)s->container, EVENTS_WARNING, "Failed", "Error: %s", err_text(e));
 		give_up(s, e->reason == ERR_INVALID ? "CreateContainerConfigError" : "CreateContainerError",
 			err_text(e), CONFIG_RETRY_S * TIME_S);

@@ -63,6 +63,7 @@ struct pod_worker {
 	unsigned busy;	      // calls under way that will come back to this worker
 	struct work *refresh; // volumes being brought up to date
 	bool refresh_again;
+	struct timer refresh_retry; // after one that failed
 };
 
 int64_t worker_now(const struct pod_worker *w);

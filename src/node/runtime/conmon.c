@@ -70,9 +70,12 @@ static int read_answer(struct arena *a, int fd, struct str *out, struct err *e)
 	return 0;
 }
 
-// crun's words for what the user's command did wrong, and what they mean.
+// crun's words for what the user's command did wrong, and what they mean. Where it names the root file system, no place
+// could be made for a mount: it does not say that the disk is full.
 static enum err_reason reason_of(struct str message)
 {
+	if (str_contains(message, STR("/rootfs/")))
+		return ERR_INTERNAL;
 	static const char *const users[] = {"executable file", "No such file or directory", "Permission denied",
 					    "Exec format error", "Not a directory"};
 	for (size_t i = 0; i < ARRAY_LEN(users); i++)

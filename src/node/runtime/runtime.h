@@ -90,6 +90,15 @@ struct runtime_container_spec {
 	int oom_score_adj; // left out where the agent may not set it
 };
 
+// One change of what runs: of a container, or of the whole pod.
+struct runtime_resize_step {
+	struct str id;	 // of the container; empty: the pod's own group
+	struct str name; // for people
+	unsigned parts;	 // of cgroup_part; these become what `limits` says. 0: only the note
+	struct cgroup_limits limits;
+	struct str note; // the container's from then on
+};
+
 enum runtime_phase { RUNTIME_CREATED, RUNTIME_RUNNING, RUNTIME_EXITED };
 
 struct runtime_state {
@@ -138,6 +147,8 @@ struct runtime_ops {
 	void (*start)(struct runtime *, struct str id, runtime_done *, void *arg);
 	int (*kill)(struct runtime *, struct str id, int signal, struct err *e);
 	void (*remove)(struct runtime *, struct str id, runtime_done *, void *arg);
+	void (*resize)(struct runtime *, struct str uid, const struct runtime_resize_step *, size_t count, runtime_done *,
+		       void *arg);
 	bool (*state)(struct runtime *, struct arena *, struct str id, struct runtime_state *out);
 	size_t (*list)(struct runtime *, struct arena *, struct runtime_state **out);
 	size_t (*list_pods)(struct runtime *, struct arena *, struct str **uids);
@@ -184,7 +195,8 @@ static inline void runtime_pod_remove(struct runtime *r, struct str uid, runtime
 	r->ops->pod_remove(r, uid, d, arg);
 }
 // Mounts the root file system and makes the container, its process waiting for start. On failure nothing is left.
-// ERR_NOT_FOUND: no such image; ERR_INVALID: the spec or the image asks for what is refused (the text says what).
+// ERR_NOT_FOUND: no such image; ERR_INVALID: the spec or the image asks for what is refused (the text says what);
+// ERR_BAD_REQUEST: see start; others: this machine could not now (its disk is full).
 static inline void runtime_create(struct runtime *r, const struct runtime_container_spec *c,
 				  runtime_done *d, void *arg)
 {
@@ -204,6 +216,13 @@ static inline int runtime_kill(struct runtime *r, struct str id, int signal, str
 static inline void runtime_remove(struct runtime *r, struct str id, runtime_done *d, void *arg)
 {
 	r->ops->remove(r, id, d, arg);
+}
+// Takes the steps in order, none of them where a limit of memory would be below what is in use now. The first that fails
+// ends it: which were taken, the containers' notes say. Those of containers that have ended are passed over.
+static inline void runtime_resize(struct runtime *r, struct str uid, const struct runtime_resize_step *steps,
+				  size_t count, runtime_done *d, void *arg)
+{
+	r->ops->resize(r, uid, steps, count, d, arg);
 }
 static inline bool runtime_state(struct runtime *r, struct arena *a, struct str id, struct runtime_state *out)
 {
