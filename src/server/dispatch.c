@@ -147,7 +147,8 @@ static void dispatch_resource(struct call *c)
 	}
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	bool raw = r->sub && !r->sub->type; // log, exec, proxy: what they answer is not ours to shape
-	if (!raw && negotiate_shape(call_header(c, "Accept"), &c->shape, &e) < 0) {
+	bool has_table = !r->resource->ephemeral && !(r->sub && str_is(r->sub->name, "token"));
+	if (!raw && negotiate_shape(call_header(c, "Accept"), has_table, &c->shape, &e) < 0) {
 		respond_error(c, &e, NULL);
 		return;
 	}

@@ -48,7 +48,7 @@ static bool is_json(struct str media)
 	return str_eq_nocase(media, STR("application/json")) || str_is(media, "*/*") || str_is(media, "application/*");
 }
 
-int negotiate_shape(struct str accept, enum shape *out, struct err *e)
+int negotiate_shape(struct str accept, bool has_table, enum shape *out, struct err *e)
 {
 	struct clause c;
 	*out = SHAPE_OBJECT;
@@ -61,7 +61,7 @@ int negotiate_shape(struct str accept, enum shape *out, struct err *e)
 			return 0;
 		if (!str_is(c.group, "meta.k8s.io") || !str_is(c.version, "v1"))
 			continue;
-		if (str_is(c.as, "Table")) {
+		if (has_table && str_is(c.as, "Table")) {
 			*out = SHAPE_TABLE;
 			return 0;
 		}

@@ -181,6 +181,26 @@ TEST(tokens_live_as_long_as_what_they_are_bound_to)
 	world_finish(&w);
 }
 
+TEST(tokens_of_pods_say_where_they_run)
+{
+	struct world w;
+	world_init(&w, 4);
+	ask(&w, "POST", "/api/v1/nodes", "{'metadata':{'name':'n1'}}");
+	ask(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'sa'}}");
+	ask(&w, "POST", "/api/v1/namespaces/default/pods",
+	    "{'metadata':{'name':'p'},'spec':{'serviceAccountName':'sa','nodeName':'n1',"
+	    "'containers':[{'name':'c','image':'i'}]}}");
+	struct str node_uid = json_str(ask(&w, "GET", "/api/v1/nodes/n1", NULL).body, "metadata.uid");
+	struct str token = token_of(&w, "{'spec':{'boundObjectRef':{'kind':'Pod','apiVersion':'v1','name':'p'}}}");
+	struct str body = arena_fmt(&w.arena, "{'spec':{'token':'%.*s'}}", STR_FMT(token));
+	struct answer a = ask(&w, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", body.p);
+	const struct json *extra = json_at(a.body, "status.user.extra");
+	CHECK_STR(json_str(json_get(extra, STR("authentication.kubernetes.io/node-name")), "0"), "n1");
+	CHECK(str_eq(json_str(json_get(extra, STR("authentication.kubernetes.io/node-uid")), "0"), node_uid));
+	CHECK(node_uid.n > 0);
+	world_finish(&w);
+}
+
 TEST(token_requests_are_checked)
 {
 	struct world w;

@@ -81,11 +81,16 @@ TEST(queries_are_decoded_and_bounded)
 	CHECK_INT(query_parse(&a, buf_str(&many), &q, &e), -1);
 }
 
-static int shape(const char *accept)
+static int shape_where(bool has_table, const char *accept)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	enum shape s;
-	return negotiate_shape(str_of(accept), &s, &e) < 0 ? -1 : (int)s;
+	return negotiate_shape(str_of(accept), has_table, &s, &e) < 0 ? -1 : (int)s;
+}
+
+static int shape(const char *accept)
+{
+	return shape_where(true, accept);
 }
 
 TEST(shapes_are_negotiated_in_the_clients_order)
@@ -99,6 +104,8 @@ TEST(shapes_are_negotiated_in_the_clients_order)
 	CHECK_INT(shape("application/vnd.kubernetes.protobuf,application/json"), SHAPE_OBJECT);
 	CHECK_INT(shape("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"), SHAPE_PARTIAL);
 	CHECK_INT(shape("application/json;as=Nonsense;v=v1;g=meta.k8s.io"), -1);
+	CHECK_INT(shape_where(false, "application/json;as=Table;v=v1;g=meta.k8s.io"), -1);
+	CHECK_INT(shape_where(false, "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"), SHAPE_OBJECT);
 	CHECK_INT(shape("image/png"), -1);
 	CHECK_INT(shape("application/json;q=0"), -1);
 }

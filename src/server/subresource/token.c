@@ -33,6 +33,18 @@ static int seconds_of(const struct json *spec, int64_t *out, struct err *e)
 	return e->reason ? -1 : 0;
 }
 
+// A token of a pod also says where it runs.
+static void add_node(struct call *c, struct store_snapshot *s, const struct json *pod, struct token_binding *b)
+{
+	const struct api_resource *nodes = api_resource_find(STR(""), STR("v1"), STR("nodes"));
+	struct store_item item;
+	b->node_name = arena_str(c->arena, json_str(pod, "spec.nodeName"));
+	if (str_empty(b->node_name) || !store_get(s, object_key(c->arena, nodes, STR_NONE, b->node_name), &item))
+		return;
+	struct json *node = object_parse(c->arena, item.value);
+	b->node_uid = arena_str(c->arena, json_str(node, "metadata.uid"));
+}
+
 // The object that the token is to die with: it must exist, and a pod must use the account.
 static int bind(struct call *c, struct store_snapshot *s, const struct json *ref, struct token_binding *b,
 		struct err *e)
@@ -60,9 +72,9 @@ static int bind(struct call *c, struct store_snapshot *s, const struct json *ref
 				       STR_FMT(c->route.name));
 		*b = (struct token_binding){.kind = str_of(kinds[i].kind),
 					    .name = arena_str(c->arena, name),
-					    .uid = arena_str(c->arena, json_str(object, "metadata.uid")),
-					    .node_name = i == 0 ? arena_str(c->arena, json_str(object, "spec.nodeName"))
-								: STR_NONE};
+					    .uid = arena_str(c->arena, json_str(object, "metadata.uid"))};
+		if (i == 0)
+			add_node(c, s, object, b);
 		return 0;
 	}
 	return err_set(e, ERR_BAD_REQUEST, "cannot bind token to an object of this kind");
