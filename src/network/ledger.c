@@ -2,10 +2,17 @@
 #include "network/ledger.h"
 
 struct ledger_entry {
-	struct plan_element want, kernel;
+	struct plan_element kernel;
+	struct plan_element *wants; // of each that wants it; the last speaks
 	unsigned wanted_by;
 	bool in_kernel;
 };
+
+static void free_entry(struct ledger_entry *entry)
+{
+	free(entry->wants);
+	free(entry);
+}
 
 void ledger_init(struct ledger *l)
 {
@@ -16,7 +23,7 @@ void ledger_init(struct ledger *l)
 void ledger_finish(struct ledger *l)
 {
 	map_each(entry, &l->entries)
-		free(entry->value);
+		free_entry(entry->value);
 	map_finish(&l->entries);
 	map_finish(&l->touched);
 }
@@ -63,8 +70,8 @@ void ledger_want(struct ledger *l, const struct plan_element *elements, size_t c
 {
 	for (size_t i = 0; i < count; i++) {
 		struct ledger_entry *entry = touch(l, &elements[i]);
-		entry->want = elements[i]; // of Services that claim one address, the last speaks
-		entry->wanted_by++;
+		entry->wants = mem_realloc(entry->wants, (entry->wanted_by + 1) * sizeof *entry->wants);
+		entry->wants[entry->wanted_by++] = elements[i];
 	}
 }
 
@@ -72,9 +79,18 @@ void ledger_unwant(struct ledger *l, const struct plan_element *elements, size_t
 {
 	for (size_t i = 0; i < count; i++) {
 		struct ledger_entry *entry = touch(l, &elements[i]);
-		MUST(entry->wanted_by > 0);
+		unsigned n = entry->wanted_by;
+		while (n > 0 && !plan_element_same(&entry->wants[n - 1], &elements[i]))
+			n--;
+		MUST(n > 0);
+		memmove(&entry->wants[n - 1], &entry->wants[n], (entry->wanted_by - n) * sizeof *entry->wants);
 		entry->wanted_by--;
 	}
+}
+
+static const struct plan_element *last_want(const struct ledger_entry *entry)
+{
+	return &entry->wants[entry->wanted_by - 1];
 }
 
 static int by_set_and_key(const void *x, const void *y)
@@ -93,7 +109,7 @@ void ledger_changes(struct ledger *l, struct arena *a, struct plan_element **fro
 		if (entry->in_kernel)
 			(*from)[(*from_count)++] = entry->kernel;
 		if (entry->wanted_by)
-			(*to)[(*to_count)++] = entry->want;
+			(*to)[(*to_count)++] = *last_want(entry);
 	}
 	qsort(*from, *from_count, sizeof **from, by_set_and_key);
 	qsort(*to, *to_count, sizeof **to, by_set_and_key);
@@ -104,9 +120,10 @@ void ledger_settle(struct ledger *l)
 	map_each(touched, &l->touched) {
 		struct ledger_entry *entry = touched->value;
 		entry->in_kernel = entry->wanted_by > 0;
-		entry->kernel = entry->want;
-		if (!entry->in_kernel)
-			free(map_remove(&l->entries, touched->key));
+		if (entry->in_kernel)
+			entry->kernel = *last_want(entry);
+		else
+			free_entry(map_remove(&l->entries, touched->key));
 	}
 	map_clear(&l->touched);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who wants which element in the kernel's sets. Several Services may want the same one (a pod behind two of them is one
-// hairpin element), so each is counted; what changed since the last transaction is told as two sorted lists.
+// hairpin element; two Services may claim one external address), so each is kept, and the last speaks; what changed since
+// the last transaction is told as two sorted lists.
 #ifndef NETWORK_LEDGER_H
 #define NETWORK_LEDGER_H
 

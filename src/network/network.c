@@ -43,15 +43,20 @@ int network_create(struct loop *l, struct transport *t, const struct network_con
 {
 	struct network *n = MEM_NEW(struct network);
 	struct places_config places = places_config_of(config);
-	struct nftables_config tables = {.table = config->table, .bridge = config->bridge, .range = config->pod_range};
+	struct nftables_config tables = {
+		.table = config->table,
+		.bridge = config->bridge,
+		.range = config->pod_range,
+		.services = config->service_range,
+	};
 	if (places_create(&places, &n->places, e) < 0 || nftables_open(&tables, &n->tables, e) < 0) {
 		network_destroy(n);
 		return err_wrap(e, "network");
 	}
 	n->service_cache = informer_create(t, STR("/api/v1/services"));
 	n->slice_cache = informer_create(t, STR("/apis/discovery.k8s.io/v1/endpointslices"));
-	n->services = services_create(l, n->service_cache, n->slice_cache, n->tables, config->node);
-	if (start_dns(n, l, config, e) < 0) {
+	if (services_create(l, n->service_cache, n->slice_cache, n->tables, config->node, &n->services, e) < 0 ||
+	    start_dns(n, l, config, e) < 0) {
 		network_destroy(n);
 		return err_wrap(e, "network");
 	}

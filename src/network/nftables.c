@@ -3,19 +3,21 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
-#include "base/buf.h"
+#include "network/chains.h"
+#include "network/netfilter.h"
 #include "network/nft_rules.h"
 
-enum { ELEMENTS_A_MESSAGE = 256 };
+enum {
+	AFFINITIES = PLAN_SETS, // the map that only the kernel fills
+	ELEMENTS_A_MESSAGE = 256, CHAINS_AT_ONCE = 16, ELEMENTS_A_TRANSACTION = 50000, STICKY_CHAINS_MAX = 32, READ_TRIES = 5,
+};
 
-static const char *const set_names[PLAN_SETS] = {
+static const char *const set_names[PLAN_SETS + 1] = {
 	[PLAN_SERVICES] = "services",
 	[PLAN_ENDPOINTS] = "endpoints",
 	[PLAN_NODEPORTS] = "nodeports",
@@ -23,67 +25,164 @@ static const char *const set_names[PLAN_SETS] = {
 	[PLAN_REFUSED] = "refused",
 	[PLAN_REFUSED_NODEPORTS] = "refused-nodeports",
 	[PLAN_HAIRPIN] = "hairpin",
+	[PLAN_REMOTE] = "remote",
+	[PLAN_STICKY] = "sticky",
+	[PLAN_STICKY_NODEPORTS] = "sticky-nodeports",
+	[AFFINITIES] = "affinity",
+};
+
+// What stands before the number in the name of the chain that a verdict leads to.
+static const char *const chain_prefixes[PLAN_SETS] = {
+	[PLAN_SERVICES] = "n", [PLAN_NODEPORTS] = "pn", [PLAN_STICKY] = "t", [PLAN_STICKY_NODEPORTS] = "t",
 };
 
 struct nftables {
-	struct mnl_socket *nl;
-	unsigned port, sequence;
-	char *table, *bridge, *range;
+	struct netfilter *netfilter;
+	char *table, *bridge, *range, *services;
 	unsigned chains; // there are chains for 1 to this many endpoints
+	uint32_t sticky_chains[STICKY_CHAINS_MAX]; // and for affinities of so many seconds
+	size_t sticky_count;
+	uint32_t generation; // of the kernel's tables: how often anybody has changed them
+	uint64_t rules;	     // a hash of ours
 };
 
-static int need_chains(struct nftables *t, unsigned n, struct err *e)
+// ---- rules
+
+static int take_number(const struct nlmsghdr *h, void *arg)
 {
-	if (n <= t->chains)
-		return 0;
-	unsigned last = (n + NFT_RULES_CHAINS - 1) / NFT_RULES_CHAINS * NFT_RULES_CHAINS;
-	if (nft_rules_add_chains(t->table, t->chains + 1, last, e) < 0)
-		return -1;
-	t->chains = last;
+	const struct nlattr *at;
+	mnl_attr_for_each(at, h, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(at) == NFTA_GEN_ID)
+			*(uint32_t *)arg = ntohl(mnl_attr_get_u32(at));
+	return MNL_CB_OK;
+}
+
+// How often anybody has changed any packet table; 0: it cannot be read.
+static uint32_t generation(struct nftables *t)
+{
+	char room[64];
+	uint32_t number = 0;
+	struct nlmsghdr *h = netfilter_message(t->netfilter, room, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN, NLM_F_ACK, 0);
+	return netfilter_ask(t->netfilter, h, take_number, &number) < 0 ? 0 : number;
+}
+
+static int add_hash(const struct nlmsghdr *h, void *arg)
+{
+	uint64_t *hash = arg;
+	const char *rule = mnl_nlmsg_get_payload_offset(h, sizeof(struct nfgenmsg));
+	size_t n = mnl_nlmsg_get_payload_len(h) - sizeof(struct nfgenmsg);
+	*hash = *hash * 31 + str_hash((struct str){rule, n});
+	return MNL_CB_OK;
+}
+
+static uint64_t hash_of_rules(struct nftables *t)
+{
+	char room[256];
+	uint64_t hash = 0;
+	for (int i = 0; i < READ_TRIES; i++) {
+		struct nlmsghdr *h = netfilter_message(t->netfilter, room, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE,
+						       NLM_F_DUMP, NFPROTO_IPV4);
+		mnl_attr_put_strz(h, NFTA_RULE_TABLE, t->table);
+		hash = 0;
+		if (netfilter_ask(t->netfilter, h, add_hash, &hash) == 0)
+			return hash;
+	}
 	return 0;
 }
 
-int nftables_open(const struct nftables_config *config, struct nftables **out, struct err *e)
+static void remember_rules(struct nftables *t)
 {
-	if (nft_rules_load(config, e) < 0)
+	t->generation = generation(t);
+	t->rules = hash_of_rules(t);
+}
+
+enum nftables_state nftables_look(struct nftables *t)
+{
+	uint32_t now = generation(t);
+	if (now && now == t->generation)
+		return NFTABLES_OURS;
+	t->generation = now;
+	return hash_of_rules(t) == t->rules ? NFTABLES_SOMEBODYS : NFTABLES_BROKEN;
+}
+
+static int need_endpoint_chains(struct nftables *t, unsigned n, struct err *e)
+{
+	if (n <= t->chains)
+		return 0;
+	unsigned last = (n + CHAINS_AT_ONCE - 1) / CHAINS_AT_ONCE * CHAINS_AT_ONCE;
+	struct netfilter_batch b;
+	netfilter_batch_init(&b, t->netfilter);
+	chains_put(&b, t->table, t->chains + 1, last);
+	int result = netfilter_batch_commit(&b, e);
+	netfilter_batch_finish(&b);
+	if (result == 0)
+		t->chains = last;
+	remember_rules(t);
+	return result;
+}
+
+static int need_sticky_chain(struct nftables *t, uint32_t seconds, struct err *e)
+{
+	for (size_t i = 0; i < t->sticky_count; i++)
+		if (t->sticky_chains[i] == seconds)
+			return 0;
+	if (nft_rules_add_sticky_chain(t->table, seconds, e) < 0)
 		return -1;
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		if (nl)
-			mnl_socket_close(nl);
-		return err_errno(e, errno, "open a netfilter socket");
-	}
-	int room = 8 << 20; // a transaction goes out in one message, and all of its acknowledgements come at once
-	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
-	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
-	struct nftables *t = MEM_NEW(struct nftables);
-	*t = (struct nftables){
-		.nl = nl,
-		.port = mnl_socket_get_portid(nl),
-		.table = mem_strdup(config->table),
-		.bridge = mem_strdup(config->bridge),
-		.range = mem_strdup(config->range),
-		.chains = NFT_RULES_CHAINS,
-	};
-	*out = t;
+	t->sticky_count = t->sticky_count == STICKY_CHAINS_MAX ? 0 : t->sticky_count;
+	t->sticky_chains[t->sticky_count++] = seconds; // one that is forgotten is made once more, which is fine
+	remember_rules(t);
 	return 0;
 }
 
 int nftables_restore(struct nftables *t, struct err *e)
 {
-	struct nftables_config config = {.table = t->table, .bridge = t->bridge, .range = t->range};
-	t->chains = NFT_RULES_CHAINS;
-	return nft_rules_load(&config, e);
+	struct nftables_config config = {
+		.table = t->table, .bridge = t->bridge, .range = t->range, .services = t->services,
+	};
+	t->chains = 0;
+	t->sticky_count = 0;
+	return nft_rules_load(&config, e) < 0 ? -1 : need_endpoint_chains(t, CHAINS_AT_ONCE, e);
+}
+
+// Verdicts can only lead to chains that are there.
+static int need_chain(struct nftables *t, const struct plan_element *x, struct err *e)
+{
+	if (!x->verdict)
+		return 0;
+	bool sticky = x->set == PLAN_STICKY || x->set == PLAN_STICKY_NODEPORTS;
+	return sticky ? need_sticky_chain(t, x->verdict, e) : need_endpoint_chains(t, x->verdict, e);
+}
+
+int nftables_open(const struct nftables_config *config, struct nftables **out, struct err *e)
+{
+	struct netfilter *netfilter = netfilter_open(e);
+	if (!netfilter)
+		return -1;
+	struct nftables *t = MEM_NEW(struct nftables);
+	*t = (struct nftables){
+		.netfilter = netfilter,
+		.table = mem_strdup(config->table),
+		.bridge = mem_strdup(config->bridge),
+		.range = mem_strdup(config->range),
+		.services = mem_strdup(config->services),
+	};
+	if (nftables_restore(t, e) < 0) {
+		nftables_close(t);
+		return -1;
+	}
+	*out = t;
+	return 0;
 }
 
 void nftables_close(struct nftables *t)
 {
 	if (!t)
 		return;
-	mnl_socket_close(t->nl);
+	netfilter_close(t->netfilter);
 	free(t->table);
 	free(t->bridge);
 	free(t->range);
+	free(t->services);
 	free(t);
 }
 
@@ -92,31 +191,16 @@ int nftables_remove(const char *table, struct err *e)
 	return nft_rules_remove(table, e);
 }
 
-// ---- elements, over netlink
-
-static struct nlmsghdr *header(struct nftables *t, void *at, uint16_t type, uint16_t flags)
-{
-	struct nlmsghdr *h = mnl_nlmsg_put_header(at);
-	bool batch = type == NFNL_MSG_BATCH_BEGIN || type == NFNL_MSG_BATCH_END;
-	h->nlmsg_type = batch ? type : (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
-	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	h->nlmsg_seq = ++t->sequence;
-	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof *g);
-	g->nfgen_family = batch ? AF_UNSPEC : NFPROTO_IPV4;
-	g->version = NFNETLINK_V0;
-	g->res_id = htons(batch ? NFNL_SUBSYS_NFTABLES : 0);
-	return h;
-}
+// ---- changing elements
 
 static void put_data(struct nlmsghdr *h, const struct plan_element *x)
 {
-	if (!x->data_len && !x->numbers)
+	if (!x->data_len && !x->verdict)
 		return;
 	struct nlattr *data = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
-	if (x->numbers) {
+	if (x->verdict) {
 		char chain[16];
-		bool by_port = x->set == PLAN_NODEPORTS;
-		snprintf(chain, sizeof chain, "%s%s%u", by_port ? "p" : "", x->sticky ? "s" : "n", x->numbers);
+		snprintf(chain, sizeof chain, "%s%u", chain_prefixes[x->set], x->verdict);
 		struct nlattr *verdict = mnl_attr_nest_start(h, NFTA_DATA_VERDICT);
 		mnl_attr_put_u32(h, NFTA_VERDICT_CODE, htonl((uint32_t)NFT_GOTO));
 		mnl_attr_put_strz(h, NFTA_VERDICT_CHAIN, chain);
@@ -139,13 +223,12 @@ static void put_element(struct nlmsghdr *h, const struct plan_element *x, bool w
 }
 
 // One message: up to ELEMENTS_A_MESSAGE elements of one set, all added or all deleted.
-static size_t put_message(struct nftables *t, struct buf *b, const struct plan_element *const *list, size_t n,
-			  bool deleting)
+static size_t put_message(struct nftables *t, struct netfilter_batch *b, const struct plan_element *const *list,
+			  size_t n, bool deleting)
 {
 	enum { ELEMENT_SIZE = 128, MESSAGE_SIZE = 512 + ELEMENTS_A_MESSAGE * ELEMENT_SIZE };
-	buf_reserve(b, MESSAGE_SIZE);
-	struct nlmsghdr *h = header(t, b->p + b->n, deleting ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
-				    (uint16_t)(NLM_F_ACK | (deleting ? 0 : NLM_F_CREATE)));
+	struct nlmsghdr *h = netfilter_batch_add(b, deleting ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
+						 deleting ? 0 : NLM_F_CREATE, MESSAGE_SIZE);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, t->table);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set_names[list[0]->set]);
 	struct nlattr *elements = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -153,53 +236,28 @@ static size_t put_message(struct nftables *t, struct buf *b, const struct plan_e
 	while (taken < n && taken < ELEMENTS_A_MESSAGE && list[taken]->set == list[0]->set)
 		put_element(h, list[taken++], !deleting);
 	mnl_attr_nest_end(h, elements);
-	b->n += h->nlmsg_len;
+	netfilter_batch_added(b, h);
 	return taken;
-}
-
-static size_t put_all(struct nftables *t, struct buf *b, const struct plan_element *const *list, size_t n,
-		      bool deleting)
-{
-	size_t messages = 0;
-	for (size_t done = 0; done < n; messages++)
-		done += put_message(t, b, list + done, n - done, deleting);
-	return messages;
-}
-
-// Waits for as many acknowledgements as there were messages. The kernel answers a failed batch with errors.
-static int acknowledged(struct nftables *t, size_t messages, struct err *e)
-{
-	char *answer CLEAN_FREE = mem_alloc(1 << 16);
-	int failed = 0;
-	while (messages) {
-		ssize_t n = mnl_socket_recvfrom(t->nl, answer, 1 << 16);
-		if (n < 0)
-			return err_errno(e, errno, "read from netfilter");
-		int left = (int)n;
-		struct nlmsghdr *h = (struct nlmsghdr *)answer;
-		for (; mnl_nlmsg_ok(h, left) && messages; h = mnl_nlmsg_next(h, &left)) {
-			if (h->nlmsg_type != NLMSG_ERROR)
-				continue;
-			int code = ((struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
-			failed = code && !failed ? -code : failed;
-			messages--;
-		}
-	}
-	return failed ? err_errno(e, failed, "change the packet tables") : 0;
-}
-
-static void drain(struct nftables *t)
-{
-	char rest[4096];
-	while (recv(mnl_socket_get_fd(t->nl), rest, sizeof rest, MSG_DONTWAIT) > 0)
-		;
 }
 
 struct difference {
 	const struct plan_element **gone, **fresh;
 	size_t gone_count, fresh_count;
-	unsigned numbers; // the most endpoints that a fresh element leads to
 };
+
+static int send_difference(struct nftables *t, const struct difference *d, struct err *e)
+{
+	struct netfilter_batch b;
+	netfilter_batch_init(&b, t->netfilter);
+	for (size_t i = 0; i < d->gone_count;)
+		i += put_message(t, &b, d->gone + i, d->gone_count - i, true);
+	for (size_t i = 0; i < d->fresh_count;)
+		i += put_message(t, &b, d->fresh + i, d->fresh_count - i, false);
+	int result = netfilter_batch_commit(&b, e);
+	netfilter_batch_finish(&b);
+	t->generation += result == 0;
+	return result;
+}
 
 static struct difference compare(struct arena *a, const struct plan_element *from, size_t from_count,
 				 const struct plan_element *to, size_t to_count)
@@ -214,64 +272,75 @@ static struct difference compare(struct arena *a, const struct plan_element *fro
 		bool same = c == 0 && plan_element_same(&from[i], &to[j]);
 		if (c <= 0 && !same)
 			d.gone[d.gone_count++] = &from[i];
-		if (c >= 0 && !same) {
+		if (c >= 0 && !same)
 			d.fresh[d.fresh_count++] = &to[j];
-			d.numbers = to[j].numbers > d.numbers ? to[j].numbers : d.numbers;
-		}
 		i += c <= 0;
 		j += c >= 0;
 	}
 	return d;
 }
 
-static int send_difference(struct nftables *t, const struct difference *d, struct err *e)
+// Cuts so much off the end of *d as one transaction takes. Endpoints stand behind what leads to them, so they go first;
+// an element that changes goes and comes in the same transaction.
+static struct difference cut(struct difference *d)
 {
-	struct buf batch CLEAN_BUF;
-	buf_init(&batch);
-	buf_reserve(&batch, 64);
-	batch.n += header(t, batch.p, NFNL_MSG_BATCH_BEGIN, 0)->nlmsg_len;
-	size_t messages = put_all(t, &batch, d->gone, d->gone_count, true);
-	messages += put_all(t, &batch, d->fresh, d->fresh_count, false);
-	buf_reserve(&batch, 64);
-	batch.n += header(t, batch.p + batch.n, NFNL_MSG_BATCH_END, 0)->nlmsg_len;
-	drain(t);
-	if (mnl_socket_sendto(t->nl, batch.p, batch.n) < 0)
-		return err_errno(e, errno, "send to netfilter");
-	return acknowledged(t, messages, e);
+	size_t g = d->gone_count, f = d->fresh_count;
+	while (g + f && d->gone_count - g + d->fresh_count - f < ELEMENTS_A_TRANSACTION) {
+		int c = g == 0 ? -1 : f == 0 ? 1 : plan_element_cmp(d->gone[g - 1], d->fresh[f - 1]);
+		g -= c >= 0;
+		f -= c <= 0;
+	}
+	struct difference piece = {d->gone + g, d->fresh + f, d->gone_count - g, d->fresh_count - f};
+	d->gone_count = g;
+	d->fresh_count = f;
+	return piece;
 }
 
 int nftables_change(struct nftables *t, const struct plan_element *from, size_t from_count,
-		    const struct plan_element *to, size_t to_count, struct err *e)
+		    const struct plan_element *to, size_t to_count, bool *changed, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct difference d = compare(&a, from, from_count, to, to_count);
-	if (d.gone_count + d.fresh_count == 0)
-		return 0;
-	return need_chains(t, d.numbers, e) < 0 ? -1 : send_difference(t, &d, e);
+	if (changed)
+		*changed = d.gone_count + d.fresh_count > 0;
+	for (size_t i = 0; i < d.fresh_count; i++)
+		if (need_chain(t, d.fresh[i], e) < 0)
+			return -1;
+	while (d.gone_count + d.fresh_count) {
+		struct difference piece = cut(&d);
+		if (send_difference(t, &piece, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int nftables_drop_affinities(struct nftables *t, const struct plan_element *const *list, size_t count, struct err *e)
+{
+	struct difference all = {.gone = (const struct plan_element **)list, .gone_count = count};
+	return send_difference(t, &all, e);
 }
 
 // ---- reading back
 
 struct reader {
 	struct arena *arena;
-	enum plan_set set;
+	int set;
 	struct plan_element *elements;
 	size_t count, room;
 };
 
+// A chain that is not named as ours leaves the verdict empty, so that it differs from what is wanted.
 static void read_verdict(const struct nlattr *data, struct plan_element *x)
 {
 	const struct nlattr *at;
 	mnl_attr_for_each_nested(at, data) {
-		if (mnl_attr_get_type(at) != NFTA_VERDICT_CHAIN)
-			continue;
-		const char *name = mnl_attr_get_str(at);
-		name += *name == 'p';
-		x->sticky = *name == 's';
+		struct str name = STR_NONE, prefix = str_of(chain_prefixes[x->set] ? chain_prefixes[x->set] : "?");
 		uint64_t n = 0;
-		str_to_u64(str_of(name + 1), &n);
-		x->numbers = (uint16_t)n;
+		if (mnl_attr_get_type(at) == NFTA_VERDICT_CHAIN)
+			name = str_of(mnl_attr_get_str(at));
+		if (str_starts(name, prefix) && str_to_u64(str_from(name, prefix.n), &n) == 0)
+			x->verdict = (uint32_t)n;
 	}
 }
 
@@ -318,21 +387,23 @@ static int on_message(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_OK;
 }
 
+// Somebody may change the tables meanwhile: then the kernel says so, and it is read once more.
 static int read_set(struct nftables *t, struct reader *r, struct err *e)
 {
-	char room[512], *answer CLEAN_FREE = mem_alloc(1 << 17);
-	struct nlmsghdr *h = header(t, room, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, t->table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set_names[r->set]);
-	drain(t);
-	if (mnl_socket_sendto(t->nl, h, h->nlmsg_len) < 0)
-		return err_errno(e, errno, "send to netfilter");
-	for (;;) {
-		ssize_t n = mnl_socket_recvfrom(t->nl, answer, 1 << 17);
-		int done = n < 0 ? -1 : mnl_cb_run(answer, (size_t)n, h->nlmsg_seq, t->port, on_message, r);
-		if (done <= MNL_CB_STOP)
-			return done < 0 ? err_errno(e, errno, "read the set %s", set_names[r->set]) : 0;
+	char room[512];
+	size_t before = r->count;
+	for (int i = 0; i < READ_TRIES; i++) {
+		struct nlmsghdr *h = netfilter_message(t->netfilter, room, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM,
+						       NLM_F_DUMP, NFPROTO_IPV4);
+		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, t->table);
+		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set_names[r->set]);
+		r->count = before;
+		if (netfilter_ask(t->netfilter, h, on_message, r) == 0)
+			return 0;
+		if (errno != EINTR)
+			break;
 	}
+	return err_errno(e, errno, "read the set %s", set_names[r->set]);
 }
 
 static int by_set_and_key(const void *x, const void *y)
@@ -343,17 +414,26 @@ static int by_set_and_key(const void *x, const void *y)
 int nftables_read(struct nftables *t, struct arena *a, struct plan_element **elements, size_t *count, struct err *e)
 {
 	struct reader r = {.arena = a};
-	for (int set = 0; set < PLAN_SETS; set++) {
-		r.set = (enum plan_set)set;
+	for (r.set = 0; r.set < PLAN_SETS; r.set++)
 		if (read_set(t, &r, e) < 0)
 			return -1;
-	}
 	if (r.count)
 		qsort(r.elements, r.count, sizeof *r.elements, by_set_and_key);
-	for (size_t i = 0; i < r.count; i++) // a chain may be asked for again that an earlier agent made
-		if (r.elements[i].numbers > t->chains && need_chains(t, r.elements[i].numbers, e) < 0)
+	for (size_t i = 0; i < r.count; i++) // what an earlier agent made is asked for again
+		if (need_chain(t, &r.elements[i], e) < 0)
 			return -1;
 	*elements = r.elements;
+	*count = r.count;
+	return 0;
+}
+
+int nftables_read_affinities(struct nftables *t, struct arena *a, struct plan_element **list, size_t *count,
+			     struct err *e)
+{
+	struct reader r = {.arena = a, .set = AFFINITIES};
+	if (read_set(t, &r, e) < 0)
+		return -1;
+	*list = r.elements;
 	*count = r.count;
 	return 0;
 }

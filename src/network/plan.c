@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-enum { ENDPOINTS_MAX = PLAN_NUMBERS_MAX, PORTS_MAX = 256 };
+enum { ENDPOINTS_MAX = PLAN_NUMBERS_MAX, PORTS_MAX = 256, STICKY_S = 10800, STICKY_MAX_S = 86400 };
 
 struct endpoint {
 	struct in_addr address;
@@ -68,88 +68,138 @@ static uint16_t slice_port(const struct json *slice, struct str name, uint8_t pr
 	return 0;
 }
 
-static bool serves(const struct json *endpoint)
+static bool condition(const struct json *endpoint, const char *path, bool absent)
 {
-	const struct json *ready = json_at(endpoint, "conditions.ready");
-	return !ready || ready->type != JSON_BOOL || ready->boolean; // absent means ready
+	const struct json *is = json_at(endpoint, path);
+	return is && is->type == JSON_BOOL ? is->boolean : absent;
 }
 
-static size_t collect(struct endpoint *out, const struct json *const *slices, size_t n, struct str name,
-		      uint8_t protocol, struct str node)
+static bool is_ready(const struct json *endpoint)
 {
-	size_t count = 0;
-	for (size_t i = 0; i < n; i++) {
-		uint16_t port = slice_port(slices[i], name, protocol);
-		if (!port || !json_str_is(slices[i], "addressType", "IPv4"))
-			continue;
-		json_each(endpoint, json_at(slices[i], "endpoints")) {
-			struct endpoint *x = &out[count];
-			if (count == ENDPOINTS_MAX || !serves(endpoint) ||
-			    !parse_address(json_str(endpoint, "addresses.0"), &x->address))
-				continue;
-			x->port = port;
-			x->local = str_eq(json_str(endpoint, "nodeName"), node);
-			count++;
-		}
-	}
-	return count;
+	return condition(endpoint, "conditions.ready", true);
 }
 
-static size_t keep_local(struct endpoint *x, size_t n)
+static bool still_serves(const struct json *endpoint)
+{
+	return condition(endpoint, "conditions.terminating", false) && condition(endpoint, "conditions.serving", false);
+}
+
+static int by_address(const void *x, const void *y)
+{
+	const struct endpoint *a = x, *b = y;
+	int c = memcmp(&a->address, &b->address, sizeof a->address);
+	return c ? c : (int)a->port - (int)b->port;
+}
+
+// In an order that does not hang on that of the slices, each once (an endpoint that moves between slices is in both).
+static size_t arrange(struct endpoint *x, size_t n)
 {
 	size_t kept = 0;
+	qsort(x, n, sizeof *x, by_address);
 	for (size_t i = 0; i < n; i++)
-		if (x[i].local)
+		if (kept == 0 || by_address(&x[kept - 1], &x[i]) != 0)
 			x[kept++] = x[i];
 	return kept;
 }
 
-// One way in (an address and port, or a node port) and where it leads.
-static void front(struct builder *b, const struct in_addr *address, uint8_t protocol, uint16_t port, bool sticky,
-		  const struct endpoint *endpoints, size_t n)
+struct source { // where the endpoints of one port of a Service stand
+	const struct json *const *slices;
+	size_t slice_count;
+	struct str port, node;
+	uint8_t protocol;
+};
+
+static size_t collect(const struct source *s, struct endpoint *out, bool local_only, bool (*fits)(const struct json *))
 {
-	if (n == 0) {
+	size_t count = 0;
+	for (size_t i = 0; i < s->slice_count; i++) {
+		uint16_t port = slice_port(s->slices[i], s->port, s->protocol);
+		if (!port || !json_str_is(s->slices[i], "addressType", "IPv4"))
+			continue;
+		json_each(endpoint, json_at(s->slices[i], "endpoints")) {
+			struct endpoint *x = &out[count];
+			x->port = port;
+			x->local = str_eq(json_str(endpoint, "nodeName"), s->node);
+			if (count < ENDPOINTS_MAX && fits(endpoint) && (x->local || !local_only) &&
+			    parse_address(json_str(endpoint, "addresses.0"), &x->address))
+				count++;
+		}
+	}
+	return count ? arrange(out, count) : 0;
+}
+
+struct endpoints {
+	struct endpoint *list;
+	size_t count;
+};
+
+static struct endpoints choose(struct arena *a, const struct source *s, bool local_only)
+{
+	struct endpoints x = {.list = ARENA_ARRAY(a, struct endpoint, ENDPOINTS_MAX + 1)};
+	x.count = collect(s, x.list, local_only, is_ready);
+	if (x.count == 0)
+		x.count = collect(s, x.list, local_only, still_serves);
+	return x;
+}
+
+// One way in (an address and port, or a node port) and where it leads. sticky_s 0: no affinity.
+static void front(struct builder *b, const struct in_addr *address, uint8_t protocol, uint16_t port, uint32_t sticky_s,
+		  struct endpoints to)
+{
+	if (to.count == 0) {
 		key(add(b, address ? PLAN_REFUSED : PLAN_REFUSED_NODEPORTS), address, protocol, port);
 		return;
 	}
 	struct plan_element *verdict = add(b, address ? PLAN_SERVICES : PLAN_NODEPORTS);
 	key(verdict, address, protocol, port);
-	verdict->numbers = (uint16_t)n;
-	verdict->sticky = sticky;
-	for (uint32_t i = 0; i < n; i++) {
+	verdict->verdict = (uint32_t)to.count;
+	if (sticky_s) {
+		struct plan_element *sticky = add(b, address ? PLAN_STICKY : PLAN_STICKY_NODEPORTS);
+		key(sticky, address, protocol, port);
+		sticky->verdict = sticky_s;
+	}
+	for (uint32_t i = 0; i < to.count; i++) {
 		struct plan_element *x = add(b, address ? PLAN_ENDPOINTS : PLAN_NODE_ENDPOINTS);
-		uint16_t wire = htons(endpoints[i].port);
+		uint16_t wire = htons(to.list[i].port);
 		key(x, address, protocol, port);
 		key_part(x, &i, sizeof i);
-		memcpy(x->data, &endpoints[i].address, 4);
+		memcpy(x->data, &to.list[i].address, 4);
 		memcpy(x->data + 4, &wire, 2);
 		x->data_len = 8;
 	}
 }
 
-static void hairpins(struct builder *b, const struct endpoint *endpoints, size_t n)
+// What the way back of connections to these endpoints needs.
+static void returns(struct builder *b, uint8_t protocol, struct endpoints to)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < to.count; i++) {
 		struct plan_element *x = add(b, PLAN_HAIRPIN);
-		key_part(x, &endpoints[i].address, 4);
-		key_part(x, &endpoints[i].address, 4);
+		key_part(x, &to.list[i].address, 4);
+		key_part(x, &to.list[i].address, 4);
+		if (!to.list[i].local)
+			key(add(b, PLAN_REMOTE), &to.list[i].address, protocol, to.list[i].port);
 	}
 }
 
 struct way { // how endpoints are chosen
-	const struct endpoint *all, *local;
-	size_t all_count, local_count;
-	bool sticky, inside_local, outside_local;
+	struct endpoints inside, outside; // by internalTrafficPolicy and externalTrafficPolicy
+	uint32_t sticky_s;
 };
 
 static void front_at(struct builder *b, struct str text, uint8_t protocol, uint16_t port, const struct way *w,
 		     bool outside)
 {
 	struct in_addr address;
-	bool local = outside ? w->outside_local : w->inside_local;
 	if (parse_address(text, &address))
-		front(b, &address, protocol, port, w->sticky, local ? w->local : w->all,
-		      local ? w->local_count : w->all_count);
+		front(b, &address, protocol, port, w->sticky_s, outside ? w->outside : w->inside);
+}
+
+static uint32_t sticky_seconds(const struct json *service)
+{
+	if (!json_str_is(service, "spec.sessionAffinity", "ClientIP"))
+		return 0;
+	int64_t s = json_i64(service, "spec.sessionAffinityConfig.clientIP.timeoutSeconds", STICKY_S);
+	return s < 1 ? STICKY_S : s > STICKY_MAX_S ? STICKY_MAX_S : (uint32_t)s;
 }
 
 static void service_port(struct builder *b, const struct json *service, const struct json *port,
@@ -157,15 +207,11 @@ static void service_port(struct builder *b, const struct json *service, const st
 {
 	uint8_t protocol = protocol_number(json_str(port, "protocol"));
 	uint16_t number = (uint16_t)json_i64(port, "port", 0), node_port = (uint16_t)json_i64(port, "nodePort", 0);
-	struct endpoint *all = ARENA_ARRAY(b->arena, struct endpoint, ENDPOINTS_MAX + 1);
-	size_t n = collect(all, slices, slice_count, json_str(port, "name"), protocol, node);
-	struct endpoint *local = ARENA_ARRAY(b->arena, struct endpoint, n + 1);
-	memcpy(local, all, n * sizeof *all);
+	const struct source source = {slices, slice_count, json_str(port, "name"), node, protocol};
 	struct way w = {
-		.all = all, .all_count = n, .local = local, .local_count = keep_local(local, n),
-		.sticky = json_str_is(service, "spec.sessionAffinity", "ClientIP"),
-		.inside_local = json_str_is(service, "spec.internalTrafficPolicy", "Local"),
-		.outside_local = json_str_is(service, "spec.externalTrafficPolicy", "Local"),
+		.inside = choose(b->arena, &source, json_str_is(service, "spec.internalTrafficPolicy", "Local")),
+		.outside = choose(b->arena, &source, json_str_is(service, "spec.externalTrafficPolicy", "Local")),
+		.sticky_s = sticky_seconds(service),
 	};
 	json_each(ip, json_at(service, "spec.clusterIPs"))
 		if (ip->type == JSON_STRING)
@@ -176,9 +222,9 @@ static void service_port(struct builder *b, const struct json *service, const st
 	json_each(ingress, json_at(service, "status.loadBalancer.ingress"))
 		front_at(b, json_str(ingress, "ip"), protocol, number, &w, true);
 	if (node_port)
-		front(b, NULL, protocol, node_port, w.sticky, w.outside_local ? w.local : w.all,
-		      w.outside_local ? w.local_count : w.all_count);
-	hairpins(b, all, n);
+		front(b, NULL, protocol, node_port, w.sticky_s, w.outside);
+	returns(b, protocol, w.inside);
+	returns(b, protocol, w.outside);
 }
 
 int plan_element_cmp(const struct plan_element *x, const struct plan_element *y)
@@ -190,7 +236,7 @@ int plan_element_cmp(const struct plan_element *x, const struct plan_element *y)
 
 bool plan_element_same(const struct plan_element *x, const struct plan_element *y)
 {
-	return plan_element_cmp(x, y) == 0 && x->numbers == y->numbers && x->sticky == y->sticky &&
+	return plan_element_cmp(x, y) == 0 && x->verdict == y->verdict &&
 	       memcmp(x->data, y->data, sizeof x->data) == 0;
 }
 
@@ -232,8 +278,10 @@ static void container_port(struct builder *b, const struct json *port, struct in
 	if (!host_port || (!any && !parse_address(host, &at)))
 		return;
 	struct endpoint pod = {.address = address, .port = (uint16_t)json_i64(port, "containerPort", 0), .local = true};
-	front(b, any ? NULL : &at, protocol_number(json_str(port, "protocol")), host_port, false, &pod, 1);
-	hairpins(b, &pod, 1);
+	struct endpoints to = {&pod, 1};
+	uint8_t protocol = protocol_number(json_str(port, "protocol"));
+	front(b, any ? NULL : &at, protocol, host_port, 0, to);
+	returns(b, protocol, to);
 }
 
 void plan_pod(struct arena *a, const struct json *pod, struct str ip, struct plan_element **elements, size_t *count)

@@ -6,8 +6,10 @@
 // to the chain that draws one of N numbers, where N is how many endpoints are ready; that number, with the same address,
 // protocol and port, is looked up in the map "endpoints", which says where the connection goes. So any change of
 // Services or endpoints only changes elements, never rules; chains are the same for all Services with N endpoints.
-// With session affinity the number is drawn from a hash of the client's address instead of by chance.
-// A Service without a ready endpoint is in the set "refused" instead: connections get a reset, not a time-out.
+// A Service with session affinity stands in "sticky" too: the endpoint that a client got is remembered in the kernel for
+// so many seconds beyond its last connection (see nft_rules.h).
+// Where no endpoint is ready, those that still serve while they end are used (KEP-1669). Where there is none at all, the
+// Service is in the set "refused" instead: connections get a reset, not a time-out.
 #ifndef NETWORK_PLAN_H
 #define NETWORK_PLAN_H
 
@@ -21,6 +23,9 @@ enum plan_set {
 	PLAN_REFUSED,	      // address . protocol . port
 	PLAN_REFUSED_NODEPORTS, // protocol . port
 	PLAN_HAIRPIN,	      // address . address: an endpoint that reaches itself through its Service
+	PLAN_REMOTE,	      // address . protocol . port: an endpoint that is not on this node, and would answer past it
+	PLAN_STICKY,	      // address . protocol . port : verdict
+	PLAN_STICKY_NODEPORTS, // protocol . port : verdict
 	PLAN_SETS
 };
 
@@ -29,9 +34,8 @@ enum { PLAN_NUMBERS_MAX = 1024 }; // endpoints of one port beyond this are not u
 // Bytes as the kernel wants them: each part padded to four bytes, network byte order (the number in the host's).
 struct plan_element {
 	uint8_t set;	   // enum plan_set
-	uint8_t key_len, data_len; // data_len 0: a verdict (goto the chain of `numbers`) or no data
-	uint8_t sticky;	   // verdict: by the client's address
-	uint16_t numbers;  // verdict: N; 0: not a verdict
+	uint8_t key_len, data_len; // data_len 0: a verdict, or no data
+	uint32_t verdict; // goto the chain for so many endpoints, or for so many seconds (sticky); 0: not a verdict
 	unsigned char key[16], data[8];
 };
 

@@ -5,8 +5,9 @@
 #include "base/times.h"
 #include "network/ledger.h"
 #include "network/slices.h"
+#include "network/stale.h"
 
-enum { GATHER_MS = 2, RETRY_MS = 1000 };
+enum { GATHER_MS = 2, RETRY_MS = 1000, LOOK_MS = 5000 };
 
 struct planned { // what the ledger holds for one Service, or for one pod's host ports
 	struct plan_element *elements;
@@ -18,13 +19,15 @@ struct services {
 	struct informer *service_cache, *slice_cache;
 	struct slices *slices;
 	struct nftables *tables;
+	struct stale *stale;
 	struct str node;
 	struct map planned; // "namespace/name" of a Service, or uid of a pod -> struct planned
 	struct map dirty;   // Services that have changed
 	struct ledger ledger;
-	struct timer flush;
-	bool known;  // the kernel's own elements have been read
-	bool broken; // the last change failed, so that nothing is known for sure
+	struct timer flush, look;
+	bool known;    // the kernel's own elements have been read
+	bool broken;   // the rules must be loaded again
+	bool suspects; // somebody else has changed packet tables: perhaps ours
 };
 
 static void flush_soon(struct services *s)
@@ -78,13 +81,11 @@ static void plan(struct services *s, struct str key)
 	remember(s, key, elements, count);
 }
 
-// At the start what an earlier agent left in the kernel; after a failure what is there now.
+// At the start what an earlier agent left in the kernel; after a failure, or what others did, what is there now.
 static int learn(struct services *s, struct arena *a, struct err *e)
 {
 	struct plan_element *elements;
 	size_t count;
-	if (s->known)
-		return 0;
 	if (s->broken && nftables_restore(s->tables, e) < 0)
 		return -1;
 	s->broken = false;
@@ -95,22 +96,23 @@ static int learn(struct services *s, struct arena *a, struct err *e)
 	return 0;
 }
 
-static int apply(struct services *s, struct err *e)
+static int apply(struct services *s, bool *changed, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	struct plan_element *from, *to;
 	size_t from_count, to_count;
+	bool afresh = !s->known;
 	arena_init(&a);
-	if (learn(s, &a, e) < 0)
+	if (afresh && learn(s, &a, e) < 0)
 		return -1;
 	map_each(entry, &s->dirty)
 		plan(s, entry->key);
 	map_clear(&s->dirty);
 	ledger_changes(&s->ledger, &a, &from, &from_count, &to, &to_count);
-	if (nftables_change(s->tables, from, from_count, to, to_count, e) < 0)
+	if (nftables_change(s->tables, from, from_count, to, to_count, changed, e) < 0)
 		return -1;
 	ledger_settle(&s->ledger);
-	return 0;
+	return *changed || afresh ? stale_forget(s->stale, from, from_count, to, to_count, e) : 0;
 }
 
 static void on_flush(struct timer *t)
@@ -119,12 +121,30 @@ static void on_flush(struct timer *t)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	if (!informer_synced(s->service_cache) || !informer_synced(s->slice_cache))
 		return; // on_synced comes back
-	if (apply(s, &e) < 0) {
+	bool broken = s->broken, changed = false;
+	if (apply(s, &changed, &e) < 0) {
 		log_warn("services: %s; trying again", err_text(&e));
 		s->known = false;
 		s->broken = true;
 		timer_start(s->loop, &s->flush, RETRY_MS * TIME_MS);
+		return;
 	}
+	if (s->suspects && (broken || changed))
+		log_warn("services: somebody else had changed our packet tables; they are as they were again");
+	s->suspects = false;
+}
+
+static void on_look(struct timer *t)
+{
+	struct services *s = CONTAINER_OF(t, struct services, look);
+	timer_start(s->loop, &s->look, LOOK_MS * TIME_MS);
+	enum nftables_state state = nftables_look(s->tables);
+	if (state == NFTABLES_OURS)
+		return;
+	s->known = false;
+	s->broken |= state == NFTABLES_BROKEN;
+	s->suspects = true;
+	flush_soon(s);
 }
 
 static void on_service(void *arg, const struct informer_object *before, const struct informer_object *now)
@@ -138,24 +158,31 @@ static void on_synced(void *arg)
 	timer_start(s->loop, &s->flush, 0);
 }
 
-struct services *services_create(struct loop *loop, struct informer *service_cache, struct informer *slice_cache,
-				 struct nftables *tables, const char *node)
+int services_create(struct loop *loop, struct informer *service_cache, struct informer *slice_cache,
+		    struct nftables *tables, const char *node, struct services **out, struct err *e)
 {
+	struct stale *stale;
+	if (stale_open(tables, &stale, e) < 0)
+		return -1;
 	static const struct informer_events services = {on_service, on_synced}, synced = {.on_synced = on_synced};
 	struct services *s = MEM_NEW(struct services);
 	s->loop = loop;
 	s->service_cache = service_cache;
 	s->slice_cache = slice_cache;
 	s->tables = tables;
+	s->stale = stale;
 	s->node = str_of(mem_strdup(node));
 	s->flush = (struct timer){.fire = on_flush, .loop = loop};
+	s->look = (struct timer){.fire = on_look, .loop = loop};
+	timer_start(loop, &s->look, LOOK_MS * TIME_MS);
 	map_init(&s->planned);
 	map_init(&s->dirty);
 	ledger_init(&s->ledger);
 	s->slices = slices_create(slice_cache, mark, s);
 	informer_listen(slice_cache, &synced, s);
 	informer_listen(service_cache, &services, s);
-	return s;
+	*out = s;
+	return 0;
 }
 
 void services_conceal(struct services *s, struct str uid)
@@ -184,9 +211,11 @@ void services_destroy(struct services *s)
 	if (!s)
 		return;
 	timer_stop(&s->flush);
+	timer_stop(&s->look);
 	while (s->planned.count)
 		forget(s, s->planned.entries[0].key);
 	slices_destroy(s->slices);
+	stale_close(s->stale);
 	map_finish(&s->planned);
 	map_finish(&s->dirty);
 	ledger_finish(&s->ledger);

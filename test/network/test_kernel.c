@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,6 +19,7 @@
 #include "network/link.h"
 #include "network/nftables.h"
 #include "network/places.h"
+#include "network/stale.h"
 #include "unit.h"
 #include "world.h"
 
@@ -242,7 +244,7 @@ static void build(struct world *w, struct arena *a)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct places_config c = config();
-	struct nftables_config n = {.table = "ogtest", .bridge = c.bridge, .range = c.range};
+	struct nftables_config n = {.table = "ogtest", .bridge = c.bridge, .range = c.range, .services = c.services};
 	MUST_OK(places_create(&c, &w->pods, &e));
 	MUST_OK(nftables_open(&n, &w->tables, &e));
 	for (int i = 0; i < 3; i++)
@@ -260,21 +262,39 @@ static void demolish(struct world *w)
 	leave(w->pods);
 }
 
-static void plan(struct arena *a, struct world *w, const char *affinity, int endpoints, struct plan_element **x, size_t *n)
+struct planned {
+	struct plan_element *list;
+	size_t count;
+};
+
+// A Service at 10.96.0.20 and the node port 30080 that leads to port 8080 of those addresses, joined by blanks.
+static struct planned plan_to(struct arena *a, const char *protocol, const char *more, struct str addresses)
 {
-	struct str service = arena_fmt(a, "{\"spec\":{\"clusterIPs\":[\"10.96.0.20\"],\"sessionAffinity\":\"%s\",\"ports\":[{\"port\":80,"
-					  "\"protocol\":\"TCP\",\"nodePort\":30080}]}}", affinity);
+	struct str address, service = arena_fmt(a, "{\"spec\":{\"clusterIPs\":[\"10.96.0.20\"],%s\"ports\":[{\"port\":80,"
+						   "\"protocol\":\"%s\",\"nodePort\":30080}]}}", more, protocol);
 	struct buf slice CLEAN_BUF;
 	buf_init(&slice);
-	BUF_LIT(&slice, "{\"addressType\":\"IPv4\",\"ports\":[{\"port\":8080,\"protocol\":\"TCP\"}],\"endpoints\":[");
-	for (int i = 0; i < endpoints; i++)
-		buf_fmt(&slice, "%s{\"addresses\":[\"%.*s\"]}", i ? "," : "", STR_FMT(w->ip[i]));
+	buf_fmt(&slice, "{\"addressType\":\"IPv4\",\"ports\":[{\"port\":8080,\"protocol\":\"%s\"}],\"endpoints\":[", protocol);
+	for (int i = 0; str_next(&addresses, ' ', &address); i++)
+		buf_fmt(&slice, "%s{\"addresses\":[\"%.*s\"]}", i ? "," : "", STR_FMT(address));
 	BUF_LIT(&slice, "]}");
 	struct json *s, *l;
+	struct planned x;
 	REQUIRE(json_parse(a, service, NULL, &s, NULL) == 0);
 	REQUIRE(json_parse(a, arena_str(a, buf_str(&slice)), NULL, &l, NULL) == 0);
 	const struct json *slices[] = {l};
-	plan_service(a, s, slices, 1, STR("here"), x, n);
+	plan_service(a, s, slices, 1, STR("here"), &x.list, &x.count);
+	return x;
+}
+
+static void plan(struct arena *a, struct world *w, const char *affinity, int endpoints, struct plan_element **x, size_t *n)
+{
+	struct str more = arena_fmt(a, "\"sessionAffinity\":\"%s\",", affinity), all = STR("");
+	for (int i = 0; i < endpoints; i++)
+		all = arena_fmt(a, "%.*s%s%.*s", STR_FMT(all), i ? " " : "", STR_FMT(w->ip[i]));
+	struct planned planned = plan_to(a, "TCP", more.p, all);
+	*x = planned.list;
+	*n = planned.count;
 }
 
 TEST(services_spread_stick_refuse_and_come_home)
@@ -292,7 +312,7 @@ TEST(services_spread_stick_refuse_and_come_home)
 	plan(&a, &w, "ClientIP", 2, &sticky, &sticky_n);
 	plan(&a, &w, "None", 0, &none, &none_n);
 
-	MUST_OK(nftables_change(w.tables, NULL, 0, two, two_n, &e));
+	MUST_OK(nftables_change(w.tables, NULL, 0, two, two_n, NULL, &e));
 	int hits[2] = {0};
 	for (int i = 0; i < 40; i++) {
 		CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
@@ -312,11 +332,11 @@ TEST(services_spread_stick_refuse_and_come_home)
 	for (size_t i = 0; i < read_n && i < two_n; i++)
 		CHECK(plan_element_same(&read[i], &two[i]));
 
-	CHECK(nftables_change(w.tables, two, two_n, one, one_n, &e) == 0);
+	CHECK(nftables_change(w.tables, two, two_n, one, one_n, NULL, &e) == 0);
 	CHECK_INT(reach(socket_in(w.ns[0].p), "10.96.0.20", 80), 0); // to itself
 	CHECK_INT(taken_by(w.server[0], w.server[1]), 0);
 
-	CHECK(nftables_change(w.tables, one, one_n, sticky, sticky_n, &e) == 0);
+	CHECK(nftables_change(w.tables, one, one_n, sticky, sticky_n, NULL, &e) == 0);
 	int first = -1;
 	for (int i = 0; i < 10; i++) {
 		CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
@@ -325,22 +345,27 @@ TEST(services_spread_stick_refuse_and_come_home)
 		CHECK_INT(which, first);
 	}
 
-	CHECK(nftables_change(w.tables, sticky, sticky_n, none, none_n, &e) == 0);
+	struct stale *stale;
+	MUST_OK(stale_open(w.tables, &stale, &e));
+	CHECK(nftables_change(w.tables, sticky, sticky_n, none, none_n, NULL, &e) == 0);
+	CHECK(stale_forget(stale, sticky, sticky_n, none, none_n, &e) == 0);
+	stale_close(stale);
 	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), ECONNREFUSED);
 	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), "10.96.0.20", 80), ECONNREFUSED);
 	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), "10.244.9.1", 30080), ECONNREFUSED);
 	demolish(&w);
 }
 
-// As many as the first pass over a large cluster has: their acknowledgements come all at once.
-TEST(a_hundred_thousand_elements_change_in_one_transaction)
+// As many as the first pass over a large cluster has: more than the kernel takes in one transaction, and their
+// acknowledgements come all at once.
+TEST(hundreds_of_thousands_of_elements_change)
 {
-	enum { MANY = 100000 };
+	enum { MANY = 300000 };
 	enter_own_world();
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct nftables_config n = {.table = "ogtest", .bridge = "ogtest0", .range = "10.244.9.0/24"};
+	struct nftables_config n = {.table = "ogtest", .bridge = "ogtest0", .range = "10.244.9.0/24", .services = "10.96.0.0/16"};
 	struct nftables *tables;
 	struct plan_element *many = ARENA_ARRAY(&a, struct plan_element, MANY), *read;
 	size_t count;
@@ -350,10 +375,10 @@ TEST(a_hundred_thousand_elements_change_in_one_transaction)
 		many[i] = (struct plan_element){.set = PLAN_REFUSED, .key_len = 12, .key = {[4] = IPPROTO_TCP, [9] = 80}};
 		memcpy(many[i].key, &address, sizeof address);
 	}
-	MUST_OK(nftables_change(tables, NULL, 0, many, MANY, &e));
+	MUST_OK(nftables_change(tables, NULL, 0, many, MANY, NULL, &e));
 	MUST_OK(nftables_read(tables, &a, &read, &count, &e));
 	CHECK_INT(count, MANY);
-	MUST_OK(nftables_change(tables, many, MANY, NULL, 0, &e));
+	MUST_OK(nftables_change(tables, many, MANY, NULL, 0, NULL, &e));
 	nftables_close(tables);
 	CHECK(nftables_remove("ogtest", NULL) == 0);
 }
@@ -370,14 +395,320 @@ TEST(tables_that_somebody_flushed_come_back)
 	struct plan_element *two, *read;
 	size_t n, count;
 	plan(&a, &w, "None", 2, &two, &n);
-	MUST_OK(nftables_change(w.tables, NULL, 0, two, n, &e));
+	MUST_OK(nftables_change(w.tables, NULL, 0, two, n, NULL, &e));
 	REQUIRE(nftables_remove("ogtest", NULL) == 0);
-	CHECK(nftables_change(w.tables, two, n, NULL, 0, NULL) < 0);
+	CHECK(nftables_change(w.tables, two, n, NULL, 0, NULL, NULL) < 0);
 	MUST_OK(nftables_restore(w.tables, &e));
 	MUST_OK(nftables_read(w.tables, &a, &read, &count, &e));
 	CHECK_INT(count, 0);
-	MUST_OK(nftables_change(w.tables, read, count, two, n, &e));
+	MUST_OK(nftables_change(w.tables, read, count, two, n, NULL, &e));
 	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
 	taken_by(w.server[0], w.server[1]);
+	demolish(&w);
+}
+
+// There are chains for 16 endpoints at first.
+TEST(a_service_has_many_endpoints)
+{
+	enum { MANY = 100 };
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	struct str all = STR("");
+	build(&w, &a);
+	for (int i = 0; i < MANY; i++)
+		all = arena_fmt(&a, "%.*s %s10.244.9.%d", STR_FMT(all), i ? "" : "10.244.9.2 ", 50 + i);
+	struct planned many = plan_to(&a, "TCP", "", str_trim(all)), one = plan_to(&a, "TCP", "", w.ip[0]);
+	MUST_OK(nftables_change(w.tables, NULL, 0, many.list, many.count, NULL, &e));
+	MUST_OK(nftables_change(w.tables, many.list, many.count, one.list, one.count, NULL, &e));
+	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
+	taken_by(w.server[0], w.server[1]);
+	demolish(&w);
+}
+
+// Another agent finds everything as the last one left it: nothing is cut while it learns what there should be.
+TEST(another_agent_takes_the_tables_over)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	build(&w, &a);
+	struct planned two = plan_to(&a, "TCP", "\"sessionAffinity\":\"ClientIP\",", arena_fmt(&a, "%.*s %.*s", STR_FMT(w.ip[0]), STR_FMT(w.ip[1])));
+	MUST_OK(nftables_change(w.tables, NULL, 0, two.list, two.count, NULL, &e));
+	for (int i = 0; i < 3; i++) {
+		struct nftables_config n = {.table = "ogtest", .bridge = "ogtest0", .range = "10.244.9.0/24", .services = "10.96.0.0/16"};
+		struct planned read;
+		nftables_close(w.tables);
+		MUST_OK(nftables_open(&n, &w.tables, &e));
+		CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
+		taken_by(w.server[0], w.server[1]);
+		MUST_OK(nftables_read(w.tables, &a, &read.list, &read.count, &e));
+		CHECK_INT(read.count, two.count);
+	}
+	demolish(&w);
+}
+
+// ---- affinity
+
+static int who_answers(struct world *w, const char *address, int port)
+{
+	CHECK_INT(reach(socket_in(w->ns[2].p), address, port), 0);
+	return taken_by(w->server[0], w->server[1]);
+}
+
+static void go(struct world *w, struct stale *stale, struct planned *now, struct planned to)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	MUST_OK(nftables_change(w->tables, now->list, now->count, to.list, to.count, NULL, &e));
+	MUST_OK(stale_forget(stale, now->list, now->count, to.list, to.count, &e));
+	*now = to;
+}
+
+// A client keeps its endpoint while others come, for the Service's time and no longer; it gets another when its own goes.
+TEST(clients_keep_their_endpoint_for_the_services_time)
+{
+	static const char sticky[] = "\"sessionAffinity\":\"ClientIP\",\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":1}},";
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	struct stale *stale;
+	struct planned now = {0};
+	build(&w, &a);
+	MUST_OK(stale_open(w.tables, &stale, &e));
+	struct str both = arena_fmt(&a, "%.*s %.*s", STR_FMT(w.ip[0]), STR_FMT(w.ip[1]));
+	for (int way = 0; way < 2; way++) {
+		const char *address = way ? "10.244.9.1" : "10.96.0.20";
+		int port = way ? 30080 : 80;
+		go(&w, stale, &now, plan_to(&a, "TCP", sticky, w.ip[1]));
+		CHECK_INT(who_answers(&w, address, port), 1);
+		go(&w, stale, &now, plan_to(&a, "TCP", sticky, both));
+		for (int i = 0; i < 12; i++)
+			CHECK_INT(who_answers(&w, address, port), 1);
+		go(&w, stale, &now, plan_to(&a, "TCP", sticky, w.ip[0]));
+		CHECK_INT(who_answers(&w, address, port), 0);
+		go(&w, stale, &now, plan_to(&a, "TCP", sticky, both));
+		int hits[2] = {0};
+		for (int i = 0; i < 16 && !(hits[0] && hits[1]); i++) {
+			int which = who_answers(&w, address, port);
+			hits[which > 0]++;
+			usleep(which == who_answers(&w, address, port) ? 1300000 : 0); // until its time is over
+		}
+		CHECK(hits[0] && hits[1]);
+		go(&w, stale, &now, plan_to(&a, "TCP", "", both)); // no affinity any more: at once
+		hits[0] = hits[1] = 0;
+		for (int i = 0; i < 40; i++)
+			hits[who_answers(&w, address, port) > 0]++;
+		CHECK(hits[0] && hits[1]);
+	}
+	stale_close(stale);
+	demolish(&w);
+}
+
+// ---- UDP
+
+static int udp_in(const char *ns_path, int port)
+{
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), ns = open(ns_path, O_RDONLY | O_CLOEXEC);
+	struct sockaddr_in in = at("0.0.0.0", port);
+	struct timeval patience = {.tv_usec = 300000};
+	REQUIRE(setns(ns, CLONE_NEWNET) == 0);
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	REQUIRE(setns(home, CLONE_NEWNET) == 0);
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	REQUIRE(bind(s, (struct sockaddr *)&in, sizeof in) == 0);
+	close(ns);
+	close(home);
+	return s;
+}
+
+// Whether what `client` sends to address:port arrives at `server`, and the answer at the client.
+static bool reaches_udp(int client, const char *address, int port, int server)
+{
+	struct sockaddr_in to = at(address, port), from;
+	socklen_t n = sizeof from;
+	char m[8];
+	sendto(client, "ask", 3, 0, (struct sockaddr *)&to, sizeof to);
+	if (recvfrom(server, m, sizeof m, 0, (struct sockaddr *)&from, &n) != 3)
+		return false;
+	sendto(server, "reply", 5, 0, (struct sockaddr *)&from, n);
+	return recv(client, m, sizeof m, 0) == 5;
+}
+
+// One that goes on sending from one port goes on to be the same flow: it must not be led to where nobody is any more, nor
+// past a Service that came only after it had begun.
+TEST(udp_flows_leave_endpoints_that_are_gone)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	struct stale *stale;
+	struct planned now = {0};
+	build(&w, &a);
+	MUST_OK(stale_open(w.tables, &stale, &e));
+	int server[2] = {udp_in(w.ns[0].p, 8080), udp_in(w.ns[1].p, 8080)}, client = udp_in(w.ns[2].p, 0);
+	struct str both = arena_fmt(&a, "%.*s %.*s", STR_FMT(w.ip[0]), STR_FMT(w.ip[1]));
+	for (int way = 0; way < 2; way++) {
+		const char *address = way ? "10.244.9.1" : "10.96.0.20";
+		int port = way ? 30080 : 80;
+		CHECK(!reaches_udp(client, address, port, server[0])); // begun before there is anything
+		recv(client, (char[8]){0}, 8, MSG_DONTWAIT); // ECONNREFUSED
+		go(&w, stale, &now, plan_to(&a, "UDP", "", w.ip[0]));
+		CHECK(reaches_udp(client, address, port, server[0]));
+		go(&w, stale, &now, plan_to(&a, "UDP", "", both));
+		CHECK(reaches_udp(client, address, port, server[0])); // its endpoint stands
+		go(&w, stale, &now, plan_to(&a, "UDP", "", w.ip[1]));
+		CHECK(reaches_udp(client, address, port, server[1]));
+		go(&w, stale, &now, plan_to(&a, "UDP", "", STR_NONE));
+		CHECK(!reaches_udp(client, address, port, server[1]));
+		recv(client, (char[8]){0}, 8, MSG_DONTWAIT);
+		go(&w, stale, &now, plan_to(&a, "UDP", "", w.ip[0]));
+		CHECK(reaches_udp(client, address, port, server[0]));
+		go(&w, stale, &now, (struct planned){0});
+	}
+	close(server[0]);
+	close(server[1]);
+	close(client);
+	stale_close(stale);
+	demolish(&w);
+}
+
+// ---- what is nobody's
+
+// An address of a Service, or a port, that is not there is refused at once, and reached as soon as it is.
+TEST(what_no_service_has_is_refused)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	build(&w, &a);
+	struct planned one = plan_to(&a, "TCP", "", w.ip[0]);
+	MUST_OK(nftables_change(w.tables, NULL, 0, one.list, one.count, NULL, &e));
+	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 81), ECONNREFUSED);
+	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.21", 80), ECONNREFUSED);
+	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), "10.96.0.21", 80), ECONNREFUSED);
+	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
+	taken_by(w.server[0], w.server[1]);
+	demolish(&w);
+}
+
+static uint16_t checksum(const unsigned char *p, size_t n)
+{
+	uint32_t sum = 0;
+	for (size_t i = 0; i < n; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+// Sends a datagram to 127.0.0.1:port of the machine out of a pod, which only its own hand-made frame can do.
+static void send_to_loopback(struct str ns_path, const char *from, const char *gateway, int port)
+{
+	unsigned char f[14 + 20 + 8 + 4] = {0x0a, 0x58, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 8, 0, // frame
+					    0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17};	     // IP
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), ns = open(ns_path.p, O_RDONLY | O_CLOEXEC);
+	inet_pton(AF_INET, gateway, f + 2);
+	inet_pton(AF_INET, from, f + 26);
+	inet_pton(AF_INET, "127.0.0.1", f + 30);
+	uint16_t sum = htons(checksum(f + 14, 20)), ports[3] = {htons(999), htons((uint16_t)port), htons(12)};
+	memcpy(f + 24, &sum, 2);
+	memcpy(f + 34, ports, 6);
+	REQUIRE(setns(ns, CLONE_NEWNET) == 0);
+	int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x0800));
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex("eth0"), .sll_halen = 6};
+	REQUIRE(setns(home, CLONE_NEWNET) == 0);
+	CHECK(sendto(s, f, sizeof f, 0, (struct sockaddr *)&to, sizeof to) == (ssize_t)sizeof f);
+	close(s);
+	close(ns);
+	close(home);
+}
+
+// What listens on the machine's loopback alone counts on being reached from the machine alone.
+TEST(pods_do_not_reach_the_machines_loopback)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct world w;
+	build(&w, &a);
+	struct sockaddr_in in = at("127.0.0.1", 7777);
+	struct timeval patience = {.tv_usec = 300000};
+	char m[8];
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	REQUIRE(bind(s, (struct sockaddr *)&in, sizeof in) == 0);
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	send_to_loopback(w.ns[0], w.ip[0].p, "10.244.9.1", 7777);
+	CHECK(recv(s, m, sizeof m, 0) < 0);
+	close(s);
+	demolish(&w);
+}
+
+// An endpoint that is not on this node would answer the client past it: it sees the node as its client.
+TEST(endpoints_elsewhere_answer_to_the_node)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	build(&w, &a);
+	char other_dir[80];
+	snprintf(other_dir, sizeof other_dir, "%s-elsewhere", dir);
+	struct places_config c = {.dir = other_dir, .bridge = "ogtest1", .range = "10.244.8.0/24", .services = "10.97.0.0/16"};
+	struct places *elsewhere;
+	struct str ns[2], ip[2];
+	struct sockaddr_in client;
+	socklen_t n = sizeof client;
+	char text[INET_ADDRSTRLEN];
+	MUST_OK(places_create(&c, &elsewhere, &e));
+	for (int i = 0; i < 2; i++)
+		MUST_OK(places_attach(elsewhere, &a, arena_fmt(&a, "far-%d", i), &ns[i], &ip[i], &e));
+	int server = serve(ns[0], 8080);
+	struct planned one = plan_to(&a, "TCP", "", ip[0]);
+	MUST_OK(nftables_change(w.tables, NULL, 0, one.list, one.count, NULL, &e));
+	CHECK_INT(reach(socket_in(ns[1].p), "10.244.8.1", 30080), 0);
+	int taken = accept(server, (struct sockaddr *)&client, &n);
+	CHECK_STR(str_of(inet_ntop(AF_INET, &client.sin_addr, text, sizeof text)), "10.244.8.1");
+	close(taken);
+	close(server);
+	places_destroy(elsewhere);
+	CHECK(places_remove_all(&c, NULL) == 0);
+	rmdir(other_dir);
+	demolish(&w);
+}
+
+TEST(what_somebody_did_to_the_tables_is_seen)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	build(&w, &a);
+	struct planned one = plan_to(&a, "TCP", "\"sessionAffinity\":\"ClientIP\",", w.ip[0]);
+	MUST_OK(nftables_change(w.tables, NULL, 0, one.list, one.count, NULL, &e));
+	CHECK_INT(nftables_look(w.tables), NFTABLES_OURS);
+	REQUIRE(system("nft add table ip somebodys") == 0);
+	CHECK_INT(nftables_look(w.tables), NFTABLES_SOMEBODYS);
+	CHECK_INT(nftables_look(w.tables), NFTABLES_OURS);
+	REQUIRE(system("nft flush chain ip ogtest prerouting") == 0);
+	CHECK_INT(nftables_look(w.tables), NFTABLES_BROKEN);
+	MUST_OK(nftables_restore(w.tables, &e));
+	CHECK_INT(nftables_look(w.tables), NFTABLES_OURS);
+	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
+	taken_by(w.server[0], w.server[1]);
+	REQUIRE(system("nft flush ruleset") == 0);
+	CHECK_INT(nftables_look(w.tables), NFTABLES_BROKEN);
+	MUST_OK(nftables_restore(w.tables, &e));
 	demolish(&w);
 }

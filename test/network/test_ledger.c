@@ -77,3 +77,26 @@ TEST(ledger_forgets_what_the_kernel_has_lost)
 	CHECK(x.from[0].key[0] == 1 && x.to[1].key[0] == 2);
 	ledger_finish(&l);
 }
+
+// Two Services may claim one external address: when the one that spoke last goes, the other's word counts again.
+TEST(ledger_goes_back_to_what_is_still_wanted)
+{
+	struct arena a CLEAN_ARENA;
+	struct ledger l;
+	arena_init(&a);
+	ledger_init(&l);
+	struct plan_element first = element(1, 7), last = element(1, 9);
+	ledger_want(&l, &first, 1);
+	ledger_want(&l, &last, 1);
+	CHECK_INT(changes(&l, &a).to[0].data[0], 9);
+	ledger_settle(&l);
+	ledger_unwant(&l, &last, 1);
+	struct lists x = changes(&l, &a);
+	CHECK(x.from[0].data[0] == 9 && x.to_count == 1 && x.to[0].data[0] == 7);
+	ledger_settle(&l);
+	ledger_unwant(&l, &first, 1);
+	CHECK_INT(changes(&l, &a).to_count, 0);
+	ledger_settle(&l);
+	CHECK_INT(l.entries.count, 0);
+	ledger_finish(&l);
+}

@@ -36,7 +36,7 @@ TEST(plan_sends_only_to_ready_endpoints)
 	size_t n;
 	plan_service(&a, parse(&a, web), slices, 1, STR("here"), &x, &n);
 	CHECK_INT(count_of(x, n, PLAN_SERVICES), 1);
-	CHECK_INT(x[0].numbers, 2);
+	CHECK_INT(x[0].verdict, 2);
 	CHECK_INT(count_of(x, n, PLAN_ENDPOINTS), 2);
 	CHECK_INT(count_of(x, n, PLAN_NODEPORTS), 1);
 	CHECK_INT(count_of(x, n, PLAN_NODE_ENDPOINTS), 2);
@@ -85,9 +85,70 @@ TEST(plan_leads_host_ports_to_their_pod)
 	CHECK_INT(count_of(x, n, PLAN_HAIRPIN), 1);
 	static const unsigned char at_address[16] = {192, 0, 2, 7, 17, 0, 0, 0, 5353 >> 8, 5353 & 255};
 	static const unsigned char anywhere[16] = {6, 0, 0, 0, 8080 >> 8, 8080 & 255}, to[8] = {10, 244, 0, 5, 0, 80};
-	CHECK(x[0].set == PLAN_SERVICES && memcmp(x[0].key, at_address, 16) == 0 && x[0].numbers == 1);
+	CHECK(x[0].set == PLAN_SERVICES && memcmp(x[0].key, at_address, 16) == 0 && x[0].verdict == 1);
 	CHECK(x[2].set == PLAN_NODEPORTS && memcmp(x[2].key, anywhere, 16) == 0);
 	CHECK(x[3].set == PLAN_NODE_ENDPOINTS && memcmp(x[3].data, to, 8) == 0);
 	plan_pod(&a, parse(&a, "{\"spec\":{\"containers\":[{\"ports\":[{\"containerPort\":80}]}]}}"), STR("10.244.0.5"), &x, &n);
 	CHECK_INT(n, 0);
+}
+
+// more: further fields of the spec, each with a comma behind it
+static void plan_web(struct arena *a, const char *more, const char *endpoints, struct plan_element **x, size_t *n)
+{
+	struct str service = arena_fmt(a, "{\"spec\":{%s%s", more, web + strlen("{\"spec\":{"));
+	struct str text = arena_fmt(a, "{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"port\":8080,\"protocol\":\"TCP\"}],"
+				       "\"endpoints\":[%s]}", endpoints);
+	const struct json *slices[] = {parse(a, text.p)};
+	plan_service(a, parse(a, service.p), slices, 1, STR("here"), x, n);
+}
+
+#define ENDPOINT(address, node, ready, serving, terminating) \
+	"{\"addresses\":[\"" address "\"],\"nodeName\":\"" node "\",\"conditions\":{\"ready\":" ready ",\"serving\":" serving \
+	",\"terminating\":" terminating "}}"
+
+// KEP-1669: the last pods of a Service answer while they end, unless they say that they are not ready.
+TEST(plan_falls_back_to_endpoints_that_end)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct plan_element *x;
+	size_t n;
+	plan_web(&a, "", ENDPOINT("10.244.0.5", "here", "false", "true", "true") "," ENDPOINT("10.244.0.6", "here", "false", "false", "true"), &x, &n);
+	CHECK_INT(count_of(x, n, PLAN_ENDPOINTS), 1);
+	CHECK_INT(count_of(x, n, PLAN_REFUSED), 0);
+	plan_web(&a, "", ENDPOINT("10.244.0.5", "here", "false", "true", "true") "," ENDPOINT("10.244.0.6", "here", "true", "true", "false"), &x, &n);
+	REQUIRE(count_of(x, n, PLAN_ENDPOINTS) == 1);
+	CHECK_INT(x[1].data[3], 6);
+	// here all end, elsewhere one is ready: from outside it stays on this node
+	plan_web(&a, "\"externalTrafficPolicy\":\"Local\",",
+		 ENDPOINT("10.244.0.5", "here", "false", "true", "true") "," ENDPOINT("10.244.1.6", "there", "true", "true", "false"), &x, &n);
+	CHECK_INT(count_of(x, n, PLAN_ENDPOINTS), 1);
+	CHECK_INT(count_of(x, n, PLAN_NODE_ENDPOINTS), 1);
+	CHECK_INT(count_of(x, n, PLAN_REMOTE), 1);
+}
+
+TEST(plan_counts_an_endpoint_in_two_slices_once)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct plan_element *x;
+	size_t n;
+	const struct json *slices[] = {parse(&a, slice), parse(&a, slice)};
+	plan_service(&a, parse(&a, web), slices, 2, STR("here"), &x, &n);
+	CHECK_INT(x[0].verdict, 2);
+}
+
+TEST(plan_remembers_clients_for_their_time)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct plan_element *x;
+	size_t n, sticky = 0;
+	plan_web(&a, "\"sessionAffinity\":\"ClientIP\",\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":60}},",
+		 ENDPOINT("10.244.0.5", "here", "true", "true", "false"), &x, &n);
+	CHECK_INT(count_of(x, n, PLAN_STICKY), 1);
+	CHECK_INT(count_of(x, n, PLAN_STICKY_NODEPORTS), 1);
+	for (size_t i = 0; i < n; i++)
+		sticky += x[i].set == PLAN_STICKY && x[i].verdict == 60;
+	CHECK_INT(sticky, 1);
 }
