@@ -47,6 +47,7 @@ static void read_action(struct arena *a, const struct json *container, const str
 		out->kind = ACTION_TCP;
 	} else if ((what = json_get(from, STR("grpc")))) {
 		out->kind = ACTION_GRPC;
+		out->service = json_str(what, "service");
 	} else if ((what = json_get(from, STR("sleep")))) {
 		out->kind = ACTION_SLEEP;
 		out->sleep_ns = json_i64(what, "seconds", 0) * TIME_S;

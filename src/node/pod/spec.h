@@ -26,6 +26,7 @@ struct pod_action {
 	int port;	 // 0: the name is that of no port
 	struct str path, scheme;
 	const struct json *headers; // array of {name, value}, or NULL
+	struct str service; // grpc: whose health is asked for; empty: the server's
 	int64_t sleep_ns;
 };
 

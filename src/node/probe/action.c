@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "wire/client.h"
+#include "wire/grpc.h"
 
 enum { SAID_MAX = 10 << 10, ADDRESS_MAX = 300 };
 
@@ -11,6 +12,7 @@ struct action {
 	struct loop *loop;
 	struct runtime_session *session;
 	struct http_client *http;
+	struct grpc_call *grpc;
 	struct stream *stream; // perhaps still connecting
 	struct timer timer;
 	struct task finish;
@@ -30,7 +32,9 @@ static void let_go(struct action *a)
 	stream_close(a->stream);
 	if (a->http)
 		http_client_destroy(a->http);
+	grpc_call_cancel(a->grpc);
 	a->session = NULL;
+	a->grpc = NULL;
 	a->stream = NULL;
 	a->http = NULL;
 }
@@ -224,12 +228,59 @@ static void start_http(struct action *a, const struct action_context *x, const s
 	http_call_start(a->http, &request, &events, a);
 }
 
+// ---- grpc: the health checking protocol, HealthCheckRequest and HealthCheckResponse
+
+enum { REQUEST_SERVICE = 1 << 3 | 2, RESPONSE_STATUS = 1 << 3, SERVING = 1 };
+
+static void write_request(struct buf *out, struct str service)
+{
+	if (str_empty(service))
+		return;
+	buf_add_byte(out, REQUEST_SERVICE);
+	size_t n = service.n;
+	for (; n >= 0x80; n >>= 7)
+		buf_add_byte(out, (char)(n | 0x80));
+	buf_add_byte(out, (char)n);
+	buf_add(out, service);
+}
+
+static void on_health(void *arg, const struct grpc_answer *answer)
+{
+	static const char serving[] = {RESPONSE_STATUS, SERVING};
+	struct action *a = arg;
+	a->grpc = NULL;
+	if (answer->e)
+		fail(a, "gRPC probe failed: %s", err_text(answer->e));
+	else if (answer->status == GRPC_UNIMPLEMENTED)
+		fail(a, "gRPC probe failed: the server does not implement grpc.health.v1.Health");
+	else if (answer->status != GRPC_OK)
+		fail(a, "gRPC probe failed: status %d: %.*s", answer->status, STR_FMT(answer->reason));
+	else if (str_eq(answer->message, (struct str){serving, sizeof serving}))
+		end(a, true);
+	else
+		fail(a, "service unhealthy: it does not answer SERVING");
+}
+
+static void start_grpc(struct action *a, const struct action_context *x, const struct pod_action *what)
+{
+	char address[ADDRESS_MAX];
+	struct buf message CLEAN_BUF;
+	buf_init(&message);
+	write_request(&message, what->service);
+	address_of(address, x, what);
+	struct grpc_request request = {.address = address,
+				       .path = "/grpc.health.v1.Health/Check",
+				       .user_agent = "kube-probe/1.36",
+				       .message = buf_str(&message)};
+	a->grpc = grpc_call_start(x->loop, &request, on_health, a);
+}
+
 // ---- all
 
 static void on_timer(struct timer *t)
 {
 	struct action *a = CONTAINER_OF(t, struct action, timer);
-	if (a->done && !a->session && !a->http && !a->stream) {
+	if (a->done && !a->session && !a->http && !a->grpc && !a->stream) {
 		end(a, true); // a sleep is over
 		return;
 	}
@@ -257,8 +308,8 @@ struct action *action_start(const struct action_context *x, const struct pod_act
 		start_tcp(a, x, what);
 	else if (what->kind == ACTION_HTTP && what->port)
 		start_http(a, x, what);
-	else if (what->kind == ACTION_GRPC)
-		fail(a, "gRPC probes are not supported on this node");
+	else if (what->kind == ACTION_GRPC && what->port)
+		start_grpc(a, x, what);
 	else if (what->kind != ACTION_SLEEP)
 		fail(a, "the port is not one of the container's");
 	return a;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does what a probe or a lifecycle hook asks for, once: runs a command in the container, opens a connection to the pod,
-// GETs a page of it, or sleeps.
+// GETs a page of it, asks it after its health by gRPC, or sleeps.
 #ifndef NODE_PROBE_ACTION_H
 #define NODE_PROBE_ACTION_H
 
