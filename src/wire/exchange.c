@@ -209,15 +209,23 @@ void http_body_read(struct http_exchange *seen, bool on)
 		x->carrier->ops->body_read(x->carrier, on);
 }
 
-struct duplex *http_upgrade(struct http_exchange *seen, struct http_headers headers)
+struct duplex *http_switch(struct http_exchange *seen, struct http_headers headers)
 {
 	struct exchange *x = exchange_of(seen);
-	struct duplex *d = NULL;
-	if (x->cancelled)
+	struct duplex *d = x->carrier && !x->cancelled ? x->carrier->ops->upgrade(x->carrier, headers) : NULL;
+	if (d)
+		x->carrier = NULL;
+	return d;
+}
+
+struct duplex *http_upgrade(struct http_exchange *seen, struct http_headers headers)
+{
+	struct duplex *d = http_switch(seen, headers);
+	if (d)
+		exchange_destroy(exchange_of(seen));
+	else if (http_cancelled(seen))
 		http_abort(seen);
-	else if (!(d = x->carrier->ops->upgrade(x->carrier, headers)))
-		http_reply_str(seen, 400, "text/plain", STR("this connection can't be upgraded\n"));
 	else
-		exchange_destroy(x);
+		http_reply_str(seen, 400, "text/plain", STR("this connection can't be upgraded\n"));
 	return d;
 }

@@ -2,19 +2,24 @@
 #include "wire/remote_carrier.h"
 
 #include "base/json.h"
+#include "wire/websocket.h"
 
 struct remote *remote_accept(struct http_exchange *x, const struct remote_wanted *wanted,
 			     const struct remote_events *ev, void *arg)
 {
-	const char *by_websocket = remote_websocket_choose(x->headers), *by_spdy = remote_spdy_choose(x->headers);
+	bool websocket = websocket_requested(x->headers);
+	const char *by_websocket = websocket ? remote_websocket_choose(x->headers) : NULL;
+	const char *by_spdy = websocket ? NULL : remote_spdy_choose(x->headers);
 	struct remote *r = NULL;
 	if (by_websocket)
 		r = remote_websocket_accept(x, by_websocket);
 	else if (by_spdy)
 		r = remote_spdy_accept(x, by_spdy);
+	else if (websocket)
+		http_reply_str(x, 403, "text/plain", STR("no such protocol: v5.channel.k8s.io is spoken, or an older one\n"));
 	else
 		http_reply_str(x, 400, "text/plain",
-			       STR("an upgrade is needed, to WebSocket (v5 or v4.channel.k8s.io) or SPDY/3.1\n"));
+			       STR("an upgrade is needed, to WebSocket (v5.channel.k8s.io) or SPDY/3.1\n"));
 	if (!r)
 		return NULL;
 	r->wanted = *wanted;
@@ -75,20 +80,15 @@ void remote_read(struct remote *r, bool on)
 	r->ops->read(r, on);
 }
 
-void remote_finish(struct remote *r, struct str status_json)
-{
-	r->ops->finish(r, status_json);
-}
-
 void remote_destroy(struct remote *r)
 {
 	if (r)
 		r->ops->destroy(r);
 }
 
-// ---- Status
+// ---- How it ended, in the words that kubectl understands
 
-void remote_status_exit(struct buf *out, int exit_code)
+static void add_exit(struct buf *out, int exit_code)
 {
 	if (exit_code == 0) {
 		BUF_LIT(out, "{\"metadata\":{},\"status\":\"Success\"}");
@@ -101,11 +101,26 @@ void remote_status_exit(struct buf *out, int exit_code)
 		exit_code, exit_code);
 }
 
-void remote_status_error(struct buf *out, struct str message)
+static void add_error(struct buf *out, struct str message)
 {
 	BUF_LIT(out, "{\"metadata\":{},\"status\":\"Failure\",\"message\":");
 	json_write_string(out, message);
 	BUF_LIT(out, ",\"reason\":\"InternalError\",\"details\":{\"causes\":[{\"message\":");
 	json_write_string(out, message);
 	BUF_LIT(out, "}]},\"code\":500}");
+}
+
+void remote_finish(struct remote *r, int exit_code, const struct err *e)
+{
+	struct buf status CLEAN_BUF;
+	buf_init(&status);
+	if (e && r->plain_status)
+		buf_add_c(&status, err_text(e));
+	else if (e)
+		add_error(&status, str_of(err_text(e)));
+	else if (!r->plain_status)
+		add_exit(&status, exit_code);
+	else if (exit_code)
+		buf_fmt(&status, "command terminated with non-zero exit code: %d", exit_code);
+	r->ops->finish(r, buf_str(&status));
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server's side of exec, attach and port-forward, however the client carries them: exec and attach over
-// WebSocket channels (v5.channel.k8s.io, v4.channel.k8s.io and its base64 form) or over SPDY/3.1;
-// port-forward over SPDY/3.1, plain or inside a WebSocket (SPDY/3.1+portforward.k8s.io).
+// WebSocket channels (v5.channel.k8s.io, v4.channel.k8s.io, channel.k8s.io or no protocol named, and base64 forms of
+// these but v5) or over SPDY/3.1; port-forward over SPDY/3.1, plain or inside a WebSocket (SPDY/3.1+portforward.k8s.io),
+// or over WebSocket channels (v4.channel.k8s.io or none named, v4.base64.channel.k8s.io).
 //
 // remote_accept and forward_accept answer the upgrade request themselves and end the exchange: with 101 and a
-// result, or with 400, 403... and NULL when client and server have no protocol in common. Check everything
+// result, or with NULL and 400, or 403 when client and server have no protocol in common. Check everything
 // else before: after the 101 the only way to tell an error is remote_finish.
 #ifndef WIRE_REMOTE_H
 #define WIRE_REMOTE_H
@@ -17,7 +18,7 @@ enum remote_channel {
 	REMOTE_STDIN = 0,
 	REMOTE_STDOUT = 1,
 	REMOTE_STDERR = 2,
-	REMOTE_ERROR = 3,  // the closing Status; written by remote_finish only
+	REMOTE_ERROR = 3,  // how it ended; written by remote_finish only
 	REMOTE_RESIZE = 4, // of a terminal
 	REMOTE_CHANNELS,
 };
@@ -47,15 +48,10 @@ struct remote *remote_accept(struct http_exchange *x, const struct remote_wanted
 void remote_send(struct remote *r, enum remote_channel channel, struct str data);
 size_t remote_pending(const struct remote *r);
 void remote_read(struct remote *r, bool on); // back-pressure on stdin
-// The process has ended: its Status as JSON goes out after all data, then the connection is closed in order.
-// Frees.
-void remote_finish(struct remote *r, struct str status_json);
+// The process has ended with this code, or e says why there is none: told after all data as a Status (before v4 only a
+// failure, as text), then the connection is closed in order. Frees.
+void remote_finish(struct remote *r, int exit_code, const struct err *e);
 void remote_destroy(struct remote *r); // cuts; NULL is fine
-
-// The Status texts that kubectl understands. exit_code 0: success; message of an error that is no exit code:
-// the second.
-void remote_status_exit(struct buf *out, int exit_code);
-void remote_status_error(struct buf *out, struct str message);
 
 // ---- port-forward
 

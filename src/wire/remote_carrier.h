@@ -9,13 +9,14 @@ struct remote_ops {
 	void (*send)(struct remote *, enum remote_channel, struct str data);
 	size_t (*pending)(const struct remote *);
 	void (*read)(struct remote *, bool on);
-	void (*finish)(struct remote *, struct str status_json);
+	void (*finish)(struct remote *, struct str status); // empty: none is sent
 	void (*destroy)(struct remote *);
 };
 
 struct remote {
 	const struct remote_ops *ops;
 	struct remote_wanted wanted;
+	bool plain_status; // the protocol is older than v4: a failure is told as text, success not at all
 	const struct remote_events *events;
 	void *arg;
 };

@@ -160,10 +160,10 @@ static void by_spdy_read(struct remote *r, bool on)
 		duplex_read(in, on);
 }
 
-static void by_spdy_finish(struct remote *r, struct str status_json)
+static void by_spdy_finish(struct remote *r, struct str status)
 {
 	struct by_spdy *s = of(r);
-	by_spdy_send(r, REMOTE_ERROR, status_json);
+	by_spdy_send(r, REMOTE_ERROR, status);
 	for (int i = 0; i < REMOTE_CHANNELS; i++)
 		if (s->streams[i])
 			duplex_shutdown(s->streams[i]);

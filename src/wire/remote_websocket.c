@@ -1,39 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-// exec and attach over WebSocket: the first byte of each binary message is its channel. In the base64 form
-// messages are text: the channel as a digit, then base64.
-#include "base/encode.h"
+// exec and attach over WebSocket channels.
 #include "wire/remote_carrier.h"
-#include "wire/websocket.h"
+#include "wire/websocket_channels.h"
 
 enum {
-	MESSAGE_MAX = 128 * 1024, // of those that are gathered whole
-	CHANNEL_CLOSE = 255,	  // v5: "this channel has ended"
+	MESSAGE_MAX = 1024,  // of those that are gathered whole: all but stdin
+	CHANNEL_CLOSE = 255, // where the protocol has it: "this channel has ended"
 };
 
 struct by_websocket {
 	struct remote remote;
-	struct websocket *socket;
+	const struct protocol *protocol;
 	struct duplex *duplex; // until started
+	struct channels channels;
 	struct task ready;
 	bool ready_posted;
-	bool base64;
-	unsigned char channel; // of the message under way
-	struct buf message;    // what of it is gathered
+	struct buf message; // what of it is gathered
+	bool left;	    // the client has closed in order
 	bool closed;
 };
 
-static const char binary_v5[] = "v5.channel.k8s.io", binary_v4[] = "v4.channel.k8s.io";
-static const char text_v4[] = "v4.base64.channel.k8s.io";
+// How these differ; upstream tells of a failure only as text before v4.
+static const struct protocol {
+	const char *name;
+	bool base64, closes, plain_status;
+} protocols[] = {
+	{"v5.channel.k8s.io", false, true, false}, {"v4.channel.k8s.io", false, false, false},
+	{"v4.base64.channel.k8s.io", true, false, false}, {"channel.k8s.io", false, false, true},
+	{"base64.channel.k8s.io", true, false, true}, {"", false, false, true},
+};
 
 static struct by_websocket *of(const struct remote *r)
 {
 	return CONTAINER_OF(r, struct by_websocket, remote);
 }
 
+// v5 wherever it stands in the client's list, else what it names first.
 const char *remote_websocket_choose(struct http_headers h)
 {
-	static const char *const ours[] = {binary_v5, binary_v4, text_v4, NULL};
-	return websocket_requested(h) ? websocket_choose(h, ours) : NULL;
+	const char *newest[] = {protocols[0].name, NULL}, *others[ARRAY_LEN(protocols)] = {NULL};
+	for (size_t i = 1; i < ARRAY_LEN(protocols); i++)
+		others[i - 1] = protocols[i].name;
+	const char *chosen = websocket_choose(h, newest);
+	return chosen ? chosen : websocket_choose(h, others);
 }
 
 static void free_it(struct by_websocket *w)
@@ -44,49 +53,31 @@ static void free_it(struct by_websocket *w)
 
 // ---- Coming in
 
-static void take_bytes(struct by_websocket *w, struct str data)
+static void take_gathered(struct by_websocket *w, unsigned char channel)
 {
 	struct remote *r = &w->remote;
-	if (w->channel == REMOTE_STDIN && r->wanted.in && data.n)
-		r->events->on_stdin(r->arg, data);
-}
-
-static void take_gathered(struct by_websocket *w)
-{
-	struct remote *r = &w->remote;
-	struct str data = buf_str(&w->message);
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
-	if (w->base64 && decode_base64(&a, data, &data) < 0)
-		return;
-	if (w->channel == REMOTE_RESIZE)
+	struct buf message CLEAN_BUF = w->message;
+	struct str data = buf_str(&message);
+	buf_init(&w->message);
+	if (channel == REMOTE_RESIZE)
 		remote_told_size(r, data);
-	else if (w->channel == CHANNEL_CLOSE && data.n == 1 && data.p[0] == REMOTE_STDIN && r->wanted.in)
+	else if (channel == CHANNEL_CLOSE && w->protocol->closes && r->wanted.in && data.n == 1 && data.p[0] == REMOTE_STDIN)
 		r->events->on_stdin_end(r->arg);
-	else
-		take_bytes(w, data);
 }
 
-static void on_data(void *arg, bool text, struct str piece, bool first, bool last)
+static void on_data(void *arg, unsigned char channel, struct str piece, bool last)
 {
 	struct by_websocket *w = arg;
-	if (text != w->base64)
-		return;
-	if (first && piece.n == 0)
-		return;
-	if (first) {
-		w->channel = (unsigned char)(w->base64 ? piece.p[0] - '0' : piece.p[0]);
-		piece = str_from(piece, 1);
-		buf_clear(&w->message);
-	}
-	if (!w->base64 && w->channel == REMOTE_STDIN) {
-		take_bytes(w, piece);
+	struct remote *r = &w->remote;
+	if (channel == REMOTE_STDIN) {
+		if (r->wanted.in && piece.n)
+			r->events->on_stdin(r->arg, piece);
 		return;
 	}
 	if (w->message.n + piece.n <= MESSAGE_MAX)
 		buf_add(&w->message, piece);
 	if (last)
-		take_gathered(w);
+		take_gathered(w, channel);
 }
 
 static void on_drain(void *arg)
@@ -99,6 +90,7 @@ static void on_drain(void *arg)
 static void on_end(void *arg, const struct err *e)
 {
 	struct by_websocket *w = arg;
+	w->left = !e;
 	w->remote.events->on_end(w->remote.arg);
 }
 
@@ -106,25 +98,17 @@ static void on_end(void *arg, const struct err *e)
 
 static void by_websocket_send(struct remote *r, enum remote_channel channel, struct str data)
 {
-	struct by_websocket *w = of(r);
-	char byte = (char)(w->base64 ? '0' + (int)channel : (int)channel);
-	struct buf text CLEAN_BUF;
-	buf_init(&text);
-	if (w->base64) {
-		encode_base64(&text, data);
-		data = buf_str(&text);
-	}
-	websocket_send(w->socket, w->base64, (struct str){&byte, 1}, data);
+	channels_send(&of(r)->channels, (unsigned char)channel, data);
 }
 
 static size_t by_websocket_pending(const struct remote *r)
 {
-	return websocket_pending(of(r)->socket);
+	return channels_pending(&of(r)->channels);
 }
 
 static void by_websocket_read(struct remote *r, bool on)
 {
-	websocket_read(of(r)->socket, on);
+	channels_read(&of(r)->channels, on);
 }
 
 // The task that was posted frees it, if there is one.
@@ -135,18 +119,22 @@ static void close_it(struct by_websocket *w)
 		free_it(w);
 }
 
-static void by_websocket_finish(struct remote *r, struct str status_json)
+static void by_websocket_finish(struct remote *r, struct str status)
 {
 	struct by_websocket *w = of(r);
-	by_websocket_send(r, REMOTE_ERROR, status_json);
-	websocket_close(w->socket, 1000, STR_NONE);
+	if (status.n)
+		by_websocket_send(r, REMOTE_ERROR, status);
+	channels_finish(&w->channels);
 	close_it(w);
 }
 
 static void by_websocket_destroy(struct remote *r)
 {
 	struct by_websocket *w = of(r);
-	websocket_destroy(w->socket);
+	if (w->left)
+		channels_finish(&w->channels);
+	else
+		channels_cut(&w->channels);
 	close_it(w);
 }
 
@@ -163,37 +151,40 @@ static void tell_ready(struct task *t)
 		free_it(w);
 		return;
 	}
-	websocket_read(w->socket, true);
+	channels_read(&w->channels, true);
 	w->remote.events->on_ready(w->remote.arg);
+}
+
+static const struct protocol *find_protocol(const char *name)
+{
+	size_t i = 0;
+	while (i + 1 < ARRAY_LEN(protocols) && protocols[i].name != name)
+		i++;
+	return &protocols[i];
 }
 
 struct remote *remote_websocket_accept(struct http_exchange *x, const char *protocol)
 {
-	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct http_headers headers;
-	if (websocket_answer(&x->arena, x->headers, protocol, &headers, &e) < 0) {
-		http_reply_str(x, 400, "text/plain", str_of(err_text(&e)));
-		return NULL;
-	}
-	struct duplex *d = http_upgrade(x, headers);
+	struct duplex *d = websocket_accept(x, protocol);
 	if (!d)
 		return NULL;
 	struct by_websocket *w = MEM_NEW(struct by_websocket);
+	w->protocol = find_protocol(protocol);
 	w->remote.ops = &ops;
+	w->remote.plain_status = w->protocol->plain_status;
 	w->duplex = d;
-	w->base64 = protocol == text_v4;
 	w->ready.run = tell_ready;
 	return &w->remote;
 }
 
 void remote_websocket_start(struct remote *r)
 {
-	static const struct websocket_events events = {on_data, on_drain, on_end};
+	static const struct channels_events events = {on_data, on_drain, on_end};
 	struct by_websocket *w = of(r);
-	w->socket = websocket_create(w->duplex, false, &events, w);
-	websocket_read(w->socket, false); // until on_ready
+	channels_init(&w->channels, w->duplex, w->protocol->base64, &events, w);
 	// An empty message shows the client that the connection stands.
-	by_websocket_send(r, r->wanted.out ? REMOTE_STDOUT : REMOTE_ERROR, STR_NONE);
+	enum remote_channel first = r->wanted.out ? REMOTE_STDOUT : r->wanted.err ? REMOTE_STDERR : REMOTE_ERROR;
+	by_websocket_send(r, first, STR_NONE);
 	w->ready_posted = true;
 	loop_post(w->duplex->loop, &w->ready);
 }

@@ -117,5 +117,8 @@ void http_body_read(struct http_exchange *x, bool on); // pauses on_body
 // out of its arena before. NULL when the peer is gone already or the connection cannot be upgraded (HTTP/2;
 // then 400 was answered); the exchange is ended all the same.
 struct duplex *http_upgrade(struct http_exchange *x, struct http_headers headers);
+// The same, but the exchange, which carries nothing any more, keeps what is in its arena until http_abort. NULL: nothing
+// was answered.
+struct duplex *http_switch(struct http_exchange *x, struct http_headers headers);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "base/times.h"
 
-enum { PING_S = 20, CLOSE_S = 5 };
+enum { PING_S = 20, CLOSE_S = 5, PATIENCE_S = 60 };
 
 struct websocket {
 	struct duplex *duplex;
@@ -12,8 +12,12 @@ struct websocket {
 	void *arg;
 	struct websocket_reader reader;
 	struct timer timer; // pings, or the end of waiting for the peer's close frame
+	uint64_t written;   // bytes handed to the duplex
+	uint64_t taken;	    // of them by the peer, when it was last looked
+	int64_t taken_ns;   // when that was first seen, or nothing was pending
 	bool paused;
-	bool ended;	 // told
+	bool ended;  // told
+	bool broken; // nothing comes or goes any more
 	bool close_sent;
 	unsigned busy; // callbacks under way: memory stays
 	bool gone;
@@ -38,6 +42,12 @@ void websocket_destroy(struct websocket *w)
 	release(w);
 }
 
+static void write_blob(struct websocket *w, struct blob *b)
+{
+	w->written += b->n;
+	duplex_write(w->duplex, b);
+}
+
 static void send_frame(struct websocket *w, enum websocket_opcode opcode, struct str a, struct str b)
 {
 	unsigned char mask[4];
@@ -45,7 +55,7 @@ static void send_frame(struct websocket *w, enum websocket_opcode opcode, struct
 		return;
 	if (w->client)
 		loop_random(w->duplex->loop, mask, sizeof mask);
-	duplex_write(w->duplex, websocket_frame(opcode, a, b, w->client ? mask : NULL));
+	write_blob(w, websocket_frame(opcode, a, b, w->client ? mask : NULL));
 }
 
 static void send_close(struct websocket *w, int code, struct str reason)
@@ -134,10 +144,13 @@ static void on_read(void *arg, struct str data, const struct err *e)
 {
 	struct websocket *w = arg;
 	struct err cut CLEAN_ERR = ERR_EMPTY;
+	bool over = e || data.n == 0;
 	w->busy++;
-	if ((e || data.n == 0) && !w->events) {
+	if (over)
+		w->broken = true;
+	if (over && !w->events) {
 		websocket_destroy(w);
-	} else if (e || data.n == 0) {
+	} else if (over) {
 		if (!e)
 			err_set(&cut, ERR_UNAVAILABLE, "WebSocket: the connection was cut");
 		end(w, e ? e : &cut);
@@ -160,11 +173,36 @@ static void on_drain(void *arg)
 
 // ---- The connection
 
+// Whether the peer takes nothing of what is pending, and has not for long. What is pending may be counted after TLS:
+// only that the figure changes says something.
+static bool is_stuck(struct websocket *w)
+{
+	int64_t now = loop_now(w->duplex->loop);
+	uint64_t taken = w->written - duplex_pending(w->duplex);
+	if (taken != w->taken || duplex_pending(w->duplex) == 0)
+		w->taken_ns = now;
+	w->taken = taken;
+	return now - w->taken_ns >= PATIENCE_S * TIME_S;
+}
+
+static void give_up(struct websocket *w)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	err_set(&e, ERR_UNAVAILABLE, "WebSocket: the peer reads nothing");
+	w->broken = true;
+	end(w, &e);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct websocket *w = CONTAINER_OF(t, struct websocket, timer);
-	if (!w->events) {
+	bool stuck = is_stuck(w);
+	if (!w->events && (stuck || duplex_pending(w->duplex) == 0)) {
 		websocket_destroy(w);
+	} else if (!w->events) {
+		timer_start(w->duplex->loop, t, CLOSE_S * TIME_S);
+	} else if (stuck) {
+		give_up(w);
 	} else if (!w->ended) {
 		send_frame(w, WEBSOCKET_PING, STR_NONE, STR_NONE);
 		timer_start(w->duplex->loop, t, PING_S * TIME_S);
@@ -180,6 +218,7 @@ struct websocket *websocket_create(struct duplex *d, bool client, const struct w
 	w->events = ev;
 	w->arg = arg;
 	w->timer.fire = on_timer;
+	w->taken_ns = loop_now(d->loop);
 	websocket_reader_init(&w->reader, !client);
 	timer_start(d->loop, &w->timer, PING_S * TIME_S);
 	duplex_start(d, &events, w);
@@ -189,6 +228,17 @@ struct websocket *websocket_create(struct duplex *d, bool client, const struct w
 void websocket_send(struct websocket *w, bool text, struct str a, struct str b)
 {
 	send_frame(w, text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY, a, b);
+}
+
+void websocket_send_blob(struct websocket *w, bool text, struct blob *b)
+{
+	if (w->client || w->close_sent) {
+		websocket_send(w, text, blob_str(b), STR_NONE);
+		blob_unref(b);
+		return;
+	}
+	write_blob(w, websocket_frame_head(text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY, b->n));
+	write_blob(w, b);
 }
 
 size_t websocket_pending(const struct websocket *w)
@@ -211,6 +261,10 @@ void websocket_finish(struct websocket *w)
 void websocket_close(struct websocket *w, int code, struct str reason)
 {
 	w->events = NULL;
+	if (w->broken) {
+		websocket_destroy(w);
+		return;
+	}
 	if (!w->close_sent)
 		send_close(w, code, reason);
 	if (w->paused)

@@ -7,16 +7,30 @@
 #include "wire/duplex.h"
 #include "wire/http.h"
 
+struct http_exchange;
+
 // ---- Handshake
+
+enum { WEBSOCKET_OFFERS_MAX = 32 };
+
+// The subprotocols that a client offers, in its order; more than there is room for are not seen.
+struct websocket_offers {
+	struct str list[WEBSOCKET_OFFERS_MAX];
+	size_t count;
+};
 
 // Whether a request asks for a WebSocket (however badly).
 bool websocket_requested(struct http_headers h);
-// The first of ours (ends with NULL) that the client offers; NULL: none.
+struct websocket_offers websocket_offers(struct http_headers h);
+// What the client offers first of ours (ends with NULL); NULL: nothing. "" among ours: it may also offer none at all,
+// which is answered with none.
 const char *websocket_choose(struct http_headers h, const char *const *ours);
-// The headers of the 101 (Upgrade, Sec-WebSocket-Accept, and the protocol unless NULL), in the arena. -1 and
+// The headers of the 101 (Upgrade, Sec-WebSocket-Accept, and the protocol unless empty), in the arena. -1 and
 // ERR_BAD_REQUEST when the request is no proper WebSocket handshake.
-int websocket_answer(struct arena *a, struct http_headers request, const char *protocol, struct http_headers *out,
+int websocket_answer(struct arena *a, struct http_headers request, struct str protocol, struct http_headers *out,
 		     struct err *e);
+// Answers an exchange so and hands the connection over, as http_upgrade does; or answers with 400 and returns NULL.
+struct duplex *websocket_accept(struct http_exchange *x, const char *protocol);
 // What the server makes of the client's Sec-WebSocket-Key.
 void websocket_accept_key(struct str key, char out[29]);
 
@@ -70,6 +84,8 @@ enum websocket_event websocket_reader_next(struct websocket_reader *r, struct st
 
 // One whole frame, FIN set, its payload `a` followed by `b`. mask: four random bytes (a client), or NULL.
 struct blob *websocket_frame(enum websocket_opcode opcode, struct str a, struct str b, const unsigned char *mask);
+// The head of such a frame without a mask, of a payload of n bytes that follows.
+struct blob *websocket_frame_head(enum websocket_opcode opcode, size_t n);
 
 // ---- A connection
 
@@ -84,16 +100,20 @@ struct websocket_events {
 	void (*on_end)(void *arg, const struct err *e); // e NULL: closed in order
 };
 
-// Owns the duplex; starts it. Pings are answered, and sent every 20 s, so that proxies keep the line.
+// Owns the duplex; starts it. Pings are answered, and sent every 20 s, so that proxies keep the line. A peer that
+// takes nothing of what is pending for 60 s is given up.
 struct websocket *websocket_create(struct duplex *d, bool client, const struct websocket_events *ev, void *arg);
 // One binary or text message: `a` followed by `b`.
 void websocket_send(struct websocket *w, bool text, struct str a, struct str b);
+// A message that may be shared: where nothing is masked, as by a server, it is not copied. Takes over the reference.
+void websocket_send_blob(struct websocket *w, bool text, struct blob *b);
 size_t websocket_pending(const struct websocket *w);
 void websocket_read(struct websocket *w, bool on);
 // Sends a close frame; what the peer still sends, and its end, are told as before.
 void websocket_finish(struct websocket *w);
-// Sends a close frame (1000: all is well) and frees the connection when the peer has answered, after 5 s at
-// most. No callback comes after this.
+// Sends a close frame (1000: all is well) behind what is pending, and frees the connection when the peer has answered
+// or is given up: 5 s after it has taken everything. Right also after on_end: the answer to the peer's own close frame
+// leaves first. No callback comes after this.
 void websocket_close(struct websocket *w, int code, struct str reason);
 void websocket_destroy(struct websocket *w); // at once; NULL is fine
 

@@ -167,20 +167,31 @@ enum websocket_event websocket_reader_next(struct websocket_reader *r, struct st
 	return r->state == AT_DATA ? read_data(r, input) : read_control(r, input);
 }
 
-struct blob *websocket_frame(enum websocket_opcode opcode, struct str a, struct str b, const unsigned char *mask)
+// How many bytes the head is.
+static size_t write_head(unsigned char *p, enum websocket_opcode opcode, size_t n, const unsigned char *mask)
 {
-	size_t n = a.n + b.n, at = 2;
-	struct blob *out = blob_create_raw(WEBSOCKET_HEAD_MAX + n);
-	unsigned char *p = (unsigned char *)out->p;
-	size_t length_bytes = n < 126 ? 0 : n < 65536 ? 2 : 8;
+	size_t length_bytes = n < 126 ? 0 : n < 65536 ? 2 : 8, at = 2;
 	p[0] = (unsigned char)(0x80 | opcode);
 	p[1] = (unsigned char)((mask ? 0x80 : 0) | (n < 126 ? n : n < 65536 ? 126 : 127));
 	for (size_t i = 0; i < length_bytes; i++)
 		p[at++] = (unsigned char)(n >> 8 * (length_bytes - 1 - i));
-	if (mask) {
+	if (mask)
 		memcpy(p + at, mask, 4);
-		at += 4;
-	}
+	return at + (mask ? 4 : 0);
+}
+
+struct blob *websocket_frame_head(enum websocket_opcode opcode, size_t n)
+{
+	unsigned char head[WEBSOCKET_HEAD_MAX];
+	return blob_create((struct str){(char *)head, write_head(head, opcode, n, NULL)});
+}
+
+struct blob *websocket_frame(enum websocket_opcode opcode, struct str a, struct str b, const unsigned char *mask)
+{
+	size_t n = a.n + b.n;
+	struct blob *out = blob_create_raw(WEBSOCKET_HEAD_MAX + n);
+	unsigned char *p = (unsigned char *)out->p;
+	size_t at = write_head(p, opcode, n, mask);
 	if (a.n)
 		memcpy(p + at, a.p, a.n);
 	if (b.n)

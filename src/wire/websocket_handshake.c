@@ -2,6 +2,7 @@
 #include <openssl/evp.h>
 
 #include "base/encode.h"
+#include "wire/server.h"
 #include "wire/websocket.h"
 
 bool websocket_requested(struct http_headers h)
@@ -9,12 +10,37 @@ bool websocket_requested(struct http_headers h)
 	return http_header_lists(h, "connection", "upgrade") && http_header_lists(h, "upgrade", "websocket");
 }
 
-const char *websocket_choose(struct http_headers h, const char *const *ours)
+struct websocket_offers websocket_offers(struct http_headers h)
+{
+	struct websocket_offers offers = {.count = 0};
+	for (size_t i = 0; i < h.count; i++) {
+		struct str rest = h.list[i].value, one;
+		if (!str_eq_nocase(h.list[i].name, STR("sec-websocket-protocol")))
+			continue;
+		while (offers.count < WEBSOCKET_OFFERS_MAX && str_next(&rest, ',', &one)) {
+			one = str_trim(one);
+			if (one.n)
+				offers.list[offers.count++] = one;
+		}
+	}
+	return offers;
+}
+
+static const char *find(const char *const *ours, struct str wanted)
 {
 	for (; *ours; ours++)
-		if (http_header_lists(h, "sec-websocket-protocol", *ours))
+		if (str_is(wanted, *ours))
 			return *ours;
 	return NULL;
+}
+
+const char *websocket_choose(struct http_headers h, const char *const *ours)
+{
+	struct websocket_offers offers = websocket_offers(h);
+	const char *chosen = offers.count ? NULL : find(ours, STR(""));
+	for (size_t i = 0; i < offers.count && !chosen; i++)
+		chosen = find(ours, offers.list[i]);
+	return chosen;
 }
 
 void websocket_accept_key(struct str key, char out[29])
@@ -30,7 +56,7 @@ void websocket_accept_key(struct str key, char out[29])
 	str_to_c(buf_str(&encoded), out, 29);
 }
 
-int websocket_answer(struct arena *a, struct http_headers request, const char *protocol, struct http_headers *out,
+int websocket_answer(struct arena *a, struct http_headers request, struct str protocol, struct http_headers *out,
 		     struct err *e)
 {
 	struct str key = http_header(request, "sec-websocket-key"), bytes;
@@ -44,8 +70,18 @@ int websocket_answer(struct arena *a, struct http_headers request, const char *p
 	size_t n = 0;
 	list[n++] = (struct http_header){STR("Upgrade"), STR("websocket")};
 	list[n++] = (struct http_header){STR("Sec-WebSocket-Accept"), str_of(accept)};
-	if (protocol)
-		list[n++] = (struct http_header){STR("Sec-WebSocket-Protocol"), str_of(protocol)};
+	if (!str_empty(protocol))
+		list[n++] = (struct http_header){STR("Sec-WebSocket-Protocol"), protocol};
 	*out = (struct http_headers){list, n};
 	return 0;
+}
+
+struct duplex *websocket_accept(struct http_exchange *x, const char *protocol)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct http_headers headers;
+	if (websocket_answer(&x->arena, x->headers, str_of(protocol), &headers, &e) == 0)
+		return http_upgrade(x, headers);
+	http_reply_str(x, 400, "text/plain", str_of(err_text(&e)));
+	return NULL;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // exec and port-forward in a simulated world: what a client sends behind a proper upgrade. The first byte
-// chooses the protocol (mod 5) and, bit 7, whether the client ends its direction; the second seeds the world.
+// chooses the protocol (mod 8) and, bit 7, whether the client ends its direction; the second seeds the world.
 // Frames from a client of WebSockets are masked: a mask of zeros is as good as any. Nothing may leak, and all
 // ends.
 #include "base/times.h"
@@ -22,6 +22,9 @@ static const struct {
 	{"/exec", SPDY("v4.channel.k8s.io")},
 	{"/forward", SPDY("portforward.k8s.io")},
 	{"/forward", WEBSOCKET("SPDY/3.1+portforward.k8s.io")},
+	{"/forward?port=1,2&port=3", WEBSOCKET("v4.channel.k8s.io")},
+	{"/forward?port=1,2&port=3", WEBSOCKET("v4.base64.channel.k8s.io")},
+	{"/exec", WEBSOCKET("channel.k8s.io")},
 };
 
 struct echo { // of a forwarded connection
@@ -59,7 +62,7 @@ static void on_stdin(void *arg, struct str data)
 static void on_stdin_end(void *arg)
 {
 	struct world *w = arg;
-	remote_finish(w->remote, STR("{}"));
+	remote_finish(w->remote, 0, NULL);
 	w->remote = NULL;
 }
 

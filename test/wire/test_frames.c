@@ -23,17 +23,20 @@ TEST(websocket_handshake)
 				     {STR("Sec-WebSocket-Protocol"), STR("x, v4.channel.k8s.io , v5.channel.k8s.io")}};
 	struct http_headers request = {list, 5}, answer;
 	static const char *const ours[] = {"v5.channel.k8s.io", "v4.channel.k8s.io", NULL};
-	static const char *const others[] = {"y", NULL};
+	static const char *const others[] = {"y", "", NULL};
 	CHECK(websocket_requested(request));
-	CHECK_STR(str_of(websocket_choose(request, ours)), "v5.channel.k8s.io");
+	CHECK_STR(str_of(websocket_choose(request, ours)), "v4.channel.k8s.io"); // what the client likes better
 	CHECK(websocket_choose(request, others) == NULL);
-	REQUIRE(websocket_answer(&a, request, "v5.channel.k8s.io", &answer, NULL) == 0);
+	CHECK_INT(websocket_offers(request).count, 3);
+	REQUIRE(websocket_answer(&a, request, STR("v5.channel.k8s.io"), &answer, NULL) == 0);
 	CHECK_STR(http_header(answer, "sec-websocket-protocol"), "v5.channel.k8s.io");
+	list[4].value = STR(" , ");
+	CHECK_STR(str_of(websocket_choose(request, others)), "");
 	list[2].value = STR("8");
-	CHECK(websocket_answer(&a, request, NULL, &answer, NULL) < 0);
+	CHECK(websocket_answer(&a, request, STR(""), &answer, NULL) < 0);
 	list[2].value = STR("13");
 	list[3].value = STR("short");
-	CHECK(websocket_answer(&a, request, NULL, &answer, NULL) < 0);
+	CHECK(websocket_answer(&a, request, STR(""), &answer, NULL) < 0);
 }
 
 // Messages as "text|", pieces joined; control frames as "(9:payload)"; a refusal as "!code".

@@ -62,10 +62,7 @@ static void on_stdin(void *arg, struct str data)
 
 static void finish(struct world *w)
 {
-	struct buf status CLEAN_BUF;
-	buf_init(&status);
-	remote_status_exit(&status, 3);
-	remote_finish(w->remote, buf_str(&status));
+	remote_finish(w->remote, 3, NULL);
 	w->remote = NULL;
 }
 
@@ -284,7 +281,9 @@ TEST(strange_upgrades_are_refused)
 	struct world w;
 	world_init(&w);
 	upgrade(&w, "/exec", websocket, 5, on_socket);
-	CHECK_INT(w.refusal, 400);
+	CHECK_INT(w.refusal, 403);
+	upgrade(&w, "/forward?port=80", websocket, 5, on_socket);
+	CHECK_INT(w.refusal, 403);
 	upgrade(&w, "/exec", spdy, 2, on_socket);
 	CHECK_INT(w.refusal, 400);
 	upgrade(&w, "/forward", spdy, 2, on_socket);

@@ -47,13 +47,7 @@ static void on_output(void *arg, int stream, struct str data)
 static void on_session_end(void *arg, int exit_code, const struct err *e)
 {
 	struct exchange_session *s = arg;
-	struct buf status CLEAN_BUF;
-	buf_init(&status);
-	if (e)
-		remote_status_error(&status, str_of(err_text(e)));
-	else
-		remote_status_exit(&status, s->attach ? 0 : exit_code);
-	remote_finish(s->remote, buf_str(&status));
+	remote_finish(s->remote, s->attach ? 0 : exit_code, e);
 	free_session(s);
 }
 
