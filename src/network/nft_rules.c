@@ -80,8 +80,8 @@ static void add_sets(struct buf *b, const char *table)
 		"set remote { type ipv4_addr . inet_proto . inet_service; }",
 		"map sticky { type ipv4_addr . inet_proto . inet_service : verdict; }",
 		"map sticky-nodeports { type inet_proto . inet_service : verdict; }",
-		"map affinity { type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; "
-		"size 65536; flags dynamic,timeout; }",
+		("map affinity { type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; "
+		 "size 65536; flags dynamic,timeout; }"),
 	};
 	buf_fmt(b, "add table ip %s\n", table);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {

@@ -516,7 +516,7 @@ static int udp_in(const char *ns_path, int port)
 {
 	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), ns = open(ns_path, O_RDONLY | O_CLOEXEC);
 	struct sockaddr_in in = at("0.0.0.0", port);
-	struct timeval patience = {.tv_usec = 300000};
+	struct timeval patience = {.tv_sec = 1};
 	REQUIRE(setns(ns, CLONE_NEWNET) == 0);
 	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	REQUIRE(setns(home, CLONE_NEWNET) == 0);

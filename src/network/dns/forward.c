@@ -3,129 +3,263 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <strings.h>
 #include <uv.h>
 
+#include "base/map.h"
 #include "base/times.h"
 #include "network/dns/message.h"
 #include "sys/real.h"
 
-enum { SERVERS_MAX = 3, OPEN_MAX = 512, TRIES = 3, PATIENCE_MS = 1500, PORT = 53, HEADER = 12 };
+enum { SERVERS_MAX = 3, OPEN_MAX = 512, OPEN_OF_ONE_MAX = 64, TRIES = 3, PATIENCE_MS = 1500, PORT = 53 };
+
+struct resolver {
+	struct sockaddr_storage address;
+	char text[INET6_ADDRSTRLEN + 32]; // as net_connect takes it
+};
 
 struct dns_forward {
 	struct loop *loop;
-	char servers[SERVERS_MAX][INET_ADDRSTRLEN];
-	size_t server_count;
+	char self[INET6_ADDRSTRLEN];
+	struct resolver servers[SERVERS_MAX];
+	size_t server_count, preferred;
 	size_t open;
+	struct map sources; // who asks -> how many questions are open (as a pointer)
 	struct asked *first;
+};
+
+struct try { // the datagrams to and from one resolver
+	struct asked *asked;
+	uv_udp_t socket;
+	bool opened;
 };
 
 struct asked { // one question on its way
 	struct dns_forward *forward;
 	struct asked *next, **link;
-	uv_udp_t socket; // of the try at hand
-	bool socket_open;
+	struct resolver servers[SERVERS_MAX]; // in the order in which they are asked
+	struct try attempts[SERVERS_MAX];
+	size_t server_count;
+	unsigned sockets; // that libuv has not let go of yet
 	struct timer patience;
 	struct stream *stream; // by TCP instead, perhaps still connecting
 	struct buf reply;
-	char *query;
-	size_t query_n;
+	struct arena arena;
+	struct dns_query question; // points into `query`
+	struct str query, source;
 	bool tcp;
-	char id[2], own_id[2];
-	int tries;
+	char id[2];
+	size_t tries, refused;
 	dns_forward_done *done;
 	void *arg;
-	char room[4096]; // larger than any datagram that we asked for
+	char room[4096];
 };
 
-struct dns_forward *dns_forward_create(struct loop *l, struct str conf, struct str self)
+// ---- the resolvers
+
+static bool parse_resolver(struct str text, struct resolver *out)
+{
+	char c[INET6_ADDRSTRLEN + 20];
+	bool six = str_find(text, ':') >= 0;
+	*out = (struct resolver){0};
+	if (!str_to_c(text, c, sizeof c))
+		return false;
+	snprintf(out->text, sizeof out->text, six ? "[%s]:%d" : "%s:%d", c, PORT);
+	return (six ? uv_ip6_addr(c, PORT, (struct sockaddr_in6 *)&out->address)
+		    : uv_ip4_addr(c, PORT, (struct sockaddr_in *)&out->address)) == 0;
+}
+
+// The address of a line "nameserver ADDRESS"; empty: it is another.
+static struct str nameserver_of(struct str line)
+{
+	static const char word[] = "nameserver";
+	line = str_trim(line);
+	struct str rest = str_from(line, sizeof word - 1);
+	if (!str_starts(line, STR("nameserver")) || rest.n == 0 || (rest.p[0] != ' ' && rest.p[0] != '\t'))
+		return STR_NONE;
+	rest = str_trim(rest);
+	size_t n = 0;
+	while (n < rest.n && rest.p[n] != ' ' && rest.p[n] != '\t')
+		n++;
+	return str_sub(rest, 0, n);
+}
+
+bool dns_forward_use(struct dns_forward *f, struct str conf)
+{
+	struct resolver found[SERVERS_MAX] = {0};
+	size_t count = 0;
+	struct str line;
+	while (count < SERVERS_MAX && str_next(&conf, '\n', &line)) {
+		struct str address = nameserver_of(line);
+		if (address.n && !str_is(address, f->self) && parse_resolver(address, &found[count]))
+			count++;
+	}
+	if (count == f->server_count && memcmp(found, f->servers, count * sizeof *found) == 0)
+		return false;
+	memcpy(f->servers, found, sizeof found);
+	f->server_count = count;
+	f->preferred = 0;
+	return true;
+}
+
+struct dns_forward *dns_forward_create(struct loop *l, struct str self)
 {
 	struct dns_forward *f = MEM_NEW(struct dns_forward);
-	struct str line, word, address;
 	f->loop = l;
-	while (str_next(&conf, '\n', &line)) {
-		struct in_addr in;
-		char text[INET_ADDRSTRLEN];
-		if (!str_cut(str_trim(line), ' ', &word, &address) || !str_is(word, "nameserver"))
-			continue;
-		address = str_trim(address);
-		if (f->server_count < SERVERS_MAX && !str_eq(address, self) && str_to_c(address, text, sizeof text) &&
-		    inet_pton(AF_INET, text, &in) == 1)
-			memcpy(f->servers[f->server_count++], text, sizeof text);
-	}
+	str_to_c(self, f->self, sizeof f->self);
+	map_init(&f->sources);
 	return f;
+}
+
+// ---- the life of a question
+
+static void count_source(struct dns_forward *f, struct str source, int change)
+{
+	intptr_t count = (intptr_t)map_get(&f->sources, source) + change;
+	f->open += (size_t)change;
+	if (count)
+		map_set(&f->sources, source, (void *)count);
+	else
+		map_remove(&f->sources, source);
 }
 
 static void destroy(struct asked *x)
 {
-	free(x->query);
 	buf_finish(&x->reply);
+	arena_finish(&x->arena);
 	free(x);
 }
 
 static void on_closed(uv_handle_t *h)
 {
-	destroy(CONTAINER_OF((uv_udp_t *)h, struct asked, socket));
+	struct asked *x = CONTAINER_OF((uv_udp_t *)h, struct try, socket)->asked;
+	if (--x->sockets == 0)
+		destroy(x);
 }
 
-// Off the list; its memory goes when libuv has let go of the socket.
+// Off the list; its memory goes when libuv has let go of the sockets.
 static void release(struct asked *x)
 {
 	*x->link = x->next;
 	if (x->next)
 		x->next->link = x->link;
-	x->forward->open--;
+	count_source(x->forward, x->source, -1);
 	timer_stop(&x->patience);
 	stream_close(x->stream);
-	if (x->socket_open)
-		uv_close((uv_handle_t *)&x->socket, on_closed);
-	else
+	for (size_t i = 0; i < SERVERS_MAX; i++)
+		if (x->attempts[i].opened)
+			uv_close((uv_handle_t *)&x->attempts[i].socket, on_closed);
+	if (x->sockets == 0)
 		destroy(x);
 }
 
 static void finish(struct asked *x, struct str answer)
 {
-	dns_forward_done *done = x->done;
-	void *arg = x->arg;
-	if (answer.n >= HEADER)
-		memcpy((char *)answer.p, x->id, 2);
-	done(arg, answer);
+	if (answer.n >= DNS_HEADER)
+		memcpy((char *)answer.p, x->id, sizeof x->id);
+	x->done(x->arg, answer);
 	release(x);
 }
 
-// Only an answer to this very question: same id, marked as an answer, same question section.
+static void attempt(struct asked *x);
+
+// What was asked last did not answer, or says that it cannot: on to the next, while there is one that was not asked yet.
+// reply: what is answered when there is none.
+static void ask_next(struct asked *x, struct str reply)
+{
+	if (x->tries < x->server_count)
+		attempt(x);
+	else
+		finish(x, reply);
+}
+
 static bool answers(const struct asked *x, struct str m)
 {
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
-	struct dns_query q;
-	enum dns_code code;
-	if (m.n < HEADER || memcmp(m.p, x->own_id, 2) != 0 || !((unsigned char)m.p[2] & 0x80))
-		return false;
-	if (dns_parse(&a, (struct str){x->query, x->query_n}, &q, &code) != 0)
-		return true;
-	return m.n >= HEADER + q.question.n && strncasecmp(m.p + HEADER, q.question.p, q.question.n) == 0;
+	struct dns_reader r;
+	return m.n >= DNS_HEADER && memcmp(m.p, x->query.p, 2) == 0 && dns_read(&r, m, &x->question);
 }
+
+static bool fails(struct str answer)
+{
+	enum dns_code code = dns_code_of(answer);
+	return code == DNS_FAILED || code == DNS_REFUSED || code == DNS_NOT_IMPLEMENTED;
+}
+
+static void take(struct asked *x, struct str answer)
+{
+	if (fails(answer))
+		ask_next(x, answer);
+	else
+		finish(x, answer);
+}
+
+// ---- by UDP
 
 static void on_room(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 {
-	struct asked *x = CONTAINER_OF((uv_udp_t *)h, struct asked, socket);
+	struct asked *x = CONTAINER_OF((uv_udp_t *)h, struct try, socket)->asked;
 	*out = uv_buf_init(x->room, sizeof x->room);
+}
+
+static void finish_truncated(struct asked *x)
+{
+	struct buf cut CLEAN_BUF;
+	buf_init(&cut);
+	dns_write_truncated(&cut, &x->question);
+	finish(x, buf_str(&cut));
+}
+
+// Nobody listens there. One that was asked before may still answer.
+static void on_refused(struct asked *x)
+{
+	x->refused++;
+	if (x->tries < x->server_count)
+		attempt(x);
+	else if (x->refused >= x->server_count)
+		finish(x, STR_NONE);
 }
 
 static void on_datagram(uv_udp_t *socket, ssize_t n, const uv_buf_t *data, const struct sockaddr *from, unsigned flags)
 {
-	struct asked *x = CONTAINER_OF(socket, struct asked, socket);
-	if (n > 0 && answers(x, (struct str){data->base, (size_t)n}))
-		finish(x, (struct str){data->base, (size_t)n});
+	struct try *t = CONTAINER_OF(socket, struct try, socket);
+	struct asked *x = t->asked;
+	struct str m = {data->base, n > 0 ? (size_t)n : 0};
+	bool last = x->tries && t == &x->attempts[(x->tries - 1) % x->server_count];
+	if (n < 0)
+		on_refused(x);
+	else if (n <= 0 || !answers(x, m))
+		return;
+	else if (flags & UV_UDP_PARTIAL)
+		finish_truncated(x); // longer than we have room for: the asker comes back by TCP
+	else if (!fails(m) || last)
+		take(x, m);
 }
+
+static bool open_socket(struct asked *x, struct try *t, const struct resolver *to)
+{
+	if (t->opened)
+		return true;
+	t->asked = x;
+	t->opened = uv_udp_init(loop_real_uv(x->forward->loop), &t->socket) == 0;
+	x->sockets += t->opened;
+	return t->opened && uv_udp_connect(&t->socket, (const struct sockaddr *)&to->address) == 0 &&
+	       uv_udp_recv_start(&t->socket, on_room, on_datagram) == 0;
+}
+
+static bool send_datagram(struct asked *x, size_t server)
+{
+	uv_buf_t data = uv_buf_init((char *)x->query.p, (unsigned)x->query.n);
+	return open_socket(x, &x->attempts[server], &x->servers[server]) &&
+	       uv_udp_try_send(&x->attempts[server].socket, &data, 1, NULL) >= 0;
+}
+
+// ---- by TCP
 
 static void on_stream(void *arg, struct str data, const struct err *e)
 {
 	struct asked *x = arg;
 	buf_add(&x->reply, data);
 	if (e || data.n == 0) {
-		finish(x, STR_NONE);
+		ask_next(x, STR_NONE);
 		return;
 	}
 	if (x->reply.n < 2)
@@ -134,7 +268,10 @@ static void on_stream(void *arg, struct str data, const struct err *e)
 	if (x->reply.n < want + 2)
 		return;
 	struct str answer = {x->reply.p + 2, want};
-	finish(x, answers(x, answer) ? answer : STR_NONE);
+	if (answers(x, answer))
+		take(x, answer);
+	else
+		ask_next(x, STR_NONE);
 }
 
 static void on_connect(void *arg, struct stream *s, const struct err *e)
@@ -143,66 +280,93 @@ static void on_connect(void *arg, struct stream *s, const struct err *e)
 	struct asked *x = arg;
 	x->stream = s;
 	if (!s) {
-		finish(x, STR_NONE);
+		ask_next(x, STR_NONE);
 		return;
 	}
-	struct blob *b = blob_create_raw(x->query_n + 2);
-	b->p[0] = (char)(x->query_n >> 8);
-	b->p[1] = (char)x->query_n;
-	memcpy(b->p + 2, x->query, x->query_n);
+	struct blob *b = blob_create_raw(x->query.n + 2);
+	b->p[0] = (char)(x->query.n >> 8);
+	b->p[1] = (char)x->query.n;
+	memcpy(b->p + 2, x->query.p, x->query.n);
 	stream_start(s, &events, x);
 	stream_write(s, b);
 }
 
-// Sends to the next resolver; false when it cannot be sent at all.
-static bool attempt(struct asked *x)
+static void connect_to(struct asked *x, size_t server)
 {
-	struct dns_forward *f = x->forward;
-	const char *server = f->servers[(size_t)x->tries % f->server_count];
-	struct sockaddr_in to;
-	uv_buf_t data = uv_buf_init(x->query, (unsigned)x->query_n);
-	uv_ip4_addr(server, PORT, &to);
-	x->tries++;
-	timer_start(f->loop, &x->patience, PATIENCE_MS * TIME_MS);
-	return uv_udp_try_send(&x->socket, &data, 1, (struct sockaddr *)&to) >= 0;
+	struct stream *before = x->stream;
+	x->stream = NULL;
+	buf_clear(&x->reply);
+	stream_close(before);
+	x->stream = net_connect(x->forward->loop, x->servers[server].text, on_connect, x);
+}
+
+// ---- both
+
+static void attempt(struct asked *x)
+{
+	timer_start(x->forward->loop, &x->patience, PATIENCE_MS * TIME_MS);
+	size_t server = x->tries++ % x->server_count;
+	if (x->tcp)
+		connect_to(x, server);
+	else if (!send_datagram(x, server)) // no way there: the next one's turn comes at once
+		timer_start(x->forward->loop, &x->patience, 0);
 }
 
 static void on_patience(struct timer *t)
 {
 	struct asked *x = CONTAINER_OF(t, struct asked, patience);
-	if (x->tcp || x->tries >= TRIES || !attempt(x))
+	struct dns_forward *f = x->forward;
+	size_t silent = (x->tries - 1) % x->server_count;
+	if (f->server_count == x->server_count &&
+	    strcmp(f->servers[f->preferred].text, x->servers[silent].text) == 0)
+		f->preferred = (f->preferred + 1) % f->server_count;
+	if (x->tries >= (x->tcp ? x->server_count : TRIES))
 		finish(x, STR_NONE);
+	else
+		attempt(x);
 }
 
-void dns_forward_ask(struct dns_forward *f, struct str query, bool tcp, dns_forward_done *done, void *arg)
+static struct asked *make(struct dns_forward *f, struct str query)
 {
-	if (f->open == OPEN_MAX || f->server_count == 0 || query.n < HEADER || query.n > DNS_TCP_MAX) {
+	struct asked *x = MEM_NEW(struct asked);
+	enum dns_code code;
+	arena_init(&x->arena);
+	buf_init(&x->reply);
+	x->forward = f;
+	x->query = arena_str(&x->arena, query);
+	memcpy(x->id, query.p, sizeof x->id);
+	loop_random(f->loop, (char *)x->query.p, sizeof x->id);
+	if (dns_parse(&x->arena, x->query, &x->question, &code) != 0) {
+		destroy(x);
+		return NULL;
+	}
+	x->server_count = f->server_count;
+	for (size_t i = 0; i < f->server_count; i++)
+		x->servers[i] = f->servers[(f->preferred + i) % f->server_count];
+	return x;
+}
+
+void dns_forward_ask(struct dns_forward *f, struct str query, struct str source, bool tcp, dns_forward_done *done,
+		     void *arg)
+{
+	bool full = f->open == OPEN_MAX || (intptr_t)map_get(&f->sources, source) == OPEN_OF_ONE_MAX;
+	struct asked *x = full || f->server_count == 0 || query.n > DNS_TCP_MAX ? NULL : make(f, query);
+	if (!x) {
 		done(arg, STR_NONE);
 		return;
 	}
-	struct asked *x = MEM_NEW(struct asked);
-	*x = (struct asked){.forward = f, .done = done, .arg = arg, .tcp = tcp, .next = f->first, .link = &f->first};
+	x->source = arena_str(&x->arena, source);
+	x->tcp = tcp;
+	x->done = done;
+	x->arg = arg;
 	x->patience = (struct timer){.fire = on_patience, .loop = f->loop};
-	x->query = mem_alloc(query.n);
-	x->query_n = query.n;
-	memcpy(x->query, query.p, query.n);
-	memcpy(x->id, query.p, 2);
-	loop_random(f->loop, x->own_id, 2);
-	memcpy(x->query, x->own_id, 2);
+	x->next = f->first;
+	x->link = &f->first;
 	if (f->first)
 		f->first->link = &x->next;
 	f->first = x;
-	f->open++;
-	if (tcp) {
-		char address[INET_ADDRSTRLEN + 8];
-		snprintf(address, sizeof address, "%s:%d", f->servers[0], PORT);
-		timer_start(f->loop, &x->patience, 2 * PATIENCE_MS * TIME_MS);
-		x->stream = net_connect(f->loop, address, on_connect, x);
-		return;
-	}
-	x->socket_open = uv_udp_init(loop_real_uv(f->loop), &x->socket) == 0;
-	if (!x->socket_open || uv_udp_recv_start(&x->socket, on_room, on_datagram) != 0 || !attempt(x))
-		finish(x, STR_NONE);
+	count_source(f, x->source, +1);
+	attempt(x);
 }
 
 void dns_forward_destroy(struct dns_forward *f)
@@ -211,5 +375,6 @@ void dns_forward_destroy(struct dns_forward *f)
 		return;
 	while (f->first)
 		release(f->first);
+	map_finish(&f->sources);
 	free(f);
 }

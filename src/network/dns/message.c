@@ -2,9 +2,10 @@
 #include "network/dns/message.h"
 
 enum {
-	HEADER = 12, POINTER_TO_QUESTION = 0xc00c, CLASS_IN = 1, LABEL_MAX = 63,
+	HEADER = DNS_HEADER, POINTER_TO_QUESTION = 0xc00c, POINTER = 0xc0, POINTERS_MAX = 32, CLASS_IN = 1, LABEL_MAX = 63,
 	FLAG_ANSWER = 0x8000, FLAG_AUTHORITATIVE = 0x0400, FLAG_TRUNCATED = 0x0200, FLAG_RECURSION_DESIRED = 0x0100,
-	FLAG_RECURSION_AVAILABLE = 0x0080, OPCODE_MASK = 0x7800, NEGATIVE_TTL_S = 5,
+	FLAG_RECURSION_AVAILABLE = 0x0080, FLAG_AUTHENTIC = 0x0020, FLAG_UNCHECKED = 0x0010, OPCODE_MASK = 0x7800,
+	CODE_MASK = 15, EDNS_DNSSEC_OK = 0x8000, NEGATIVE_TTL_S = 5,
 };
 
 static uint16_t u16(const char *p)
@@ -62,6 +63,8 @@ static void parse_edns(struct str m, size_t at, struct dns_query *q)
 		return;
 	size_t size = u16(m.p + at + 3);
 	q->edns = true;
+	q->dnssec_ok = u16(m.p + at + 7) & EDNS_DNSSEC_OK;
+	q->plain = u16(m.p + 10) == 1 && m.n == at + 11 && u16(m.p + at + 9) == 0;
 	q->udp_size = size < DNS_UDP_PLAIN ? DNS_UDP_PLAIN : size > DNS_UDP_MAX ? DNS_UDP_MAX : size;
 }
 
@@ -73,6 +76,8 @@ int dns_parse(struct arena *a, struct str m, struct dns_query *q, enum dns_code 
 	*q = (struct dns_query){
 		.id = u16(m.p),
 		.recursion_desired = flags & FLAG_RECURSION_DESIRED,
+		.checking_disabled = flags & FLAG_UNCHECKED,
+		.authentic_data = flags & FLAG_AUTHENTIC,
 		.udp_size = DNS_UDP_PLAIN,
 	};
 	if (flags & OPCODE_MASK) {
@@ -91,6 +96,7 @@ int dns_parse(struct arena *a, struct str m, struct dns_query *q, enum dns_code 
 		*code = DNS_REFUSED;
 		return 1;
 	}
+	q->plain = at == m.n;
 	parse_edns(m, at, q);
 	return 0;
 }
@@ -219,4 +225,138 @@ void dns_write(struct buf *out, const struct dns_query *q, const struct dns_answ
 		put_soa(out, x->zone);
 	if (q->edns)
 		put_opt(out);
+}
+
+void dns_write_query(struct buf *out, uint16_t id, struct str name, uint16_t type)
+{
+	put16(out, id);
+	put16(out, FLAG_RECURSION_DESIRED);
+	put16(out, 1);
+	put32(out, 0);
+	put16(out, 1);
+	put_name(out, name);
+	put16(out, type);
+	put16(out, CLASS_IN);
+	put_opt(out);
+}
+
+void dns_write_truncated(struct buf *out, const struct dns_query *q)
+{
+	const struct dns_answer nothing = {.recursion_available = true};
+	size_t start = out->n;
+	dns_write(out, q, &nothing, DNS_UDP_PLAIN);
+	set16(out, start + 2, u16(out->p + start + 2) | FLAG_TRUNCATED);
+}
+
+// ---- reading answers
+
+enum dns_code dns_code_of(struct str answer)
+{
+	return u16(answer.p + 2) & CODE_MASK;
+}
+
+bool dns_truncated(struct str answer)
+{
+	return u16(answer.p + 2) & FLAG_TRUNCATED;
+}
+
+static bool same_name(const char *x, const char *y, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (lower(x[i]) != lower(y[i]))
+			return false;
+	return true;
+}
+
+bool dns_read(struct dns_reader *r, struct str m, const struct dns_query *q)
+{
+	enum { TYPE_AND_CLASS = 4 };
+	size_t n = q->question.n;
+	if (n <= TYPE_AND_CLASS || m.n < HEADER + n || !(u16(m.p + 2) & FLAG_ANSWER) || u16(m.p + 4) != 1 ||
+	    !same_name(m.p + HEADER, q->question.p, n - TYPE_AND_CLASS) ||
+	    memcmp(m.p + HEADER + n - TYPE_AND_CLASS, q->question.p + n - TYPE_AND_CLASS, TYPE_AND_CLASS) != 0)
+		return false;
+	*r = (struct dns_reader){
+		.message = m,
+		.at = HEADER + n,
+		.left = {u16(m.p + 6), u16(m.p + 8), u16(m.p + 10)},
+	};
+	return true;
+}
+
+// Past a name, which ends with the root or with a pointer.
+static bool skip_name(struct str m, size_t *at)
+{
+	while (*at < m.n) {
+		size_t n = (unsigned char)m.p[*at];
+		if (n >= POINTER) {
+			*at += 2;
+			return *at <= m.n;
+		}
+		if (n > LABEL_MAX)
+			return false;
+		*at += 1 + n;
+		if (n == 0)
+			return true;
+	}
+	return false;
+}
+
+bool dns_read_next(struct dns_reader *r, struct dns_found *out)
+{
+	enum { FIXED = 10 }; // type, class, time to live, length
+	unsigned section = 0;
+	while (section < ARRAY_LEN(r->left) && r->left[section] == 0)
+		section++;
+	if (section == ARRAY_LEN(r->left) || r->broken)
+		return false;
+	size_t at = r->at;
+	r->broken = true;
+	if (!skip_name(r->message, &at) || r->message.n - at < FIXED)
+		return false;
+	const char *p = r->message.p + at;
+	*out = (struct dns_found){
+		.section = (enum dns_section)section,
+		.type = u16(p),
+		.ttl_s = (uint32_t)u16(p + 4) << 16 | u16(p + 6),
+		.name = r->at,
+		.ttl = at + 4,
+		.data = at + FIXED,
+		.data_n = u16(p + 8),
+	};
+	if (r->message.n - out->data < out->data_n)
+		return false;
+	r->at = out->data + out->data_n;
+	r->left[section]--;
+	r->broken = false;
+	return true;
+}
+
+bool dns_read_name(struct arena *a, struct str m, size_t at, struct str *out)
+{
+	struct buf name CLEAN_BUF;
+	buf_init(&name);
+	for (int pointers = 0; at < m.n;) {
+		size_t n = (unsigned char)m.p[at++];
+		if (n >= POINTER) {
+			if (at >= m.n || ++pointers > POINTERS_MAX)
+				return false;
+			at = (n & ~(size_t)POINTER) << 8 | (unsigned char)m.p[at];
+			continue;
+		}
+		if (n == 0) {
+			*out = arena_str(a, buf_str(&name));
+			return true;
+		}
+		if (n > LABEL_MAX || m.n - at < n || name.n + n + 1 > DNS_NAME_MAX)
+			return false;
+		if (name.n)
+			buf_add_byte(&name, '.');
+		for (size_t i = 0; i < n; i++, at++) {
+			if (m.p[at] == '.' || m.p[at] == '\0')
+				return false;
+			buf_add_byte(&name, lower(m.p[at]));
+		}
+	}
+	return false;
 }

@@ -8,16 +8,17 @@
 
 enum dns_type {
 	DNS_A = 1, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_OPT = 41,
-	DNS_ANY = 255,
+	DNS_IXFR = 251, DNS_AXFR = 252, DNS_ANY = 255,
 };
 enum dns_code { DNS_OK = 0, DNS_FORMAT = 1, DNS_FAILED = 2, DNS_NO_NAME = 3, DNS_NOT_IMPLEMENTED = 4, DNS_REFUSED = 5 };
 
-enum { DNS_UDP_PLAIN = 512, DNS_UDP_MAX = 1232, DNS_TCP_MAX = 65535, DNS_NAME_MAX = 255 };
+enum { DNS_HEADER = 12, DNS_UDP_PLAIN = 512, DNS_UDP_MAX = 1232, DNS_TCP_MAX = 65535, DNS_NAME_MAX = 255 };
 
 struct dns_query {
 	uint16_t id, type;
-	bool recursion_desired;
-	bool edns;
+	bool recursion_desired, checking_disabled, authentic_data; // bits RD, CD, AD
+	bool edns, dnssec_ok;
+	bool plain; // nothing else is in it than a question and, with EDNS, an OPT record without options
 	size_t udp_size;     // largest answer over UDP that the asker takes
 	struct str name;     // lower case, labels joined by dots, no dot at the end; "" is the root
 	struct str question; // the bytes of the question section, as asked
@@ -47,5 +48,37 @@ struct dns_answer {
 
 // The whole message, at most `limit` bytes: cut at a record with the truncation bit set beyond that.
 void dns_write(struct buf *out, const struct dns_query *query, const struct dns_answer *answer, size_t limit);
+
+// A query for names in `name` (as in dns_query) that wants recursion and takes datagrams of DNS_UDP_MAX.
+void dns_write_query(struct buf *out, uint16_t id, struct str name, uint16_t type);
+// An answer to the query whose only content is that it would not fit.
+void dns_write_truncated(struct buf *out, const struct dns_query *query);
+
+// ---- reading answers that others wrote; all places are offsets into the message
+
+enum dns_section { DNS_ANSWERS, DNS_AUTHORITIES, DNS_ADDITIONAL };
+
+struct dns_found { // one record
+	enum dns_section section;
+	uint16_t type;
+	uint32_t ttl_s;
+	size_t name, ttl, data, data_n;
+};
+
+struct dns_reader {
+	struct str message;
+	size_t at;
+	unsigned left[3]; // records of each section
+	bool broken;	  // it ended before they did
+};
+
+// Goes to the first record of an answer that repeats the question of the query (but for the case of letters, and with
+// any id); false: it is none.
+bool dns_read(struct dns_reader *r, struct str message, const struct dns_query *query);
+bool dns_read_next(struct dns_reader *r, struct dns_found *out); // false: there are no more, or it is broken
+// The name at that place, following its pointers; as in dns_query. False: it is broken.
+bool dns_read_name(struct arena *a, struct str message, size_t at, struct str *out);
+enum dns_code dns_code_of(struct str answer); // of DNS_HEADER bytes at least, as the next one
+bool dns_truncated(struct str answer);
 
 #endif

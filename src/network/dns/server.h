@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The DNS server of a node: UDP and TCP on one address. Names of the cluster come from the zone, all others are passed
-// on. Bounded: 64 TCP connections at a time, each closed after ten idle seconds.
+// on, or come from what was passed on a moment ago; an ExternalName is followed to its addresses. Zone transfers are
+// refused. Bounded: 64 TCP connections at a time, 16 of one source, each closed after ten idle seconds.
 #ifndef NETWORK_DNS_SERVER_H
 #define NETWORK_DNS_SERVER_H
 
@@ -13,5 +14,6 @@ struct dns_server;
 int dns_server_create(struct loop *l, const char *address, int port, struct dns_zone *zone, struct dns_forward *forward,
 		      struct dns_server **out, struct err *e);
 void dns_server_destroy(struct dns_server *s);
+void dns_server_forget(struct dns_server *s); // what was passed on: others are asked from now on
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/map.h"
 #include "network/slices.h"
 
-enum { TTL_S = 5, RECORDS_MAX = 1000, LABELS_MAX = 8 };
+enum { TTL_S = 5, RECORDS_MAX = 2048, LABELS_MAX = 8 };
 
 struct dns_zone {
 	struct str name;
@@ -26,6 +26,7 @@ struct addresses {
 struct result {
 	struct arena *arena;
 	struct dns_answer *answer;
+	size_t room; // for records
 };
 
 // ---- keeping the indexes
@@ -50,6 +51,8 @@ static void on_slices(void *arg, struct str service)
 	const struct json *slices[SLICES_MAX];
 	size_t n = slices_of(z->slices, &a, service, slices);
 	drop_addresses(z, service);
+	if (n == 0)
+		return;
 	struct addresses *fresh = MEM_NEW(struct addresses);
 	for (size_t i = 0; i < n; i++)
 		json_each(endpoint, json_at(slices[i], "endpoints")) {
@@ -129,13 +132,19 @@ void dns_zone_destroy(struct dns_zone *z)
 
 static struct dns_record *add(struct result *r, enum dns_type type)
 {
-	if (!r->answer->answers)
-		r->answer->answers = ARENA_ARRAY(r->arena, struct dns_record, RECORDS_MAX);
-	if (r->answer->count == RECORDS_MAX)
-		return &r->answer->answers[RECORDS_MAX - 1];
-	struct dns_record *x = &r->answer->answers[r->answer->count++];
-	*x = (struct dns_record){.type = (uint16_t)type, .ttl_s = TTL_S};
-	return x;
+	struct dns_answer *x = r->answer;
+	if (x->count == r->room && r->room < RECORDS_MAX) {
+		struct dns_record *before = x->answers;
+		r->room = r->room ? r->room * 4 : 8;
+		x->answers = ARENA_ARRAY(r->arena, struct dns_record, r->room);
+		if (x->count)
+			memcpy(x->answers, before, x->count * sizeof *before);
+	}
+	if (x->count == r->room)
+		return &x->answers[x->count - 1];
+	struct dns_record *fresh = &x->answers[x->count++];
+	*fresh = (struct dns_record){.type = (uint16_t)type, .ttl_s = TTL_S};
+	return fresh;
 }
 
 static void add_address(struct result *r, const struct dns_query *q, struct str text)
@@ -370,7 +379,7 @@ static bool below_suffix(struct str name, struct str suffix, struct str *below)
 
 bool dns_zone_answer(struct dns_zone *z, struct arena *a, const struct dns_query *q, struct dns_answer *out)
 {
-	struct result r = {a, out};
+	struct result r = {.arena = a, .answer = out};
 	struct str below;
 	*out = (struct dns_answer){.authoritative = true, .recursion_available = true};
 	if (below_suffix(q->name, STR("in-addr.arpa"), &below))
