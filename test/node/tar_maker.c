@@ -55,6 +55,20 @@ void tar_add_sized(struct buf *tar, const char *name, uint64_t claimed_size)
 	header(tar, name, '0', 0644, NULL, claimed_size);
 }
 
+// A record of a PAX header: its length, which counts itself, a space, "key=value", a line end.
+void tar_add_xattr(struct buf *tar, const char *name, struct str value)
+{
+	struct buf record CLEAN_BUF;
+	buf_init(&record);
+	size_t rest = strlen(" SCHILY.xattr.=\n") + strlen(name) + value.n, length = rest + 2;
+	length += length >= 100;
+	buf_fmt(&record, "%zu SCHILY.xattr.%s=", length, name);
+	buf_add(&record, value);
+	buf_add_byte(&record, '\n');
+	MUST(record.n == length);
+	tar_add(tar, "pax", 'x', 0644, NULL, buf_str(&record));
+}
+
 void tar_end(struct buf *tar)
 {
 	for (int i = 0; i < 1024; i++)

@@ -9,6 +9,7 @@
 // One entry, as it is: type is the ustar type flag ('0' file, '1' hardlink, '2' symlink, '3' char, '5' directory, '6' fifo).
 void tar_add(struct buf *tar, const char *name, char type, unsigned mode, const char *link, struct str data);
 void tar_add_sized(struct buf *tar, const char *name, uint64_t claimed_size); // a header only
+void tar_add_xattr(struct buf *tar, const char *name, struct str value); // of the entry that is added next
 void tar_end(struct buf *tar);
 void tar_gzip(struct buf *out, struct str bytes);
 void tar_zstd(struct buf *out, struct str bytes);

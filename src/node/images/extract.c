@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 
 #include "node/images/extract_path.h"
+#include "node/images/layers.h"
 #include "node/images/tree.h"
 
 enum { ATTRIBUTE_NAME_MAX = 255, ATTRIBUTE_VALUE_MAX = 64 << 10, ATTRIBUTES_MAX = 64 };
@@ -118,7 +119,7 @@ static int put_file(struct extract *x, struct place *p, struct archive *ar, stru
 
 static int put_directory(struct extract *x, struct place *p, struct archive_entry *entry, struct err *e)
 {
-	if (p->name[0] && path_make_directory(p->parent, p->name) < 0)
+	if (p->name[0] && layers_make_directory(p->parent, p->name) < 0)
 		return broke(e, p, "mkdir");
 	int fd CLEAN_FD =
 		openat(p->parent, p->name[0] ? p->name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -153,7 +154,9 @@ static int put_hardlink(struct extract *x, struct place *p, struct archive_entry
 
 static int put_fifo(struct extract *x, struct place *p, struct archive_entry *entry, struct err *e)
 {
-	if (mkfifoat(p->parent, p->name, archive_entry_perm(entry) & 0777) < 0 || own_link(x, p, entry) < 0)
+	mode_t mode = archive_entry_perm(entry) & 07777;
+	if (mkfifoat(p->parent, p->name, 0600) < 0 || own_link(x, p, entry) < 0 ||
+	    fchmodat(p->parent, p->name, mode, 0) < 0)
 		return broke(e, p, "fifo");
 	return 0;
 }
@@ -168,15 +171,14 @@ static int take_whiteout(struct extract *x, struct place *p, struct err *e)
 		return 0;
 	const char *hidden = p->name + 4;
 	if (strcmp(hidden, ".wh..opq") == 0)
-		return path_make_opaque(p->parent) < 0 ? broke(e, p, "opaque directory") : 1;
+		return layers_hide_all(x, p->parent, p->name == p->path) < 0 ? broke(e, p, "opaque directory") : 1;
 	if (strncmp(hidden, prefix, 4) == 0)
 		return 1; // bookkeeping of aufs
 	if (!hidden[0] || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
 		return refuse(e, p, "is a whiteout of nothing");
-	// What this layer itself holds under the name stays: whiteouts concern those below.
-	if (mknodat(p->parent, hidden, S_IFCHR, 0) < 0 && errno != EEXIST)
-		return broke(e, p, "whiteout");
-	return 1;
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%.*s%s", (int)(p->name - p->path), p->path, hidden);
+	return layers_hide(x, p->parent, path) < 0 ? broke(e, p, "whiteout") : 1;
 }
 
 // ---- the archive

@@ -8,17 +8,18 @@
 #include <sys/xattr.h>
 #include <sys/sendfile.h>
 
+#include "node/images/layers.h"
 #include "node/images/tree.h"
 
-enum { FOLLOW_MAX = 16, PARTS_MAX = 512 };
+enum { FOLLOW_MAX = 16, PARTS_MAX = 512, ATTRIBUTES_ROOM = 64 << 10 };
 
 static int refuse(struct err *e, const char *path, const char *why)
 {
 	return err_set(e, ERR_BAD_REQUEST, "entry \"%.*s\" %s", 256, path, why);
 }
 
-// "./a//b/" to "a/b".
-static int clean(const char *name, char out[PATH_MAX], struct err *e)
+// "./a//b/" to "a/b"; "a/../b" to "b" where that is allowed.
+static int clean(const char *name, bool may_climb, char out[PATH_MAX], struct err *e)
 {
 	struct str rest = str_of(name), part;
 	size_t n = 0, parts = 0;
@@ -29,8 +30,13 @@ static int clean(const char *name, char out[PATH_MAX], struct err *e)
 	while (str_next(&rest, '/', &part)) {
 		if (part.n == 0 || str_is(part, "."))
 			continue;
-		if (str_is(part, ".."))
-			return refuse(e, name, "climbs out by \"..\"");
+		if (str_is(part, "..")) {
+			if (!may_climb || !n)
+				return refuse(e, name, "climbs out by \"..\"");
+			while (n && out[--n] != '/')
+				;
+			continue;
+		}
 		if (part.n > NAME_MAX || ++parts > PARTS_MAX)
 			return refuse(e, name, "has a name that is too long");
 		if (n)
@@ -42,47 +48,6 @@ static int clean(const char *name, char out[PATH_MAX], struct err *e)
 	return 0;
 }
 
-// What the layers below show at the path: 1 and *st and the layer's descriptor, or 0.
-static int look_below(const struct extract *x, const char *path, struct stat *st, int *layer)
-{
-	for (size_t i = 0; i < x->lower_count; i++) {
-		int fd CLEAN_FD = tree_open_plain(x->lowers[i], path, O_PATH | O_NOFOLLOW);
-		if (fd < 0)
-			continue;
-		if (fstat(fd, st) < 0 || tree_is_whiteout(st))
-			return 0;
-		*layer = x->lowers[i];
-		return 1;
-	}
-	return 0;
-}
-
-int path_make_opaque(int directory)
-{
-	char self[64];
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", directory); // O_PATH descriptors take no fsetxattr
-	return setxattr(self, "trusted.overlay.opaque", "y", 1, 0);
-}
-
-int path_make_directory(int parent, const char *name)
-{
-	struct stat st;
-	if (mkdirat(parent, name, 0755) == 0)
-		return 0;
-	if (errno != EEXIST || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	if (S_ISDIR(st.st_mode))
-		return 0;
-	if (!tree_is_whiteout(&st)) {
-		errno = ENOTDIR;
-		return -1;
-	}
-	if (unlinkat(parent, name, 0) < 0 || mkdirat(parent, name, 0755) < 0)
-		return -1;
-	int fd CLEAN_FD = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -1 : path_make_opaque(fd);
-}
-
 // A directory that the archive did not name: it looks as in the layer below.
 static int make_parent(struct extract *x, const char *path, const struct stat *below)
 {
@@ -91,7 +56,7 @@ static int make_parent(struct extract *x, const char *path, const struct stat *b
 	snprintf(up, sizeof(up), "%.*s", slash ? (int)(slash - path) : 0, path);
 	int parent CLEAN_FD = tree_open(x->root, up, O_PATH | O_DIRECTORY);
 	const char *name = slash ? slash + 1 : path;
-	if (parent < 0 || path_make_directory(parent, name) < 0)
+	if (parent < 0 || layers_make_directory(parent, name) < 0)
 		return -1;
 	if (!below || !x->layer)
 		return 0;
@@ -100,9 +65,9 @@ static int make_parent(struct extract *x, const char *path, const struct stat *b
 	return fchmodat(parent, name, below->st_mode & 07777, 0);
 }
 
-// The layer below has a symlink where this one goes on: a relative one that stays inside is followed (bin -> usr/bin),
-// `path` becoming what it stands for; others would write elsewhere than they say.
-static int follow_below(const char *whole, int layer, size_t prefix, char path[PATH_MAX], struct err *e)
+// There is a symlink where the path goes on: a relative one that stays inside is followed (bin -> usr/bin, var/run ->
+// ../run), `path` becoming what it stands for; others would write elsewhere than they say.
+static int follow(const char *whole, int layer, size_t prefix, char path[PATH_MAX], struct err *e)
 {
 	char link[PATH_MAX], target[PATH_MAX], joined[2 * PATH_MAX], tail[PATH_MAX];
 	snprintf(link, sizeof(link), "%.*s", (int)prefix, path);
@@ -115,7 +80,7 @@ static int follow_below(const char *whole, int layer, size_t prefix, char path[P
 	const char *slash = strrchr(link, '/');
 	snprintf(joined, sizeof(joined), "%.*s%s%s", slash ? (int)(slash - link + 1) : 0, link, target, tail);
 	struct err climbing CLEAN_ERR = ERR_EMPTY;
-	if (strlen(joined) >= PATH_MAX || clean(joined, path, &climbing) < 0)
+	if (strlen(joined) >= PATH_MAX || clean(joined, true, path, &climbing) < 0)
 		return refuse(e, whole, "is written through a symlink that leads out of the image");
 	return 0;
 }
@@ -129,16 +94,14 @@ static int make_parents(struct extract *x, const char *whole, char path[PATH_MAX
 			continue;
 		char prefix[PATH_MAX];
 		snprintf(prefix, sizeof(prefix), "%.*s", (int)i, path);
-		int fd CLEAN_FD = tree_open(x->root, prefix, O_PATH | O_DIRECTORY);
+		int fd CLEAN_FD = tree_open_plain(x->root, prefix, O_PATH | O_DIRECTORY | O_NOFOLLOW);
 		if (fd >= 0)
 			continue;
-		if (errno == EXDEV || errno == ELOOP)
-			return refuse(e, whole, "is written through a symlink that leads out of the image");
-		struct stat below;
-		int layer, has = look_below(x, prefix, &below, &layer);
-		if (has && S_ISLNK(below.st_mode))
-			return follow_below(whole, layer, i, path, e) < 0 ? -1 : 1;
-		if (make_parent(x, prefix, has && S_ISDIR(below.st_mode) ? &below : NULL) < 0)
+		struct stat shown;
+		int layer, has = layers_look(x, prefix, &shown, &layer);
+		if (has && S_ISLNK(shown.st_mode))
+			return follow(whole, layer, i, path, e) < 0 ? -1 : 1;
+		if (make_parent(x, prefix, has && S_ISDIR(shown.st_mode) ? &shown : NULL) < 0)
 			return err_errno(e, errno, "entry \"%.256s\": its directory", whole);
 	}
 	return 0;
@@ -147,11 +110,9 @@ static int make_parents(struct extract *x, const char *whole, char path[PATH_MAX
 static int open_parent(struct extract *x, const char *whole, char parent[PATH_MAX], struct err *e)
 {
 	for (int i = 0; i < FOLLOW_MAX; i++) {
-		int fd = tree_open(x->root, parent, O_PATH | O_DIRECTORY);
+		int fd = tree_open_plain(x->root, parent, O_PATH | O_DIRECTORY);
 		if (fd >= 0)
 			return fd;
-		if (errno == EXDEV || errno == ELOOP)
-			return refuse(e, whole, "is written through a symlink that leads out of the image");
 		if (make_parents(x, whole, parent, e) < 0)
 			return -1;
 	}
@@ -160,15 +121,26 @@ static int open_parent(struct extract *x, const char *whole, char parent[PATH_MA
 
 int path_find(struct extract *x, const char *name, struct place *out, struct err *e)
 {
+	char whole[PATH_MAX], parent[PATH_MAX];
 	out->parent = -1;
-	if (clean(name, out->path, e) < 0)
+	if (clean(name, false, whole, e) < 0)
 		return -1;
-	char parent[PATH_MAX];
-	const char *slash = strrchr(out->path, '/');
-	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - out->path) : 0, out->path);
-	out->name = slash ? slash + 1 : out->path;
-	out->parent = open_parent(x, out->path, parent, e);
-	return out->parent < 0 ? -1 : 0;
+	const char *slash = strrchr(whole, '/'), *last = slash ? slash + 1 : whole;
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - whole) : 0, whole);
+	out->parent = open_parent(x, whole, parent, e);
+	if (out->parent < 0)
+		return -1;
+	size_t n = strlen(parent);
+	if (n + 1 + strlen(last) >= sizeof(out->path)) {
+		path_finish(out);
+		return refuse(e, whole, "has a name that is too long");
+	}
+	memcpy(out->path, parent, n);
+	if (n)
+		out->path[n++] = '/';
+	memcpy(out->path + n, last, strlen(last) + 1);
+	out->name = out->path + n;
+	return 0;
 }
 
 void path_finish(struct place *p)
@@ -178,12 +150,30 @@ void path_finish(struct place *p)
 	p->parent = -1;
 }
 
-static int copy_bytes(int from, int to, const struct stat *st)
+// Those that a layer may have (see extract.c): what a file may do is among them.
+static int copy_attributes(int from, int to)
+{
+	char names[ATTRIBUTES_ROOM], value[ATTRIBUTES_ROOM];
+	ssize_t n = flistxattr(from, names, sizeof(names));
+	if (n < 0)
+		return errno == ENOTSUP ? 0 : -1;
+	for (const char *name = names; name < names + n; name += strlen(name) + 1) {
+		if (strncmp(name, "user.", 5) != 0 && strcmp(name, "security.capability") != 0)
+			continue;
+		ssize_t size = fgetxattr(from, name, value, sizeof(value));
+		if (size < 0 || fsetxattr(to, name, value, (size_t)size, 0) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+// Owner first: chown takes capabilities away.
+static int copy_file(int from, int to, const struct stat *st)
 {
 	for (off_t at = 0; at < st->st_size;)
 		if (sendfile(to, from, &at, (size_t)(st->st_size - at)) <= 0)
 			return -1;
-	if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
+	if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0 || copy_attributes(from, to) < 0)
 		return -1;
 	return futimens(to, (struct timespec[2]){st->st_atim, st->st_mtim});
 }
@@ -192,7 +182,7 @@ int path_copy_up(struct extract *x, const struct place *p)
 {
 	struct stat st;
 	int layer;
-	if (!look_below(x, p->path, &st, &layer) || !S_ISREG(st.st_mode)) {
+	if (!layers_look(x, p->path, &st, &layer) || !S_ISREG(st.st_mode)) {
 		errno = ENOENT;
 		return -1;
 	}
@@ -203,5 +193,5 @@ int path_copy_up(struct extract *x, const struct place *p)
 	}
 	int from CLEAN_FD = tree_open_plain(layer, p->path, O_RDONLY);
 	int to CLEAN_FD = openat(p->parent, p->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return from < 0 || to < 0 ? -1 : copy_bytes(from, to, &st);
+	return from < 0 || to < 0 ? -1 : copy_file(from, to, &st);
 }

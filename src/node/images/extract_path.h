@@ -9,7 +9,7 @@
 
 struct place {
 	int parent;	     // open; `path_finish` closes it
-	char path[PATH_MAX]; // cleaned: no "." and no "//", no slash at either end; "" is the root itself
+	char path[PATH_MAX]; // no ".", "//", symlink on the way or slash at either end; "" is the root itself
 	const char *name;    // its last part, in `path`
 };
 
@@ -17,9 +17,6 @@ struct place {
 // name in a layer below). Refuses "..", absolute names, and parents that are symlinks leading out of the root.
 int path_find(struct extract *x, const char *name, struct place *out, struct err *e);
 void path_finish(struct place *p);
-// mkdir that is content with a directory; a whiteout there makes it opaque.
-int path_make_directory(int parent, const char *name);
-int path_make_opaque(int directory); // hides what the layers below hold there
 // Copies a regular file of the same name from a layer below, so that it can be linked to. -1 with errno.
 int path_copy_up(struct extract *x, const struct place *p);
 
