@@ -61,6 +61,7 @@ static void set_host(struct node *n, const struct node_config *c)
 	h->host_ip = arena_str(&n->arena, str_of(c->address));
 	h->pod_processes_max = c->pod_processes_max;
 	h->starting_max = c->parallel_starts ? c->parallel_starts : PARALLEL_STARTS;
+	h->memory = n->machine.memory;
 	h->allocatable = registration_allocatable(&n->machine, pods_max);
 	if (c->data_dir)
 		pod_disk_init(&h->disk, arena_c(&n->arena, str_of(c->data_dir)),

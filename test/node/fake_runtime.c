@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "base/times.h"
 
-enum { CREATE_MS = 8, START_MS = 5, REMOVE_MS = 2, KILL_MS = 1 };
+enum { CREATE_MS = 8, START_MS = 5, REMOVE_MS = 2, KILL_MS = 1, RESIZE_MS = 3 };
 
 struct container {
 	struct fake_runtime *all;
@@ -20,6 +20,11 @@ struct container {
 	const struct fake_act *act;
 	struct timer end;
 	int end_code, end_signal;
+	struct cgroup_limits limits;
+};
+
+struct group { // of a pod
+	struct cgroup_limits limits;
 };
 
 struct fake_runtime {
@@ -27,6 +32,7 @@ struct fake_runtime {
 	struct loop *loop;
 	struct fake_act *acts;
 	size_t act_count, created;
+	uint64_t memory_used; // by each container and pod
 	const char *broken; // why no container can be made
 	struct map containers, pods, images;
 	const struct runtime_events *events;
@@ -83,7 +89,11 @@ static void fake_watch(struct runtime *r, const struct runtime_events *ev, void 
 
 static void fake_pod_make(struct runtime *r, const struct runtime_pod_spec *p, runtime_done *done, void *arg)
 {
-	map_set(&of(r)->pods, p->uid, of(r));
+	struct group *group = map_get(&of(r)->pods, p->uid);
+	if (!group)
+		map_set(&of(r)->pods, p->uid, group = MEM_NEW(struct group));
+	if (p->limits.cpu_shares)
+		group->limits = p->limits;
 	call_later(of(r), 1, done, arg, p->uid, NULL);
 }
 
@@ -103,7 +113,7 @@ static void act_pod_remove(struct call *call)
 		if (str_eq(c->pod_uid, call->id))
 			drop(f, c);
 	}
-	map_remove(&f->pods, call->id);
+	free(map_remove(&f->pods, call->id));
 }
 
 static void fake_pod_remove(struct runtime *r, struct str uid, runtime_done *done, void *arg)
@@ -182,7 +192,9 @@ static void fake_create(struct runtime *r, const struct runtime_container_spec *
 	struct arena *a = &c->memory;
 	arena_init(a);
 	int64_t attempt = 0;
-	str_to_i64(s->note, &attempt);
+	struct str number, size;
+	str_cut(s->note, ' ', &number, &size);
+	str_to_i64(number, &attempt);
 	c->all = f;
 	c->id = arena_str(a, s->id);
 	c->pod_uid = arena_str(a, s->pod_uid);
@@ -194,6 +206,7 @@ static void fake_create(struct runtime *r, const struct runtime_container_spec *
 	c->attempt = (int)attempt;
 	c->act = find_act(f, c->command);
 	c->created = loop_wall(f->loop);
+	c->limits = s->limits;
 	c->end.fire = on_end;
 	f->created++;
 	struct call *call = call_later(f, CREATE_MS, done, arg, c->id, NULL);
@@ -251,6 +264,44 @@ static void act_remove(struct call *call)
 static void fake_remove(struct runtime *r, struct str id, runtime_done *done, void *arg)
 {
 	call_later(of(r), REMOVE_MS, done, arg, id, act_remove);
+}
+
+// ---- sizes
+
+static void change(struct cgroup_limits *to, const struct runtime_resize_step *step)
+{
+	if (step->parts & CGROUP_SHARES)
+		to->cpu_shares = step->limits.cpu_shares;
+	if (step->parts & CGROUP_QUOTA)
+		to->cpu_quota_us = step->limits.cpu_quota_us;
+	if (step->parts & CGROUP_MEMORY)
+		to->memory_bytes = step->limits.memory_bytes;
+}
+
+static void fake_resize(struct runtime *r, struct str uid, const struct runtime_resize_step *steps, size_t count,
+			runtime_done *done, void *arg)
+{
+	struct fake_runtime *f = of(r);
+	struct call *call = call_later(f, RESIZE_MS, done, arg, uid, NULL);
+	for (size_t i = 0; i < count && !call->error.reason; i++) {
+		struct container *c = steps[i].id.n ? map_get(&f->containers, steps[i].id) : NULL;
+		struct group *group = map_get(&f->pods, uid);
+		if (steps[i].parts & CGROUP_MEMORY && steps[i].limits.memory_bytes &&
+		    steps[i].limits.memory_bytes <= f->memory_used)
+			err_set(&call->error, ERR_CONFLICT, "memory limit (%llu) below current usage (%llu)",
+				(unsigned long long)steps[i].limits.memory_bytes, (unsigned long long)f->memory_used);
+		else if (c)
+			change(&c->limits, &steps[i]), c->note = arena_str(&c->memory, steps[i].note);
+		else if (!steps[i].id.n && group)
+			change(&group->limits, &steps[i]);
+	}
+}
+
+static bool fake_pod_limits(struct runtime *r, struct str uid, struct cgroup_limits *out)
+{
+	const struct group *group = map_get(&of(r)->pods, uid);
+	*out = group ? group->limits : (struct cgroup_limits){0};
+	return group != NULL;
 }
 
 static bool fake_state(struct runtime *r, struct arena *a, struct str id, struct runtime_state *out)
@@ -350,6 +401,8 @@ struct fake_runtime *fake_runtime_create(struct loop *l, const struct fake_act *
 		.start = fake_start,
 		.kill = fake_kill,
 		.remove = fake_remove,
+		.resize = fake_resize,
+		.pod_limits = fake_pod_limits,
 		.state = fake_state,
 		.list = fake_list,
 		.list_pods = fake_list_pods,
@@ -376,6 +429,8 @@ void fake_runtime_destroy(struct fake_runtime *f)
 	while (f->containers.count)
 		drop(f, f->containers.entries[0].value);
 	map_finish(&f->containers);
+	map_each(entry, &f->pods)
+		free(entry->value);
 	map_finish(&f->pods);
 	map_finish(&f->images);
 	free(f->acts);
@@ -395,6 +450,19 @@ void fake_runtime_add_image(struct fake_runtime *f, const char *name)
 void fake_runtime_break(struct fake_runtime *f, const char *why)
 {
 	f->broken = why;
+}
+
+void fake_runtime_use_memory(struct fake_runtime *f, uint64_t bytes)
+{
+	f->memory_used = bytes;
+}
+
+bool fake_runtime_limits(struct fake_runtime *f, struct str id, struct cgroup_limits *out)
+{
+	const struct container *c = map_get(&f->containers, id);
+	if (c)
+		*out = c->limits;
+	return c != NULL;
 }
 
 size_t fake_runtime_running(const struct fake_runtime *f)

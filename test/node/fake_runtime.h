@@ -27,6 +27,8 @@ struct runtime *fake_runtime_table(struct fake_runtime *f);
 void fake_runtime_add_image(struct fake_runtime *f, const char *name);
 // From now on containers cannot be made, and not by fault of theirs; NULL: again they can.
 void fake_runtime_break(struct fake_runtime *f, const char *why);
+void fake_runtime_use_memory(struct fake_runtime *f, uint64_t bytes); // each container and pod from now on
+bool fake_runtime_limits(struct fake_runtime *f, struct str id, struct cgroup_limits *out);
 size_t fake_runtime_running(const struct fake_runtime *f);
 size_t fake_runtime_pods(const struct fake_runtime *f);
 size_t fake_runtime_created(const struct fake_runtime *f); // how many containers there ever were

@@ -198,3 +198,49 @@ TEST(real_groups)
 	cgroups_drop(&c);
 	CHECK(!cgroup_exists(&c, ""));
 }
+
+// Only the parts that are named, and "no limit" as each version says it.
+TEST(changes_of_groups_in_use)
+{
+	static const char *const v1[] = {"cpu/onggi/podx/cpu.shares", "cpu/onggi/podx/cpu.cfs_quota_us", "memory/onggi/podx/memory.limit_in_bytes",
+					 "memory/onggi/podx/memory.memsw.limit_in_bytes"};
+	static const char *const v2[] = {"onggi/podx/cpu.weight", "onggi/podx/cpu.max", "onggi/podx/memory.max", "onggi/podx/memory.swap.max"};
+	static const char *const limited[2][4] = {{"512", "50000", "1048576", "1048576"}, {"59", "50000 100000", "1048576", ""}};
+	static const char *const unlimited[2][4] = {{"512", "-1", "-1", "-1"}, {"59", "max 100000", "max", ""}};
+	for (int version = 1; version <= 2; version++) {
+		const char *const *files = version == 1 ? v1 : v2;
+		const char *const *want = limited[version - 1], *const *open = unlimited[version - 1];
+		struct cgroup_limits none = {.cpu_shares = 512};
+		struct tree t CLEAN_TREE;
+		set_up(&t, version == 2);
+		for (size_t i = 0; i < 4; i++)
+			put(&t, files[i], "");
+		REQUIRE(cgroup_change(&t.c, "podx", &limits, CGROUP_QUOTA, NULL) == 0);
+		CHECK_STR(get(&t, files[0]), "");
+		CHECK_STR(get(&t, files[1]), want[1]);
+		CHECK_STR(get(&t, files[2]), "");
+		put(&t, files[1], "");
+		REQUIRE(cgroup_change(&t.c, "podx", &limits, CGROUP_SHARES | CGROUP_QUOTA | CGROUP_MEMORY, NULL) == 0);
+		for (size_t i = 0; i < 4; i++) {
+			CHECK_STR(get(&t, files[i]), want[i]);
+			put(&t, files[i], "");
+		}
+		REQUIRE(cgroup_change(&t.c, "podx", &none, CGROUP_SHARES | CGROUP_QUOTA | CGROUP_MEMORY, NULL) == 0);
+		for (size_t i = 0; i < 4; i++)
+			CHECK_STR(get(&t, files[i]), open[i]);
+		put(&t, version == 1 ? "memory/onggi/podx/memory.usage_in_bytes" : "onggi/podx/memory.current", "9000\n");
+		CHECK_INT(cgroup_memory(&t.c, "podx"), 9000);
+		struct cgroup_limits read;
+		put(&t, version == 1 ? "pids/onggi/podx/cgroup.procs" : "onggi/podx/cgroup.procs", "");
+		REQUIRE(cgroup_read_limits(&t.c, "podx", &read));
+		CHECK(read.cpu_quota_us == 0 && read.memory_bytes == 0 && read.cpu_shares == (version == 1 ? 512 : 0));
+		for (size_t i = 0; i < 4; i++)
+			put(&t, files[i], "");
+		REQUIRE(cgroup_change(&t.c, "podx", &limits, CGROUP_QUOTA | CGROUP_MEMORY, NULL) == 0);
+		REQUIRE(cgroup_read_limits(&t.c, "podx", &read));
+		CHECK(read.cpu_quota_us == 50000 && read.memory_bytes == 1 << 20);
+		CHECK(!cgroup_read_limits(&t.c, "pody", &read));
+		struct err e CLEAN_ERR = ERR_EMPTY;
+		CHECK(cgroup_change(&t.c, "pody", &limits, CGROUP_MEMORY, &e) < 0 && e.reason == ERR_NOT_FOUND);
+	}
+}

@@ -114,7 +114,8 @@ TEST(limits_for_the_kernel)
 {
 	struct pod_spec *s = pod_of(RESOURCES(
 		"{\"requests\":{\"cpu\":\"250m\",\"memory\":\"16Mi\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"32Mi\"}}"));
-	struct cgroup_limits l = container_limits(&s->containers[0]);
+	struct container_size size = container_size_of(s, &s->containers[0]);
+	struct cgroup_limits l = container_limits(&size);
 	CHECK_INT(l.cpu_shares, 256);
 	CHECK_INT(l.cpu_quota_us, 50000);
 	CHECK_INT(l.memory_bytes, 32 << 20);
@@ -125,7 +126,8 @@ TEST(limits_for_the_kernel)
 	s = pod_of(
 		"{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}},{\"name\":\"b\"}]}");
 	CHECK_INT(pod_limits(s).memory_bytes, 0); // one has none, so the pod has none
-	CHECK_INT(container_limits(&s->containers[1]).cpu_shares, 2);
+	size = container_size_of(s, &s->containers[1]);
+	CHECK_INT(container_limits(&size).cpu_shares, 2);
 	pod_spec_unref(s);
 }
 
@@ -151,7 +153,7 @@ TEST(what_fits)
 		   "{\"name\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"900m\"}}}],"
 		   "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"300m\"}}}],\"overhead\":{"
 		   "\"cpu\":\"10m\"}}");
-	CHECK_INT(pod_requests(s).cpu_milli, 1010);
+	CHECK_INT(pod_requests(s, NULL).cpu_milli, 1010);
 	pod_spec_unref(s);
 }
 
@@ -184,6 +186,9 @@ TEST(plan_of_a_simple_pod)
 	pod_plan(&a, s, st, now, &plan);
 	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_PREPARE && plan.wake == now + 60 * TIME_S);
 	st->sandbox = SANDBOX_READY;
+	pod_plan(&a, s, st, now, &plan); // what is allocated to it is to be found after a restart
+	CHECK(plan.count == 2 && plan.actions[0].kind == PLAN_KEEP && plan.actions[1].kind == PLAN_START);
+	st->resize = (struct pod_resize){.kept = true, .pod = pod_limits(s)};
 	pod_plan(&a, s, st, now, &plan);
 	CHECK(plan.count == 1 && plan.actions[0].kind == PLAN_START);
 	st->containers[0] = (struct container_state){.stage = STAGE_RUNNING, .attempts = 1, .run.started = now};
@@ -256,16 +261,18 @@ TEST(patches_take_away_what_is_no_longer_said)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct pod_spec *s = pod_of("{\"containers\":[{\"name\":\"c\"}]}");
+	struct pod_state *st = pod_state_create(s);
 	struct json *status;
 	REQUIRE(!json_parse(
 		&a, STR("{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"X\",\"reason\":\"R\"}]}"),
 		NULL, &status, NULL));
-	struct json *patch = pod_status_patch(&a, s, status);
+	struct json *patch = pod_status_patch(&a, s, st, status);
 	CHECK_STR(json_str(patch, "metadata.uid"), "u");
 	const struct json *ready = json_at(patch, "status.conditions.0"),
 			  *other = json_at(patch, "status.conditions.1");
 	CHECK(json_get(ready, STR("reason"))->type == JSON_NULL && json_get(ready, STR("message"))->type == JSON_NULL);
 	CHECK_STR(json_str(other, "reason"), "R");
+	pod_state_destroy(st);
 	pod_spec_unref(s);
 }
 
@@ -276,17 +283,19 @@ TEST(patches_replace_addresses)
 	arena_init(&a);
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct pod_spec *s = pod_of("{\"containers\":[{\"name\":\"c\"}]}");
+	struct pod_state *st = pod_state_create(s);
 	struct json *stored, *now;
 	REQUIRE(!json_parse(&a, STR("{\"status\":{\"podIPs\":[{\"ip\":\"10.0.0.2\"}],\"hostIPs\":[{\"ip\":\"192.0.2.1\"}]}}"),
 			    NULL, &stored, NULL));
 	REQUIRE(!json_parse(&a, STR("{\"podIPs\":[{\"ip\":\"10.0.0.3\"}],\"hostIPs\":[{\"ip\":\"192.0.2.2\"}]}"), NULL, &now,
 			    NULL));
 	for (int i = 0; i < 3; i++) { // in place of others, of themselves, of none
-		struct json *patch = pod_status_patch(&a, s, now);
+		struct json *patch = pod_status_patch(&a, s, st, now);
 		REQUIRE(!api_patch_strategic(&a, api_type_find(STR("v1.Pod")), &stored, patch, &e));
 		CHECK(json_equal(json_get(stored, STR("status")), now));
 		if (i == 1)
 			json_remove(stored, STR("status"));
 	}
+	pod_state_destroy(st);
 	pod_spec_unref(s);
 }

@@ -43,6 +43,8 @@ struct cgroup_limits { // 0: no limit
 	bool die_together; // where memory runs out, all processes are killed, not one of them (version 2 only)
 };
 
+enum cgroup_part { CGROUP_SHARES = 1, CGROUP_QUOTA = 2, CGROUP_MEMORY = 4 };
+
 struct cgroup_stats {
 	uint64_t cpu_ns, cpu_user_ns, cpu_system_ns;
 	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
@@ -64,6 +66,13 @@ void cgroups_drop(struct cgroups *c);
 // `path` is relative to PARENT: "pod<uid>" or "pod<uid>/<container id>".
 int cgroup_make(const struct cgroups *c, const char *path, const struct cgroup_limits *l, struct err *e);
 int cgroup_set(const struct cgroups *c, const char *path, const struct cgroup_limits *l, struct err *e);
+// Of a group in use: exactly these parts (cgroup_part, or'ed) become what `l` says, also "no limit". Memory that is
+// in use is not taken away by killing: version 1 refuses, for version 2 the caller looks at cgroup_memory before.
+int cgroup_change(const struct cgroups *c, const char *path, const struct cgroup_limits *l, unsigned parts,
+		  struct err *e);
+// Shares, quota and memory as they are; shares are not told apart by version 2, so they are 0 there. False: no group.
+bool cgroup_read_limits(const struct cgroups *c, const char *path, struct cgroup_limits *out);
+uint64_t cgroup_memory(const struct cgroups *c, const char *path); // bytes in use, page cache included
 int cgroup_enter(const struct cgroups *c, const char *path, pid_t pid, struct err *e); // moves a process
 // Kills every process in the group and the groups below. Returns how many were signalled.
 int cgroup_kill(const struct cgroups *c, const char *path);

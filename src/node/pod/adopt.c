@@ -3,6 +3,7 @@
 // forgotten.
 #include <stdio.h>
 
+#include "node/pod/resize_plan.h"
 #include "node/pod/worker_parts.h"
 
 static int64_t parse_time(const struct json *from, const char *field)
@@ -84,24 +85,27 @@ static void nobody(void *arg, const struct err *e)
 static void adopt_run(struct pod_worker *w, const struct runtime_state *rs)
 {
 	int i = pod_spec_find(w->spec, rs->name);
-	int64_t attempt = 0;
+	struct container_size size;
+	int attempt = 0;
 	if (i < 0 || rs->phase == RUNTIME_CREATED) { // it never ran
 		runtime_remove(w->host->runtime, rs->id, nobody, NULL);
 		return;
 	}
 	struct container_state *c = &w->state->containers[i];
-	str_to_i64(rs->note, &attempt);
+	if (!resize_read_note(rs->note, &attempt, &size))
+		size = container_size_of(w->spec, &w->spec->containers[i]);
 	if (c->run.id[0]) {
 		runtime_remove(w->host->runtime, str_of(c->run.id), nobody, NULL);
 		container_run_move(&c->last, &c->run);
 	}
-	c->attempts = (int)attempt + 1;
+	c->attempts = attempt + 1;
+	c->size = size;
 	if (rs->phase == RUNTIME_EXITED) {
-		worker_read_end(w, (size_t)i, (int)attempt, rs, &c->run);
+		worker_read_end(w, (size_t)i, attempt, rs, &c->run);
 		c->stage = STAGE_EXITED;
 	} else {
 		str_to_c(rs->id, c->run.id, sizeof(c->run.id));
-		c->run.attempt = (int)attempt;
+		c->run.attempt = attempt;
 		c->run.started = rs->started;
 		c->stage = STAGE_RUNNING;
 	}
@@ -117,6 +121,7 @@ void worker_adopt(struct pod_worker *w, const struct runtime_state *runs, size_t
 	w->state->was_ready = true; // a part of the sandbox may stand
 	for (size_t i = 0; i < w->spec->container_count; i++)
 		adopt_recall(w, i);
+	resize_adopt(w);
 }
 
 // The sandbox stands again: probes of the containers that kept running go on.

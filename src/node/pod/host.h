@@ -31,6 +31,7 @@ struct pod_host {
 	struct names_config names;
 	struct str node_name, host_ip;
 	struct node_amounts allocatable;
+	int64_t memory; // of the whole machine
 	int64_t pod_processes_max; // 0: any number
 
 	// Containers being created: more at a time than the processors can do only makes each of them slower.
@@ -42,6 +43,8 @@ struct pod_host {
 
 	// The worker is done and its pod is gone: its memory may go (in a later turn).
 	void (*on_idle)(void *arg, struct pod_worker *w);
+	// A pod takes less than before: others may wait for room (pods_resizes.c).
+	void (*on_room)(void *arg);
 	void *arg;
 
 	// What is under way (on the pool, in the runtime, at the API) and will look at the host when it comes back.

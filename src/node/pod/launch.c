@@ -170,7 +170,8 @@ int launch_build(const struct launch_context *x, struct runtime_container_spec *
 	out->tty = json_is_true(c, "tty");
 	out->stdin_open = json_is_true(c, "stdin");
 	out->stdin_once = json_is_true(c, "stdinOnce");
-	out->limits = container_limits(x->container);
+	struct container_size size = container_size_of(x->pod, x->container);
+	out->limits = container_limits(&size);
 	out->oom_score_adj = container_oom_score(x->pod, x->container, x->node_memory);
 	set_env(x, out);
 	return 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/pod/plan.h"
 
+#include "node/pod/resize_plan.h"
+
 struct planner {
 	struct arena *arena;
 	const struct pod_spec *spec;
@@ -122,6 +124,33 @@ static void stop_if_failed(struct planner *p, size_t i)
 			!is_resting(c, p->now);
 }
 
+// What is allocated to the pod is written down before it is given to what runs.
+static void resize(struct planner *p)
+{
+	const struct pod_resize *r = &p->state->resize;
+	struct resize_plan plan = {0};
+	if (r->kept)
+		resize_plan(p->arena, p->spec, p->state, &plan);
+	if (r->busy || (r->kept && !plan.count))
+		return;
+	if (r->retry_at > p->now)
+		wake_at(p, r->retry_at);
+	else
+		add(p, r->kept ? PLAN_RESIZE : PLAN_KEEP, 0);
+}
+
+static void stop_for_size(struct planner *p, size_t i)
+{
+	const struct container_state *c = &p->state->containers[i];
+	if (!p->state->resize.kept || c->failed != STOP_NONE || c->hooking ||
+	    !resize_needs_restart(p->spec, p->state, i))
+		return;
+	struct plan_action *stop = add(p, PLAN_STOP, i);
+	stop->cause = STOP_RESIZE;
+	stop->grace_ns = p->spec->grace_ns;
+	stop->restart = true;
+}
+
 // One container that should be there. Whether the ones after it may start.
 static bool run_container(struct planner *p, size_t i)
 {
@@ -139,6 +168,7 @@ static bool run_container(struct planner *p, size_t i)
 		return false;
 	case STAGE_RUNNING:
 		stop_if_failed(p, i);
+		stop_for_size(p, i);
 		return spec->kind == CONTAINER_SIDECAR && c->started;
 	case STAGE_STARTING:
 	case STAGE_STOPPING:
@@ -209,7 +239,7 @@ static void end_pod(struct planner *p)
 	if (stop_all(p))
 		return;
 	enum sandbox_stage sandbox = p->state->sandbox;
-	if (sandbox == SANDBOX_STARTING) // its end brings us back here
+	if (sandbox == SANDBOX_STARTING || p->state->resize.busy) // its end brings us back here
 		return;
 	bool gone = sandbox == SANDBOX_GONE || (sandbox == SANDBOX_NONE && !p->state->was_ready);
 	if (!gone && sandbox != SANDBOX_STOPPING)
@@ -221,7 +251,7 @@ static void end_pod(struct planner *p)
 
 void pod_plan(struct arena *a, const struct pod_spec *s, const struct pod_state *st, int64_t now, struct pod_plan *out)
 {
-	*out = (struct pod_plan){.actions = ARENA_ARRAY(a, struct plan_action, s->container_count + 2)};
+	*out = (struct pod_plan){.actions = ARENA_ARRAY(a, struct plan_action, s->container_count + 3)};
 	struct planner p = {a, s, st, now, out};
 	if (st->settled)
 		return;
@@ -243,6 +273,7 @@ void pod_plan(struct arena *a, const struct pod_spec *s, const struct pod_state 
 		else
 			add(&p, PLAN_PREPARE, 0);
 	} else if (st->sandbox == SANDBOX_READY) {
+		resize(&p); // first: what starts anew may need the pod's group to be greater
 		run_all(&p);
 	}
 }

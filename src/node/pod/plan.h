@@ -13,6 +13,8 @@ enum plan_kind {
 		     // again while it ends, for the grace may have become shorter
 	PLAN_REST,   // tell (once) that a container waits before its next life
 	PLAN_EXPIRE, // activeDeadlineSeconds are over: note it
+	PLAN_KEEP,     // write down what is allocated to the pod
+	PLAN_RESIZE,   // give what runs what is allocated (resize_plan.h)
 	PLAN_TEARDOWN, // take away what PREPARE made; nothing runs any more
 	PLAN_SETTLE,   // all is over: report the end and, where the pod is being deleted, delete it
 };

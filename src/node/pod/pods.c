@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "client/scan.h"
+#include "node/pod/allocation.h"
 #include "node/pod/pods_parts.h"
 #include "node/pod/pods_sweep.h"
 
@@ -16,6 +17,7 @@ struct pods {
 	struct map leaving; // uid -> worker whose memory goes in the next turn
 	struct task free_leaving;
 	bool free_posted;
+	struct timer resize;
 	struct survey *survey; // while it goes on
 };
 
@@ -26,10 +28,12 @@ static bool has_ended(const struct pod_spec *s)
 	return json_str_is(s->object, "status.phase", "Succeeded") || json_str_is(s->object, "status.phase", "Failed");
 }
 
-static struct node_amounts used_by_others(const struct pods *p)
+struct node_amounts pods_used(const struct pods *p, const struct pod_worker *except)
 {
 	struct node_amounts sum = {0};
 	map_each(entry, &p->workers) {
+		if (entry->value == except)
+			continue;
 		struct node_amounts one = worker_uses(entry->value);
 		sum.cpu_milli += one.cpu_milli;
 		sum.memory += one.memory;
@@ -76,7 +80,7 @@ static void adopt(struct pod_worker *w, const struct runtime_state *all, size_t 
 
 static struct pod_worker *add(struct pods *p, struct pod_spec *spec)
 {
-	struct node_amounts used = used_by_others(p);
+	struct node_amounts used = pods_used(p, NULL);
 	bool ended = has_ended(spec);
 	struct pod_worker *w = ended ? pod_worker_create_ended(p->host, spec) : pod_worker_create(p->host, spec);
 	map_set(&p->workers, spec->uid, w);
@@ -94,18 +98,45 @@ static void free_leaving(struct task *t)
 	map_clear(&p->leaving);
 }
 
+static void run_resize(struct timer *t)
+{
+	struct pods *p = CONTAINER_OF(t, struct pods, resize);
+	if (p->synced)
+		pods_resize(p);
+}
+
+static void on_room(void *arg)
+{
+	struct pods *p = arg;
+	timer_start(p->host->loop, &p->resize, 0);
+}
+
 static void on_idle(void *arg, struct pod_worker *w)
 {
 	struct pods *p = arg;
 	struct str uid = worker_spec(w)->uid;
 	map_set(&p->leaving, uid, w);
 	map_remove(&p->workers, uid);
+	on_room(p);
 	if (!p->free_posted)
 		loop_post(p->host->loop, &p->free_leaving);
 	p->free_posted = true;
 }
 
 // ---- what the API tells
+
+// With what an earlier agent had allocated to it.
+static struct pod_spec *read_pod(struct pods *p, const struct informer_object *o)
+{
+	struct pod_spec *spec = pod_spec_create(o->line, o->text);
+	struct arena a CLEAN_ARENA;
+	struct json *allocation;
+	arena_init(&a);
+	if (was_begun(spec) && !has_ended(spec) &&
+	    !json_parse(&a, p->host->disk.ops->read_note(&p->host->disk, &a, spec->uid), NULL, &allocation, NULL))
+		allocation_carry(spec, allocation);
+	return spec;
+}
 
 static struct pod_worker *worker_of(const struct pods *p, const struct informer_object *o)
 {
@@ -123,7 +154,8 @@ static void on_change(void *arg, const struct informer_object *before, const str
 	else if (now && w)
 		worker_update(w, pod_spec_create(now->line, now->text));
 	else if (now)
-		add(p, pod_spec_create(now->line, now->text));
+		add(p, read_pod(p, now));
+	pods_resize(p); // before anything is told of the change
 }
 
 static void on_exit_event(void *arg, const struct runtime_state *s)
@@ -143,7 +175,7 @@ struct taking {
 static bool take_one(void *arg, const struct informer_object *o)
 {
 	struct taking *t = arg;
-	struct pod_spec *spec = pod_spec_create(o->line, o->text);
+	struct pod_spec *spec = read_pod(t->pods, o);
 	struct pod_worker *w = add(t->pods, spec);
 	if (!has_ended(spec))
 		adopt(w, t->runs, t->count);
@@ -171,6 +203,7 @@ static void on_synced(void *arg)
 	t.count = runtime_list(p->host->runtime, &a, &t.runs);
 	p->synced = true;
 	informer_each(p->informer, take_one, &t);
+	pods_resize(p);
 	runtime_watch(p->host->runtime, &events, p);
 	p->survey = pods_sweep(p->host, is_known, survey_over, p);
 }
@@ -245,10 +278,12 @@ struct pods *pods_create(struct pod_host *h)
 	buf_init(&path);
 	p->host = h;
 	h->on_idle = on_idle;
+	h->on_room = on_room;
 	h->arg = p;
 	map_init(&p->workers);
 	map_init(&p->leaving);
 	p->free_leaving.run = free_leaving;
+	p->resize.fire = run_resize;
 	h->image_look.fire = look_for_images;
 	BUF_LIT(&path, "/api/v1/pods?fieldSelector=spec.nodeName%3D");
 	encode_url(&path, h->node_name);
@@ -262,6 +297,7 @@ void pods_destroy(struct pods *p)
 	if (!p)
 		return;
 	timer_stop(&p->host->image_look);
+	timer_stop(&p->resize);
 	pods_sweep_abandon(p->survey);
 	informer_destroy(p->informer);
 	map_each(entry, &p->workers)

@@ -137,7 +137,12 @@ static void on_pod_made(void *arg, const struct err *e)
 static void make_pod(struct prepare *p, struct network_work *n)
 {
 	struct runtime_pod_spec spec;
+	struct cgroup_limits *has = &p->worker->state->resize.pod;
 	launch_pod(&n->memory, p->spec, n->net_ns, n->hostname, &spec);
+	if (runtime_pod_limits(p->worker->host->runtime, p->spec->uid, has))
+		spec.limits = (struct cgroup_limits){0}; // of containers that run: changed in order only (resize_plan.h)
+	else
+		*has = spec.limits;
 	spec.limits.pids = p->worker->host->pod_processes_max;
 	worker_enter(p->worker);
 	runtime_pod_make(p->worker->host->runtime, &spec, on_pod_made, p);

@@ -78,7 +78,7 @@ static void enqueue(struct pod_worker *w, const struct json *status)
 	}
 	item->gist = gist;
 	item->quiet = pod_status_is_quiet(status);
-	item->body = json_text(&item->memory, pod_status_patch(&item->memory, w->spec, status));
+	item->body = json_text(&item->memory, pod_status_patch(&item->memory, w->spec, w->state, status));
 	if (old)
 		return;
 	if (r->last)

@@ -146,6 +146,7 @@ struct pod_spec *pod_spec_create(struct blob *line, struct str text)
 	arena_init(&s->arena);
 	s->refs = 1;
 	s->text = blob_ref(line);
+	s->source = text;
 	if (json_parse(&s->arena, text, NULL, &s->object, NULL))
 		s->object = json_object(&s->arena);
 	s->namespace = json_str(s->object, "metadata.namespace");

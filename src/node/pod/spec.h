@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What of a Pod's spec the node decides by, in a form that is quick to look at: containers in the order in which they
-// start, restart policies, probes, hooks. Everything else stays in `object`, the pod's own JSON.
+// start, restart policies, probes, hooks. Everything else stays in `object`, the pod's own JSON; its resources are those
+// that the node has allocated (allocation.h).
 // A spec lives in one arena of its own and never changes; a changed pod gets a new one, and whoever still looks at the
 // old one holds a reference.
 #ifndef NODE_POD_SPEC_H
@@ -54,7 +55,9 @@ struct pod_spec {
 	unsigned refs;	    // of one loop: not atomic
 	struct arena arena; // holds all of this
 	struct blob *text;  // strings point into it
+	struct str source;  // of it, the pod as the API tells it
 	struct json *object;
+	struct json *wanted; // resources that the API asks for, where they are not those allocated; else NULL
 	struct str namespace, name, uid;
 	int64_t generation;
 	enum restart_policy restart;

@@ -5,6 +5,7 @@
 
 #include "node/env/services.h"
 #include "node/pod/launch.h"
+#include "node/pod/resize_plan.h"
 #include "node/pod/worker_parts.h"
 
 enum { CONFIG_RETRY_S = 10, IMAGE_FIRST_RETRY_S = 2, ID_BYTES = 16, START_ERROR_CODE = 128 };
@@ -16,6 +17,7 @@ struct container_start {
 	struct pod_spec *spec;
 	size_t container;
 	int attempt;
+	struct container_size size;
 	char id[POD_ID_MAX + 1];
 	struct arena memory; // of all below
 	struct image image;
@@ -289,7 +291,7 @@ static struct launch_context launch_context_of(struct container_start *s)
 		.env = &s->env,
 		.hostname = names_hostname(&s->memory, s->spec, &s->host->names),
 		.target = id_of_target(s),
-		.node_memory = s->host->allocatable.memory,
+		.node_memory = s->host->memory,
 	};
 }
 
@@ -299,7 +301,7 @@ static int build_launch(struct container_start *s, struct err *e)
 	if (build_env(s, e) || launch_build(&x, &s->launch, e) || launch_mounts(&x, &s->mounts, &s->mount_count, e))
 		return -1;
 	s->launch.id = str_of(s->id);
-	s->launch.note = arena_fmt(&s->memory, "%d", s->attempt);
+	s->launch.note = resize_note(&s->memory, s->attempt, &s->size);
 	s->launch.log_path = pod_disk_log(&s->memory, &s->host->disk, s->spec->uid, spec_of(s)->name, s->attempt);
 	return 0;
 }
@@ -460,6 +462,7 @@ void start_begin(struct pod_worker *w, size_t container)
 	w->containers[container].start = s;
 	c->stage = STAGE_STARTING;
 	s->attempt = c->attempts++;
+	s->size = c->size = container_size_of(s->spec, spec_of(s));
 	take_turn(s);
 }
 

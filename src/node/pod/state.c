@@ -33,6 +33,8 @@ void pod_state_destroy(struct pod_state *st)
 	free(st->containers);
 	free(st->ip);
 	free(st->message);
+	free(st->resize.pending_message);
+	free(st->resize.error);
 	free(st);
 }
 

@@ -4,7 +4,7 @@
 #ifndef NODE_POD_STATE_H
 #define NODE_POD_STATE_H
 
-#include "node/pod/spec.h"
+#include "node/pod/resources.h"
 
 enum container_stage {
 	STAGE_NONE,	// was never begun
@@ -14,7 +14,7 @@ enum container_stage {
 	STAGE_EXITED,	// `run` tells how
 };
 
-enum stop_cause { STOP_NONE, STOP_POD, STOP_LIVENESS, STOP_STARTUP, STOP_HOOK };
+enum stop_cause { STOP_NONE, STOP_POD, STOP_LIVENESS, STOP_STARTUP, STOP_HOOK, STOP_RESIZE };
 
 enum { POD_ID_MAX = 64, POD_REASON_MAX = 48, POD_MESSAGE_MAX = 4096 };
 
@@ -40,6 +40,7 @@ struct container_state {
 	struct container_run run;  // shown as its state (while a next one starts: still the one before)
 	struct container_run last; // the one before that, ended; shown as lastState
 	int attempts;		   // how many lives were begun
+	struct container_size size; // of the life that is shown or begins
 	struct pod_backoff backoff;
 	bool backing_off; // the rest was told of (event) for the newest end
 
@@ -56,6 +57,24 @@ struct container_state {
 	bool restart_at_exit;	// its end makes room for the next life at once
 };
 
+enum resize_pending { RESIZE_NOT_PENDING, RESIZE_DEFERRED, RESIZE_INFEASIBLE };
+
+// Where a pod's resize stands (pods/resize): wanted (pending), then allocated, then in progress until it is done.
+struct pod_resize {
+	enum resize_pending pending; // why what the spec wants is not allocated
+	char *pending_message;	     // owned
+	int64_t pending_generation, pending_since;
+
+	bool in_progress;
+	char *error; // why it could not be done yet; owned, NULL: nothing failed
+	int64_t generation, retry_at;
+
+	bool kept; // what is allocated stands on the disk: only then it is given to what runs
+	bool busy; // it is being written, or given
+	bool told; // the API may show that there is a resize
+	struct cgroup_limits pod; // what the pod's group has
+};
+
 enum sandbox_stage { SANDBOX_NONE, SANDBOX_STARTING, SANDBOX_READY, SANDBOX_STOPPING, SANDBOX_GONE };
 
 struct pod_state {
@@ -67,6 +86,7 @@ struct pod_state {
 	char rejected[POD_REASON_MAX]; // the node does not take it: OutOfcpu...; empty: it does
 	bool deadline_exceeded;
 	char *message;			    // with the two before; owned
+	struct pod_resize resize;
 	bool deleted;			    // the API object is gone: nothing to report to
 	int64_t stop_begun;		    // when the end of the pod was first planned; 0: it lives
 	bool settled;			    // ended, and its end was reported: nothing is left to do

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/pod/status.h"
 
+#include "api/quantity.h"
 #include "node/pod/plan.h"
 
 // ---- what a container looks like from outside
@@ -186,15 +187,60 @@ static struct json *state_of(struct arena *a, const struct view *v)
 	return state;
 }
 
-static void add_resources(struct arena *a, struct json *out, const struct json *container)
+static void put_cpu(struct arena *a, struct json *list, int64_t milli)
 {
-	const struct json *resources = json_get(container, STR("resources"));
-	if (!resources || !resources->count)
-		return;
-	const struct json *requests = json_get(resources, STR("requests"));
+	json_put_str(a, list, "cpu", quantity_text(a, quantity_of_milli(milli)));
+}
+
+static void put_bytes(struct arena *a, struct json *list, const char *key, int64_t bytes)
+{
+	struct quantity q = quantity_of_int(bytes);
+	q.form = QUANTITY_BINARY;
+	json_put_str(a, list, key, quantity_text(a, q));
+}
+
+static void put_memory(struct arena *a, struct json *list, int64_t bytes)
+{
+	put_bytes(a, list, "memory", bytes);
+}
+
+// What the container has while it is not yet what is allocated to it.
+static void put_held(struct arena *a, struct json *resources, const struct container_size *has,
+		     const struct container_size *wanted)
+{
+	struct json *requests = json_get(resources, STR("requests")), *limits = json_get(resources, STR("limits"));
+	const struct {
+		struct json *list;
+		const char *key;
+		int64_t has, wanted;
+		void (*put)(struct arena *, struct json *, int64_t);
+	} all[] = {{requests, "cpu", has->cpu_request, wanted->cpu_request, put_cpu},
+		   {requests, "memory", has->memory_request, wanted->memory_request, put_memory},
+		   {limits, "cpu", has->cpu_limit, wanted->cpu_limit, put_cpu},
+		   {limits, "memory", has->memory_limit, wanted->memory_limit, put_memory}};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (!all[i].list || all[i].has == all[i].wanted)
+			continue;
+		if (all[i].has)
+			all[i].put(a, all[i].list, all[i].has);
+		else
+			json_remove(all[i].list, str_of(all[i].key));
+	}
+}
+
+// What it has, and what is allocated to it.
+static void add_resources(struct arena *a, struct json *out, const struct pod_spec *s, const struct container_spec *c,
+			  const struct container_state *st)
+{
+	const struct json *allocated = json_get(c->json, STR("resources"));
+	const struct json *requests = json_get(allocated, STR("requests"));
+	struct container_size wanted = container_size_of(s, c);
 	if (requests && requests->count)
 		json_put(out, "allocatedResources", json_clone(a, requests));
-	json_put(out, "resources", json_clone(a, resources));
+	struct json *resources =
+		json_put(out, "resources", allocated ? json_clone(a, allocated) : json_object(a));
+	if (container_is_alive(st))
+		put_held(a, resources, &st->size, &wanted);
 }
 
 static void add_mounts(struct arena *a, struct json *out, const struct json *container)
@@ -234,8 +280,8 @@ static struct json *container_status(struct arena *a, const struct pod_spec *s, 
 	bool started = v.look == LOOK_RUNNING && c->started && !c->restart_at_exit;
 	if (spec->kind != CONTAINER_EPHEMERAL)
 		json_put_bool(a, out, "started", started);
-	if (v.look == LOOK_RUNNING)
-		add_resources(a, out, spec->json);
+	if (run && spec->kind != CONTAINER_EPHEMERAL)
+		add_resources(a, out, s, spec, c);
 	add_mounts(a, out, spec->json);
 	return out;
 }
@@ -294,6 +340,44 @@ static void add_condition(const struct status_context *x, const struct pod_spec 
 		json_put_str(a, c, "reason", str_of(v->reason));
 	if (v->message)
 		json_put_str(a, c, "message", str_of(v->message));
+}
+
+struct resize_condition {
+	const char *type, *reason, *message; // NULL: none
+	int64_t generation;
+};
+
+static void add_resize_condition(const struct status_context *x, struct json *conditions,
+				 const struct resize_condition *r)
+{
+	struct arena *a = x->arena;
+	const struct json *before = find_condition(json_get(x->previous, STR("conditions")), str_of(r->type));
+	struct str since = before && str_eq(json_str(before, "reason"), str_of(r->reason))
+				   ? json_str(before, "lastTransitionTime")
+				   : STR_NONE;
+	struct json *c = json_push(conditions, json_object(a));
+	json_put_str(a, c, "type", str_of(r->type));
+	if (r->generation)
+		json_put_int(a, c, "observedGeneration", r->generation);
+	json_put_str(a, c, "status", STR("True"));
+	json_put(c, "lastProbeTime", json_null(a));
+	json_put_str(a, c, "lastTransitionTime", since.n ? arena_str(a, since) : time_format(a, x->now));
+	if (r->reason)
+		json_put_str(a, c, "reason", str_of(r->reason));
+	if (r->message)
+		json_put_str(a, c, "message", str_of(r->message));
+}
+
+static void add_resize_conditions(const struct status_context *x, const struct pod_resize *r, struct json *conditions)
+{
+	struct resize_condition pending = {"PodResizePending", "Deferred", r->pending_message, r->pending_generation};
+	struct resize_condition progress = {"PodResizeInProgress", r->error ? "Error" : NULL, r->error, r->generation};
+	if (r->pending == RESIZE_INFEASIBLE)
+		pending.reason = "Infeasible";
+	if (r->pending != RESIZE_NOT_PENDING)
+		add_resize_condition(x, conditions, &pending);
+	if (r->in_progress)
+		add_resize_condition(x, conditions, &progress);
 }
 
 // "what: [a b]" of the containers that are not `good`; NULL when all are.
@@ -377,6 +461,8 @@ static void add_conditions(const struct status_context *x, const struct pod_spec
 	struct verdict stands = {.good = st->sandbox == SANDBOX_READY && !is_over(s, st)};
 	struct verdict scheduled = {.good = true}, init = initialized(x->arena, s, st, phase);
 	struct verdict containers = containers_ready(x->arena, s, st, phase), all = ready(x->arena, s, &containers);
+	if (!is_over(s, st))
+		add_resize_conditions(x, &st->resize, list);
 	add_condition(x, s, list, "PodReadyToStartContainers", &stands);
 	add_condition(x, s, list, "Initialized", &init);
 	add_condition(x, s, list, "Ready", &all);
@@ -385,6 +471,37 @@ static void add_conditions(const struct status_context *x, const struct pod_spec
 }
 
 // ---- the whole
+
+static struct json *amounts(struct arena *a, const struct node_amounts *n)
+{
+	struct json *list = json_object(a);
+	if (n->cpu_milli)
+		put_cpu(a, list, n->cpu_milli);
+	if (n->storage)
+		put_bytes(a, list, "ephemeral-storage", n->storage);
+	if (n->memory)
+		put_memory(a, list, n->memory);
+	return list;
+}
+
+// Of the pod as a whole: the sums, or what it says itself.
+static void add_pod_resources(struct arena *a, const struct pod_spec *s, const struct pod_resize *resize,
+			      struct json *status)
+{
+	struct node_amounts requests = pod_requests(s, NULL), limits = pod_limit_amounts(s);
+	if (resize->in_progress && resize->pod.cpu_quota_us)
+		limits.cpu_milli = resize->pod.cpu_quota_us * 1000 / (int64_t)resize->pod.cpu_period_us;
+	if (resize->in_progress && resize->pod.memory_bytes)
+		limits.memory = (int64_t)resize->pod.memory_bytes;
+	struct json *asked = amounts(a, &requests), *allowed = amounts(a, &limits);
+	struct json *resources = json_put(status, "resources", json_object(a));
+	if (asked->count) {
+		json_put(status, "allocatedResources", asked);
+		json_put(resources, "requests", json_clone(a, asked));
+	}
+	if (allowed->count)
+		json_put(resources, "limits", allowed);
+}
 
 static void add_addresses(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st,
 			  struct json *status)
@@ -419,6 +536,7 @@ struct json *pod_status(const struct status_context *x, const struct pod_spec *s
 	add_conditions(x, s, st, status, phase);
 	add_addresses(x, s, st, status);
 	add_containers(x, s, st, status);
+	add_pod_resources(a, s, &st->resize, status);
 	return status;
 }
 
@@ -432,7 +550,18 @@ static void replace_list(struct arena *a, struct json *status, const char *key)
 		json_insert(list, 0, directive);
 }
 
-struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const struct json *status)
+// A condition that is over is taken out of the list.
+static void drop_condition(struct arena *a, struct json *conditions, const char *type)
+{
+	if (!conditions || find_condition(conditions, str_of(type)))
+		return;
+	struct json *c = json_push(conditions, json_object(a));
+	json_put_str(a, c, "type", str_of(type));
+	json_put_str(a, c, "$patch", STR("delete"));
+}
+
+struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const struct pod_state *st,
+			      const struct json *status)
 {
 	struct json *patch = json_object(a), *meta = json_put(patch, "metadata", json_object(a));
 	json_put_str(a, meta, "uid", s->uid);
@@ -442,6 +571,10 @@ struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const s
 			json_put(c, "reason", json_null(a));
 		if (!json_get(c, STR("message")))
 			json_put(c, "message", json_null(a));
+	}
+	if (st->resize.told) {
+		drop_condition(a, json_get(body, STR("conditions")), "PodResizePending");
+		drop_condition(a, json_get(body, STR("conditions")), "PodResizeInProgress");
 	}
 	replace_list(a, body, "hostIPs");
 	replace_list(a, body, "podIPs");

@@ -16,8 +16,9 @@ struct status_context {
 // The whole status object, in the arena.
 struct json *pod_status(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st);
 // The body of a strategic merge patch that makes the API's status this one: with the uid as a precondition, nulls for
-// what conditions no longer say, and addresses in place of others.
-struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const struct json *status);
+// what conditions no longer say, without conditions of resizes that are over, and addresses in place of others.
+struct json *pod_status_patch(struct arena *a, const struct pod_spec *s, const struct pod_state *st,
+			      const struct json *status);
 // What each container is doing, in brief ("web=running:1;"): two statuses that differ here are both worth telling.
 struct str pod_status_gist(struct arena *a, const struct json *status);
 // Nothing in it but that containers wait to be created.

@@ -115,11 +115,12 @@ static struct pod_worker *create(struct pod_host *h, struct pod_spec *spec)
 	w->host = h;
 	w->spec = spec;
 	w->state = pod_state_create(spec);
-	w->requests = pod_requests(spec);
 	w->wake.fire = on_wake;
 	w->step.run = run_step;
 	grow(w);
 	report_init(w);
+	resize_count(w);
+	resize_recall(w);
 	return w;
 }
 
@@ -247,7 +248,7 @@ static void start(struct pod_worker *w, size_t i)
 static void stop(struct pod_worker *w, const struct plan_action *how)
 {
 	struct container_state *c = &w->state->containers[how->container];
-	if (how->restart && c->last.finished) // the next life begins at its end, so its rest is reckoned now
+	if (how->restart && how->cause != STOP_RESIZE && c->last.finished) // the next life begins at its end, so its rest is reckoned now
 		pod_backoff_next(&c->backoff, c->last.finished, worker_now(w));
 	if (how->cause == STOP_POD && !w->state->stop_begun)
 		w->state->stop_begun = worker_now(w);
@@ -290,6 +291,12 @@ static void apply(struct pod_worker *w, const struct plan_action *action)
 	case PLAN_EXPIRE:
 		expire(w);
 		break;
+	case PLAN_KEEP:
+		resize_keep(w);
+		break;
+	case PLAN_RESIZE:
+		resize_give(w);
+		break;
 	case PLAN_TEARDOWN:
 		prepare_teardown(w);
 		break;
@@ -326,6 +333,7 @@ static void run_step(struct task *t)
 		start_cancel_queued(w);
 	if (w->resuming && w->state->sandbox == SANDBOX_READY && !ending)
 		adopt_resume(w);
+	resize_settle(w);
 	if (!is_between(w))
 		worker_report(w);
 	pod_plan(&a, w->spec, w->state, worker_now(w), &plan);
@@ -362,6 +370,7 @@ void worker_reject(struct pod_worker *w, const char *reason, struct str message)
 void worker_update(struct pod_worker *w, struct pod_spec *spec)
 {
 	bool was_deleted = w->spec->deleted;
+	resize_carry(w, spec);
 	if (w->wants) { // in this order, so that what stays wanted is not fetched anew
 		struct pod_spec *old = w->spec;
 		w->spec = spec;

@@ -31,6 +31,10 @@ void worker_object_changed(struct pod_worker *w, bool secret, struct str name);
 bool worker_waits_for_image(const struct pod_worker *w);
 void worker_retry_images(struct pod_worker *w); // starts those whose image has come
 
+// The spec's resources that are wanted become those allocated (room was found), or must wait, or can never be had here.
+void worker_allocate(struct pod_worker *w);
+void worker_wait_for_room(struct pod_worker *w, enum resize_pending why, struct str message);
+
 const struct pod_spec *worker_spec(const struct pod_worker *w);
 const struct pod_state *worker_state(const struct pod_worker *w);
 struct str worker_net_ns(const struct pod_worker *w);	      // empty: none yet, or the host's

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of one worker share: worker.c decides the order, prepare.c makes what the containers share, start.c
-// and stop.c bring containers up and down, tend.c minds those that run, adopt.c takes over those of a former agent,
+// and stop.c bring containers up and down, tend.c minds those that run, resize.c changes what they have, adopt.c takes over those of a former agent,
 // report.c tells the API, tell.c the users. Nobody else includes this.
 #ifndef NODE_POD_WORKER_PARTS_H
 #define NODE_POD_WORKER_PARTS_H
@@ -46,7 +46,9 @@ struct pod_worker {
 	struct pod_host *host;
 	struct pod_spec *spec;
 	struct pod_state *state;
-	struct node_amounts requests;
+	struct node_amounts requests; // or, while a resize goes on, what it still has of more
+	struct node_amounts used;     // as it was last seen (worker_uses)
+	unsigned allocations;	      // how often resources were allocated to it
 	struct container_work *containers;
 	size_t container_room;
 	struct report report;
@@ -89,6 +91,15 @@ void prepare_objects_changed(struct pod_worker *w); // tries the volumes again
 void prepare_refresh(struct pod_worker *w);	    // brings the files of a running pod's volumes up to date
 void prepare_teardown(struct pod_worker *w);
 void prepare_abandon(struct pod_worker *w); // the worker is being destroyed
+
+// resize.c
+void resize_recall(struct pod_worker *w); // what the API still shows of a resize
+void resize_adopt(struct pod_worker *w);  // whether one went on, as the runtime's containers tell
+void resize_carry(struct pod_worker *w, struct pod_spec *fresh); // what is allocated stays so
+void resize_count(struct pod_worker *w);			  // what it takes of the node's resources
+void resize_keep(struct pod_worker *w);
+void resize_give(struct pod_worker *w);
+void resize_settle(struct pod_worker *w); // notes and tells that it is done; says when it makes room
 
 // start.c
 void start_begin(struct pod_worker *w, size_t container);

@@ -158,6 +158,9 @@ void engine_create(struct runtime *, const struct runtime_container_spec *, runt
 void engine_start(struct runtime *, struct str id, runtime_done *, void *arg);
 int engine_kill(struct runtime *, struct str id, int signal, struct err *e);
 void engine_remove(struct runtime *, struct str id, runtime_done *, void *arg);
+bool engine_pod_limits(struct runtime *, struct str uid, struct cgroup_limits *out);
+void engine_resize(struct runtime *, struct str uid, const struct runtime_resize_step *, size_t count, runtime_done *,
+		   void *arg);
 struct runtime_session *engine_exec(struct runtime *, const struct runtime_exec_spec *,
 				    const struct runtime_session_events *, void *arg);
 struct runtime_session *engine_attach(struct runtime *, struct str id, bool stdin_open,

@@ -149,6 +149,7 @@ struct runtime_ops {
 	void (*remove)(struct runtime *, struct str id, runtime_done *, void *arg);
 	void (*resize)(struct runtime *, struct str uid, const struct runtime_resize_step *, size_t count, runtime_done *,
 		       void *arg);
+	bool (*pod_limits)(struct runtime *, struct str uid, struct cgroup_limits *out);
 	bool (*state)(struct runtime *, struct arena *, struct str id, struct runtime_state *out);
 	size_t (*list)(struct runtime *, struct arena *, struct runtime_state **out);
 	size_t (*list_pods)(struct runtime *, struct arena *, struct str **uids);
@@ -223,6 +224,11 @@ static inline void runtime_resize(struct runtime *r, struct str uid, const struc
 				  size_t count, runtime_done *d, void *arg)
 {
 	r->ops->resize(r, uid, steps, count, d, arg);
+}
+// What the pod's group has of shares, quota and memory (0: none, or not known); false where it has no group.
+static inline bool runtime_pod_limits(struct runtime *r, struct str uid, struct cgroup_limits *out)
+{
+	return r->ops->pod_limits(r, uid, out);
 }
 static inline bool runtime_state(struct runtime *r, struct arena *a, struct str id, struct runtime_state *out)
 {

@@ -10,13 +10,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "node/images/store.h"
 #include "node/images/tree.h"
 #include "node/volume/atomic_dir.h"
 #include "node/volume/files.h"
 #include "node/volume/last_words.h"
 #include "node/volume/subpath.h"
 
-enum { TMPFS_KIND = 0x01021994 };
+enum { TMPFS_KIND = 0x01021994, NOTE_MAX = 1 << 20 };
 
 static struct str data_dir(struct arena *a, const struct pod_disk *d, struct str uid)
 {
@@ -63,6 +64,26 @@ static int set_up_etc(struct pod_disk *d, struct str uid, struct str hosts, stru
 				   0644, e)
 		   ? -1
 		   : 0;
+}
+
+static struct str note_path(struct arena *a, const struct pod_disk *d, struct str uid)
+{
+	return arena_fmt(a, "%s/pods/%.*s/.note", d->data_dir, STR_FMT(uid));
+}
+
+static int write_note(struct pod_disk *d, struct str uid, struct str text, bool synced, struct err *e)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const char *path = note_path(&a, d, uid).p;
+	return synced ? store_write_file(&a, path, text, e) : files_write(path, text, 0600, e);
+}
+
+static struct str read_note(struct pod_disk *d, struct arena *a, struct str uid)
+{
+	struct buf text CLEAN_BUF;
+	buf_init(&text);
+	return files_read(note_path(a, d, uid).p, NOTE_MAX, &text) ? STR_NONE : arena_str(a, buf_str(&text));
 }
 
 // ---- volumes
@@ -278,7 +299,8 @@ static size_t list(struct pod_disk *d, struct arena *a, struct str **uids)
 void pod_disk_init(struct pod_disk *d, const char *data_dir, const char *run)
 {
 	static const struct pod_disk_ops ops = {
-		set_up_etc, set_up_volumes, set_up_container, read_last_words, tear_down, remove_logs, list,
+		set_up_etc, write_note, read_note, set_up_volumes, set_up_container, read_last_words, tear_down,
+		remove_logs, list,
 	};
 	static const char *const of_pods[] = {"pods", "logs"};
 	*d = (struct pod_disk){&ops, data_dir, run};

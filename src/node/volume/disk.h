@@ -4,6 +4,7 @@
 //
 //   DATA/pods/UID/NAME/			a volume (hostPath has none)
 //   DATA/pods/UID/.etc/{hosts,resolv.conf,hostname}	the pod's own
+//   DATA/pods/UID/.note				what the pods' half wants to find after a restart
 //   DATA/pods/UID/.etc/words.CONTAINER.ATTEMPT	the file behind terminationMessagePath
 //   RUN/files/UID/volumes/NAME/			a volume in memory, as RUN is: secrets never reach a disk
 //   RUN/files/UID/subpaths/CONTAINER/N		what a subPath mount shows
@@ -32,6 +33,9 @@ struct pod_disk_ops {
 	// Makes the pod's directory and writes hosts, resolv.conf and hostname.
 	int (*set_up_etc)(struct pod_disk *d, struct str uid, struct str hosts, struct str resolv, struct str hostname,
 			  struct err *e);
+	// A note about the pod for later agents; synced: survives the machine too. Empty: there is none.
+	int (*write_note)(struct pod_disk *d, struct str uid, struct str text, bool synced, struct err *e);
+	struct str (*read_note)(struct pod_disk *d, struct arena *a, struct str uid);
 	// Makes all volumes; where they are there already, brings their files up to date. *which: the volume that
 	// failed.
 	int (*set_up_volumes)(struct pod_disk *d, struct str uid, const struct volume_set *v, struct str *which,

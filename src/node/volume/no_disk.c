@@ -20,6 +20,16 @@ static int no_container(struct pod_disk *d, struct arena *a, struct str uid, str
 	return 0;
 }
 
+static int no_write(struct pod_disk *d, struct str uid, struct str text, bool synced, struct err *e)
+{
+	return 0;
+}
+
+static struct str no_read(struct pod_disk *d, struct arena *a, struct str uid)
+{
+	return STR_NONE;
+}
+
 static struct str no_words(struct pod_disk *d, struct arena *a, struct str uid, struct str container, int attempt,
 			   bool from_log)
 {
@@ -43,7 +53,7 @@ static size_t no_list(struct pod_disk *d, struct arena *a, struct str **uids)
 void pod_disk_init_none(struct pod_disk *d)
 {
 	static const struct pod_disk_ops ops = {
-		no_etc, no_volumes, no_container, no_words, no_tear_down, no_logs, no_list,
+		no_etc, no_write, no_read, no_volumes, no_container, no_words, no_tear_down, no_logs, no_list,
 	};
 	*d = (struct pod_disk){&ops, "", ""};
 }
