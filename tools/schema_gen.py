@@ -58,7 +58,7 @@ class Field:
         self.within, self.number = (int(outer), int(inner)) if inner else (0, int(outer))
         self.always = always
         self.type = None
-        self.required = self.merge = self.retain_keys = self.off = False
+        self.required = self.merge = self.retain_keys = self.off = self.kept = False
         self.list_type, self.keys, self.merge_key, self.enums = "API_LIST_NONE", [], "", []
         self.default = None
 
@@ -67,7 +67,7 @@ class Resource:
     def __init__(self, group, plural, kind, namespaced, ephemeral):
         self.group, self.plural, self.kind, self.namespaced, self.ephemeral = group, plural, kind, namespaced, ephemeral
         self.singular, self.shorts, self.categories, self.verbs, self.selectable = "", [], [], [], []
-        self.subresources, self.columns, self.store = [], [], None
+        self.subresources, self.columns, self.store, self.deprecated = [], [], None, ""
 
 
 def cut_doc(line):
@@ -172,6 +172,8 @@ class Reader:
             field.retain_keys = True
         elif key == "off":
             field.off = True
+        elif key == "kept":
+            field.kept = True
         elif key == "default":
             json.loads(value)
             field.default = value
@@ -201,6 +203,8 @@ class Reader:
             r.selectable += rest
         elif word == "store" and len(rest) == 1:
             r.store = rest[0]
+        elif word == "deprecated" and rest:
+            r.deprecated = " ".join(rest)
         elif word == "subresource" and len(rest) >= 3:
             kind = rest.pop() if ":" in rest else None
             if kind:
@@ -315,6 +319,8 @@ class Writer:
             parts.append(".pointer = true")
         if f.off:
             parts.append(".off = true")
+        if f.kept:
+            parts.append(".kept = true")
         if f.list_type != "API_LIST_NONE":
             parts.append(".list_type = %s" % f.list_type)
         if f.keys:
@@ -393,6 +399,8 @@ class Writer:
                 "\t .namespaced = %s, .ephemeral = %s, .verbs = %s," % (
                     "true" if r.namespaced else "false", "true" if r.ephemeral else "false", self.verbs(r.verbs)),
                 "\t .type = &%s, .store_prefix = %s," % (t.c_name, self.text(store))]
+        if r.deprecated:
+            rows.append("\t .deprecated = %s," % self.text(r.deprecated))
         if "list" in r.verbs:
             rows.append("\t .list_type = &%sList," % t.c_name)
         for name in ("subresource", "column"):

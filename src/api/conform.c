@@ -240,7 +240,7 @@ static int conform_map(struct walk *w, const struct frame *up, const struct api_
 static bool means_absent(const struct api_field *field, const struct json *v)
 {
 	if (field->shape != API_ONE)
-		return v->count == 0;
+		return v->count == 0 && !field->kept;
 	if (field->pointer)
 		return false;
 	switch (v->type) {

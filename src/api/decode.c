@@ -21,6 +21,18 @@ int api_media_of(struct str content_type, enum api_media *out, struct err *e)
 	return 0;
 }
 
+enum { WARNINGS_MAX = 100 };
+
+void api_warn(struct arena *a, struct json *warnings, struct str text)
+{
+	if (!warnings || warnings->count >= WARNINGS_MAX)
+		return;
+	json_each(warning, warnings)
+		if (str_eq(warning->text, text))
+			return;
+	json_push(warnings, json_string(a, text));
+}
+
 static struct str version_of(struct arena *a, const struct api_type *t)
 {
 	return t->group.n ? arena_fmt(a, "%.*s/%.*s", STR_FMT(t->group), STR_FMT(t->version)) : t->version;
@@ -76,8 +88,7 @@ static int judge(struct arena *a, const struct json *faults, enum api_strictness
 		return 0;
 	if (strictness == API_WARN) {
 		json_each(fault, faults)
-			if (warnings)
-				json_push(warnings, json_string(a, fault->text));
+			api_warn(a, warnings, fault->text);
 		return 0;
 	}
 	struct buf b CLEAN_BUF;

@@ -259,12 +259,6 @@ void format_sysctl(struct str s, struct format_faults *f)
 		fault(f, "a sysctl's name is parts of lower case letters, digits, '-' and '_' joined by '.' or '/'");
 }
 
-void format_process_signal(struct str s, struct format_faults *f)
-{
-	if (!str_starts(s, STR("SIG")) || !all_of(s, is_alphanumeric, "+-"))
-		fault(f, "must be the name of a signal (such as SIGTERM)");
-}
-
 bool format_good(format_check *check, struct str value)
 {
 	struct format_faults f = {0};

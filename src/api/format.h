@@ -39,12 +39,14 @@ format_check format_path_segment;	     // what may stand between two '/' of a UR
 format_check format_percent;		     // digits and '%'
 format_check format_http_header;
 format_check format_sysctl;
-format_check format_process_signal;	     // SIGTERM, SIGRTMIN+1...
 
 // The bytes of an address: 4 or 16 (an IPv4 address inside IPv6 gives 16); 0 when the text is none. Leading zeros
 // in IPv4 parts are refused.
 size_t format_ip_bytes(struct str text, unsigned char out[16]);
 // The same for "address/bits"; *bits gets the prefix length.
 size_t format_cidr_bytes(struct str text, unsigned char out[16], int *bits);
+// The one form of an IPv6 address (RFC 5952): "2001:db8::1".
+enum { FORMAT_IP_ROOM = 48 };
+void format_ip_text(const unsigned char ip[16], char out[FORMAT_IP_ROOM]);
 
 #endif

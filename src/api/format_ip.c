@@ -2,6 +2,8 @@
 // IP addresses and CIDRs as texts (RFC 4291, RFC 4632).
 #include "api/format.h"
 
+#include <stdio.h>
+
 #include "base/encode.h"
 
 static void fault(struct format_faults *f, const char *text)
@@ -102,6 +104,37 @@ size_t format_cidr_bytes(struct str text, unsigned char out[16], int *bits)
 		return 0;
 	*bits = (int)value;
 	return n;
+}
+
+// The longest run of groups that are zero, two at least; the first of equal ones. Returns its length.
+static int longest_gap(const unsigned groups[8], int *start)
+{
+	int best = 1;
+	for (int i = 0, run = 0; i < 8; i++) {
+		run = groups[i] ? 0 : run + 1;
+		if (run > best) {
+			best = run;
+			*start = i - run + 1;
+		}
+	}
+	return best > 1 ? best : 0;
+}
+
+void format_ip_text(const unsigned char ip[16], char out[FORMAT_IP_ROOM])
+{
+	unsigned groups[8];
+	int gap = 0, n = 0;
+	for (int i = 0; i < 8; i++)
+		groups[i] = (unsigned)ip[2 * i] << 8 | ip[2 * i + 1];
+	int length = longest_gap(groups, &gap);
+	for (int i = 0; i < 8; i++) {
+		bool skips = length && i == gap;
+		const char *before = skips ? "::" : i == 0 || (length && i == gap + length) ? "" : ":";
+		n += skips ? snprintf(out + n, FORMAT_IP_ROOM - (size_t)n, "%s", before)
+			   : snprintf(out + n, FORMAT_IP_ROOM - (size_t)n, "%s%x", before, groups[i]);
+		if (skips)
+			i += length - 1;
+	}
 }
 
 // ::ffff:10.9.8.7, which some programs take for the IPv4 address and others do not.

@@ -30,6 +30,8 @@ int api_load(struct arena *a, struct str stored, const struct api_resource *r, s
 int api_yaml_parse(struct arena *a, struct str text, struct json *duplicates, struct json **out, struct err *e);
 // The media type's name up to ';', without regard to case; -1 with ERR_UNSUPPORTED_MEDIA for others.
 int api_media_of(struct str content_type, enum api_media *out, struct err *e);
+// Adds to the array of warnings (NULL: none are wanted) unless the same is there; at most 100.
+void api_warn(struct arena *a, struct json *warnings, struct str text);
 
 // Fills in what the schema and the kind's rules say of absent fields; objects that are no pointers become {}. Runs
 // again without effect.

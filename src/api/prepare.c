@@ -20,6 +20,23 @@ static void set_or_remove(struct json *object, const char *key, struct json *val
 		json_remove(object, str_of(key));
 }
 
+// An owner that stands there twice is kept once.
+static void drop_repeated_owners(struct api_context *c, struct json *metadata)
+{
+	struct json *owners = json_get(metadata, STR("ownerReferences"));
+	struct seen seen CLEAN_SEEN;
+	seen_init(&seen);
+	for (struct json *owner = json_first(owners), *next; owner; owner = next) {
+		next = owner->next;
+		if (!seen_add(&seen, json_text(c->arena, owner)))
+			continue;
+		api_warn(c->arena, c->warnings,
+			 arena_fmt(c->arena, "metadata.ownerReferences: the owner %.*s stands there twice",
+				   STR_FMT(text_of(owner, "name"))));
+		json_unlink(owners, owner);
+	}
+}
+
 static void copy_field(struct arena *a, struct json *object, const struct json *from, const char *key)
 {
 	set_or_remove(object, key, json_clone(a, json_get(from, str_of(key))));
@@ -65,7 +82,9 @@ int api_prepare_create(struct api_context *c, const struct api_resource *r, stru
 	json_remove(metadata, STR("deletionGracePeriodSeconds"));
 	json_put_str(c->arena, metadata, "uid", c->uid);
 	json_put_str(c->arena, metadata, "creationTimestamp", time_format(c->arena, c->now_ns));
-	set_or_remove(metadata, "generation", rules->traits & KIND_GENERATION ? json_int(c->arena, 1) : NULL);
+	if (rules->traits & KIND_GENERATION)
+		json_put_int(c->arena, metadata, "generation", 1);
+	drop_repeated_owners(c, metadata);
 	generate_name(c, metadata);
 	if (rules->traits & KIND_STATUS)
 		json_remove(object, STR("status"));
@@ -91,6 +110,7 @@ static int check_name(struct api_context *c, const struct json *metadata, struct
 static void carry_metadata(struct api_context *c, struct json *metadata, const struct json *old)
 {
 	drop_ignored(metadata);
+	drop_repeated_owners(c, metadata);
 	copy_field(c->arena, metadata, old, "generation");
 	copy_field(c->arena, metadata, old, "creationTimestamp");
 	if (!text_of(metadata, "uid").n)
@@ -101,7 +121,7 @@ static void carry_metadata(struct api_context *c, struct json *metadata, const s
 		copy_field(c->arena, metadata, old, "deletionGracePeriodSeconds");
 }
 
-// An update of the status takes the status and leaves everything else; owners too, and mostly labels.
+// An update of the status takes the status and leaves everything else but metadata; of that mostly labels.
 static void keep_all_but_status(struct api_context *c, const struct kind_rules *rules, struct json *object,
 				const struct json *old)
 {
@@ -116,7 +136,6 @@ static void keep_all_but_status(struct api_context *c, const struct kind_rules *
 			json_set(object, part->key, json_clone(c->arena, part));
 	if (!(rules->traits & KIND_STATUS_LABELS))
 		copy_field(c->arena, metadata, json_get(old, STR("metadata")), "labels");
-	copy_field(c->arena, metadata, json_get(old, STR("metadata")), "ownerReferences");
 }
 
 const struct json *rules_comparable(struct api_context *c, const struct api_resource *r, const struct json *old)

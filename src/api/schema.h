@@ -44,6 +44,8 @@ struct api_field {
 	bool pointer;		     // null and absent differ from zero: false, 0, "" and {} are kept when given.
 				     // Without it an object is always there, at least as {}
 	bool off;		     // of a feature that is switched off: api_default drops it
+	bool kept;		     // an empty list or map is kept for the rules, which tell it from absence; it is
+				     // never stored
 	enum api_list_type list_type; // API_LIST_ATOMIC also on maps
 	const struct str *list_keys; // of API_LIST_MAP, ends with an empty str
 	struct str merge_key;	     // strategic merge; empty: replace the list
@@ -104,6 +106,7 @@ struct api_resource {
 	struct str store_prefix; // the key's first part: "pods", "apps/deployments"; shared where two API groups
 				 // show one thing (events of core and events.k8s.io)
 	bool ephemeral;		 // reviews: answered, never stored (create only)
+	struct str deprecated;	 // since when, and what to use instead; empty: it is not
 };
 
 extern const struct api_resource api_resources[];

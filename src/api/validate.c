@@ -21,19 +21,25 @@ static int verdict(struct check *c)
 			STR_FMT(r->group), STR_FMT(name));
 }
 
+static void check_new_metadata(struct check *c, const struct kind_rules *rules)
+{
+	check_metadata(c, AT(NULL, "metadata"), field(c->object, "metadata"), c->resource->namespaced, rules->name);
+	check_finalizer_domains(c);
+}
+
 int api_validate_create(struct api_context *context, const struct api_resource *r, const struct json *object,
 			struct err *e)
 {
 	const struct kind_rules *rules = kind_rules_of(r);
 	struct err found CLEAN_ERR = ERR_EMPTY;
 	struct check c = check_of(context, r, object, NULL, &found);
-	if (!(rules->traits & KIND_REVIEW)) {
-		check_metadata(&c, AT(NULL, "metadata"), field(object, "metadata"), r->namespaced, rules->name);
-		check_finalizer_domains(&c);
-	}
+	if (!(rules->traits & KIND_REVIEW))
+		check_new_metadata(&c, rules);
 	if (rules->create)
 		rules->create(&c);
 	int failed = verdict(&c);
+	if (!failed && rules->warn)
+		rules->warn(&c);
 	if (failed)
 		err_move(e, &found);
 	return failed;
@@ -54,9 +60,17 @@ static void check_update(struct check *c, const struct kind_rules *rules)
 	if (str_is(c->context->subresource, "status")) {
 		if (rules->status)
 			rules->status(c);
-	} else if (rules->update) {
-		rules->update(c);
+	} else {
+		if (rules->traits & KIND_META_AGAIN && !c->context->subresource.n)
+			check_new_metadata(c, rules);
+		if (rules->update)
+			rules->update(c);
 	}
+}
+
+static void (*update_warning(const struct kind_rules *rules, struct str subresource))(struct check *)
+{
+	return !subresource.n ? rules->warn : str_is(subresource, "status") ? rules->warn_status : NULL;
 }
 
 int api_validate_update(struct api_context *context, const struct api_resource *r, const struct json *object,
@@ -72,6 +86,9 @@ int api_validate_update(struct api_context *context, const struct api_resource *
 	else if (rules->update)
 		rules->update(&c);
 	int failed = verdict(&c);
+	void (*warn)(struct check *) = update_warning(rules, context->subresource);
+	if (!failed && warn)
+		warn(&c);
 	if (failed)
 		err_move(e, &found);
 	return failed;

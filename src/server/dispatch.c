@@ -125,6 +125,16 @@ static bool path_fits(const struct route *r)
 	return !str_empty(r->namespace) || str_empty(r->name);
 }
 
+static void warn_deprecated(struct call *c)
+{
+	const struct api_resource *r = c->route.resource;
+	struct str version = api_version_text(c->arena, r);
+	if (r->deprecated.n)
+		api_warn(c->arena, c->warnings,
+			 arena_fmt(c->arena, "%.*s %.*s is deprecated in %.*s", STR_FMT(version), STR_FMT(r->kind),
+				   STR_FMT(r->deprecated)));
+}
+
 static void dispatch_resource(struct call *c)
 {
 	struct route *r = &c->route;
@@ -136,6 +146,7 @@ static void dispatch_resource(struct call *c)
 		respond_no_resource(c);
 		return;
 	}
+	warn_deprecated(c);
 	handler_fn *handle;
 	if (r->sub)
 		handle = subresource_handler(c);

@@ -2,6 +2,7 @@
 #include "server/respond.h"
 
 #include "server/pretty.h"
+#include "server/stored.h"
 #include "server/worker.h"
 
 enum { HEADERS_MAX = 24, WARNINGS_MAX = 20 };
@@ -117,7 +118,7 @@ void respond_failure(struct call *c, struct err *e, struct str name)
 	struct status_details d = {0};
 	switch (e->reason) {
 	case ERR_INVALID:
-		d = status_of_kind(r, name);
+		d = status_of_kind(stored_as(r), name);
 		break;
 	case ERR_NOT_FOUND:
 	case ERR_ALREADY_EXISTS:

@@ -17,7 +17,7 @@ bool stored_differs(const struct api_resource *r)
 	return str_is(r->group, "events.k8s.io");
 }
 
-static const struct api_resource *at_rest(const struct api_resource *r)
+const struct api_resource *stored_as(const struct api_resource *r)
 {
 	return stored_differs(r) ? api_resource_find(STR(""), STR("v1"), STR("events")) : r;
 }
@@ -55,7 +55,7 @@ void stored_encode(struct buf *out, const struct api_resource *r, const struct j
 	arena_init(&scratch);
 	struct json *event = json_clone(&scratch, object);
 	rename_fields(event, 1, 0, "v1");
-	api_encode(out, at_rest(r), event, revision_at);
+	api_encode(out, stored_as(r), event, revision_at);
 }
 
 struct str stored_text(struct arena *scratch, const struct api_resource *r, struct blob *stored)

@@ -9,6 +9,7 @@
 #include "store/store.h"
 
 bool stored_differs(const struct api_resource *r);
+const struct api_resource *stored_as(const struct api_resource *r); // itself where nothing differs
 // The tree of a stored object as the resource shows it; its strings may point into the blob. Stored objects always
 // parse.
 struct json *stored_parse(struct arena *a, const struct api_resource *r, struct blob *stored);

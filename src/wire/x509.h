@@ -41,7 +41,7 @@ struct x509_facts {
 int x509_inspect(struct str certificate, struct x509_facts *out, struct err *e);
 // Whether every name is among the certificate's SANs.
 bool x509_covers(struct str certificate, const struct str *names, size_t count);
-// Whether the certificate was signed by this authority and belongs to this key (PEM each).
+// Whether the certificate belongs to this key and was signed by this authority (PEM each; empty: by anybody).
 bool x509_matches(struct str certificate, struct str key, struct str authority);
 
 #endif

@@ -93,7 +93,7 @@ TEST(decode_is_bounded)
 		buf_add_byte(&b, '[');
 	buf_add_byte(&b, '{');
 	for (int i = 0; i < 10000; i++)
-		BUF_LIT(&b, "\"a\":0,");
+		buf_fmt(&b, "\"a%d\":0,\"a%d\":0,", i, i);
 	BUF_LIT(&b, "\"a\":0}");
 	for (int i = 0; i < 900; i++)
 		buf_add_byte(&b, ']');

@@ -15,7 +15,8 @@ TEST(prepare_metadata)
 	CHECK_STR(json_str(metadata, "namespace"), "ns");
 	CHECK_STR(json_str(metadata, "uid"), "u-1");
 	CHECK_STR(json_str(metadata, "creationTimestamp"), "2026-01-01T00:00:00Z");
-	CHECK(!json_at(metadata, "deletionTimestamp") && !json_at(metadata, "generation"));
+	CHECK(!json_at(metadata, "deletionTimestamp"));
+	CHECK_INT(json_i64(metadata, "generation", 0), 7); // of a kind that does not count
 	CHECK(!json_at(metadata, "selfLink") && !json_at(metadata, "managedFields"));
 }
 
@@ -31,6 +32,16 @@ TEST(prepare_names_and_namespaces)
 	CHECK(write_update(&w, "{'apiVersion':'v1','kind':'ConfigMap'," META "}",
 			   "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'y'}}") < 0);
 	CHECK_INT(w.e.reason, ERR_BAD_REQUEST);
+}
+
+TEST(owners_stand_there_once)
+{
+#define OWNER "{'apiVersion':'v1','kind':'Pod','name':'p','uid':'1'}"
+	struct write w CLEAN_WRITE;
+	write_init(&w);
+	REQUIRE(!write_create(&w, "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'x','ownerReferences':[" OWNER "," OWNER "]}}"));
+	CHECK_INT(json_at(w.object, "metadata.ownerReferences")->count, 1);
+	CHECK_INT(w.warnings->count, 1);
 }
 
 #define DEPLOYMENT(extra, replicas, status)                                                                     \

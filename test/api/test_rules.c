@@ -16,6 +16,7 @@ TEST(rules_metadata)
 	CREATE(CONFIG("'name':'x','labels':{'k':'bad value!'}", ""), "metadata.labels Invalid");
 	CREATE(CONFIG("'name':'x','annotations':{'Ok/Key':'any text!'}", ""), "");
 	CREATE(CONFIG("'name':'x','annotations':{'a b':''}", ""), "metadata.annotations Invalid");
+	CREATE(CONFIG("'name':'x','generation':-1", ""), "metadata.generation Invalid");
 	CREATE(CONFIG("'name':'x','finalizers':['nodomain']", ""), "metadata.finalizers[0] Invalid");
 	CREATE(CONFIG("'name':'x','finalizers':['orphan','foregroundDeletion']", ""), "metadata.finalizers Invalid");
 	CREATE(CONFIG("'name':'x','ownerReferences':[{'apiVersion':'v1','kind':'Pod','name':'p'}]", ""),
@@ -25,11 +26,20 @@ TEST(rules_metadata)
 	       "metadata.ownerReferences Invalid");
 }
 
+#define LEASE(metadata) "{'apiVersion':'coordination.k8s.io/v1','kind':'Lease','metadata':{" metadata "},'spec':{'leaseDurationSeconds':1}}"
+
 TEST(rules_metadata_update)
 {
 	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','uid':'other'", ""), "metadata.uid Invalid; metadata.uid Invalid");
 	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','deletionTimestamp':'2001-01-01T00:00:00Z'", ""),
 	       "metadata.deletionTimestamp Invalid; metadata.deletionTimestamp Invalid");
+	// Some kinds check the metadata of an update as that of a new object, too.
+	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','labels':{'k':'bad value!'}", ""),
+	       "metadata.labels Invalid; metadata.labels Invalid; metadata.labels Invalid; metadata.labels Invalid");
+	UPDATE(LEASE("'name':'x'"), LEASE("'name':'x','resourceVersion':'1','labels':{'k':'bad value!'}"),
+	       "metadata.labels Invalid; metadata.labels Invalid; metadata.labels Invalid");
+	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','generateName':'Bad!'", ""),
+	       "metadata.generateName Invalid");
 	UPDATE(CONFIG("'name':'x'", ""), CONFIG("'name':'x','generation':9,'creationTimestamp':'2001-01-01T00:00:00Z'", ""), "");
 }
 
@@ -40,6 +50,7 @@ TEST(rules_config)
 	UPDATE(CONFIG("'name':'x'", ",'immutable':true,'data':{'k':'v'}"), CONFIG("'name':'x'", ",'immutable':true,'data':{'k':'w'}"),
 	       "data Forbidden");
 	UPDATE(CONFIG("'name':'x'", ",'immutable':true"), CONFIG("'name':'x'", ""), "immutable Forbidden");
+	UPDATE(CONFIG("'name':'x'", ",'immutable':true"), CONFIG("'name':'x'", ",'immutable':true,'binaryData':{}"), "binaryData Forbidden");
 }
 
 TEST(rules_size_is_bounded)
@@ -81,6 +92,8 @@ TEST(rules_secret_is_not_told)
 
 #define SERVICE(spec) "{'apiVersion':'v1','kind':'Service'," META ",'spec':{" spec "}}"
 
+#define BALANCER "'type':'LoadBalancer','ports':[{'port':1}]"
+
 TEST(rules_service)
 {
 	CREATE(SERVICE(""), "spec.ports Required");
@@ -100,9 +113,31 @@ TEST(rules_service)
 	CREATE(SERVICE("'ports':[{'port':1}],'loadBalancerSourceRanges':['10.0.0.0/8']"), "spec.LoadBalancerSourceRanges Forbidden");
 	UPDATE(SERVICE("'clusterIP':'10.0.0.1','ports':[{'port':1}]"), SERVICE("'clusterIP':'10.0.0.2','ports':[{'port':1}]"),
 	       "spec.clusterIPs[0] Invalid");
-	expect_update(__LINE__, "status", SERVICE("'clusterIP':'10.0.0.1','ports':[{'port':1}]"),
-		      "{'apiVersion':'v1','kind':'Service'," META ",'status':{'loadBalancer':{'ingress':[{'ip':'x'}]}}}",
-		      "status.loadBalancer.ingress[0].ip Invalid");
+	CREATE(SERVICE("'clusterIPs':[''],'ports':[{'port':1}]"), "spec.clusterIPs Invalid; spec.clusterIPs[0] Invalid");
+	CREATE(SERVICE("'type':'ExternalName','externalName':'x.y','ports':[{'targetPort':''}]"),
+	       "spec.ports[0].port Invalid; spec.ports[0].targetPort Invalid");
+	UPDATE(SERVICE(BALANCER ",'loadBalancerClass':'a/b'"), SERVICE(BALANCER ",'loadBalancerClass':''"),
+	       "spec.loadBalancerClass Invalid; spec.loadBalancerClass Invalid; spec.loadBalancerClass Invalid; "
+	       "spec.loadBalancerClass Invalid; spec.loadBalancerClass Invalid");
+	UPDATE(SERVICE(BALANCER ",'externalTrafficPolicy':'Local','healthCheckNodePort':31000"),
+	       SERVICE(BALANCER ",'externalTrafficPolicy':'Local','healthCheckNodePort':31001"), "spec.healthCheckNodePort Forbidden");
+}
+
+TEST(rules_service_status)
+{
+#define INGRESS(rest) "{'apiVersion':'v1','kind':'Service'," META ",'status':{'loadBalancer':{'ingress':[{" rest "}]}}}"
+	static const struct {
+		const char *ingress, *causes;
+	} cases[] = {
+		{INGRESS("'ip':'x','ipMode':'VIP'"), "status.loadBalancer.ingress[0].ip Invalid"},
+		{INGRESS("'ip':'10.0.0.1'"), "status.loadBalancer.ingress[0].ipMode Required"},
+		{INGRESS("'ipMode':'Other'"), "status.loadBalancer.ingress[0].ipMode Forbidden"},
+		{INGRESS("'ip':'10.0.0.1','ipMode':'Other'"), "status.loadBalancer.ingress[0].ipMode NotSupported"},
+		{INGRESS("'hostname':'10.0.0.1'"), "status.loadBalancer.ingress[0].hostname Invalid"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		expect_update(__LINE__, "status", SERVICE(BALANCER), cases[i].ingress, cases[i].causes);
+	expect_update(__LINE__, "status", SERVICE("'ports':[{'port':1}]"), INGRESS("'ip':'x'"), "status.loadBalancer.ingress Forbidden");
 }
 
 #define PORTS "'ports':[{'port':1}]"
@@ -284,6 +319,8 @@ TEST(rules_of_others)
 	CREATE("{'apiVersion':'v1','kind':'Endpoints'," META ",'subsets':[{'addresses':[{'ip':'127.0.0.1'}]}]}",
 	       "subsets[0].addresses[0].ip Invalid");
 	CREATE("{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'addressType':'IPv4','endpoints':[{'addresses':['::1']}]}",
+	       "endpoints[0].addresses Invalid; endpoints[0].addresses[0] Invalid");
+	CREATE("{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'addressType':'IPv6','endpoints':[{'addresses':['2001:DB8::1']}]}",
 	       "endpoints[0].addresses[0] Invalid");
 	CREATE("{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'endpoints':[]}", "addressType Required");
 	CREATE("{'apiVersion':'v1','kind':'Event'," META ",'involvedObject':{'namespace':'other'}}", "involvedObject.namespace Invalid");

@@ -27,6 +27,9 @@ TEST(pod_as_a_whole)
 	CREATE(POD(WORK ",'runtimeClassName':''"), "spec.runtimeClassName Invalid");
 	CREATE(POD(WORK ",'overhead':{'cpu':'-1'}"), "spec.overhead.limits[cpu] Invalid");
 	CREATE(POD(WORK ",'terminationGracePeriodSeconds':-5,'schedulingGroup':{}"), "");
+	CREATE(POD(WORK ",'resources':{'claims':[]}"), "spec.resources.claims Forbidden");
+	CREATE(POD(WORK ",'ephemeralContainers':[{'name':'d','image':'i','ports':[],'resizePolicy':[]}]"),
+	       "spec.ephemeralContainers[0].ports Forbidden; spec.ephemeralContainers[0].resizePolicy Forbidden; spec.ephemeralContainers Forbidden");
 }
 
 TEST(pod_systems)
@@ -124,7 +127,7 @@ TEST(pod_probes)
 	       C0 "readinessProbe.terminationGracePeriodSeconds Invalid");
 	CREATE(CONTAINER("'lifecycle':{'preStop':{'sleep':{'seconds':31}},'postStart':{}}"),
 	       C0 "lifecycle.postStart Required; " C0 "lifecycle.preStop.sleep Invalid");
-	CREATE(CONTAINER("'lifecycle':{'stopSignal':'SIGUSR1'}"), C0 "lifecycle.stopSignal Forbidden");
+	CREATE(CONTAINER("'lifecycle':{'stopSignal':'SIGUSR1'}"), "");
 }
 
 TEST(pod_security)

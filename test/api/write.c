@@ -44,6 +44,7 @@ static struct api_context context_of(struct write *w, const struct api_resource 
 {
 	int64_t now;
 	REQUIRE(!time_parse(STR("2026-01-01T00:00:00Z"), &now));
+	w->warnings = json_array(&w->arena);
 	return (struct api_context){.arena = &w->arena,
 				    .now_ns = now,
 				    .namespace = r->namespaced ? STR("ns") : STR(""),
@@ -52,7 +53,7 @@ static struct api_context context_of(struct write *w, const struct api_resource 
 				    .uid = STR("u-1"),
 				    .suffix = STR("abcde"),
 				    .user = STR("someone"),
-				    .warnings = json_array(&w->arena)};
+				    .warnings = w->warnings};
 }
 
 static struct json *decoded(struct write *w, struct str text, const struct api_resource *r)
@@ -129,4 +130,24 @@ void expect_update(int line, const char *subresource, const char *old, const cha
 	w.subresource = subresource;
 	int failed = write_update(&w, old, object);
 	compare(&w, failed, line, object, causes);
+}
+
+void expect_warnings(int line, const char *subresource, const char *old, const char *object, const char *warnings)
+{
+	struct write w CLEAN_WRITE;
+	struct buf said CLEAN_BUF;
+	write_init(&w);
+	buf_init(&said);
+	w.subresource = subresource;
+	if (old ? write_update(&w, old, object) : write_create(&w, object)) {
+		unit_fail(__FILE__, line, "%s: %s", object, err_text(&w.e));
+		return;
+	}
+	json_each(warning, w.warnings) {
+		struct str path, text;
+		str_cut(warning->text, ':', &path, &text);
+		buf_fmt(&said, "%s%.*s", said.n ? "; " : "", STR_FMT(path));
+	}
+	if (!str_is(buf_str(&said), warnings))
+		unit_fail(__FILE__, line, "%s\n  warns: %.*s\n  expected: %s", object, STR_FMT(buf_str(&said)), warnings);
 }

@@ -11,6 +11,7 @@ struct write {
 	struct err e;
 	struct json *object;  // as it would be stored; NULL when it was refused
 	const char *subresource;
+	struct json *warnings; // texts of the last write
 };
 
 void write_init(struct write *w);
@@ -25,6 +26,9 @@ int write_update(struct write *w, const char *old, const char *object); // `old`
 // "FieldValue"; "" for none.
 void expect_create(int line, const char *object, const char *causes);
 void expect_update(int line, const char *subresource, const char *old, const char *object, const char *causes);
+// Creates (or updates) what breaks no rule and compares the warnings' beginnings, up to ':', joined by "; ".
+void expect_warnings(int line, const char *subresource, const char *old, const char *object, const char *warnings);
+#define WARNS(object, warnings) expect_warnings(__LINE__, "", NULL, object, warnings)
 #define CREATE(object, causes) expect_create(__LINE__, object, causes)
 #define UPDATE(old, object, causes) expect_update(__LINE__, "", old, object, causes)
 

@@ -71,6 +71,7 @@ static void on_reply(void *arg, const struct http_response *r)
 	reply->code = r->head ? r->head->code : 0;
 	reply->body = arena_str(&reply->site->arena, r->body);
 	reply->location = r->head ? arena_str(&reply->site->arena, http_header(r->head->headers, "Location")) : STR_NONE;
+	reply->warning = r->head ? arena_str(&reply->site->arena, http_header(r->head->headers, "Warning")) : STR_NONE;
 	reply->done = true;
 }
 

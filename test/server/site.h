@@ -34,7 +34,7 @@ struct http_client *site_connect(struct site *s, const struct x509_pair *pair);
 struct reply {
 	int code;
 	struct str body;
-	struct str location; // its header
+	struct str location, warning; // its headers
 	bool done;
 	struct site *site;
 };

@@ -97,6 +97,36 @@ TEST(bad_bodies_get_a_status_and_change_nothing)
 	site_finish(&s);
 }
 
+static struct reply post_secret(struct site *s, struct http_client *client, struct str certificate, struct str key)
+{
+	struct json *secret = json_object(&s->arena);
+	json_put_str(&s->arena, json_need_object(&s->arena, secret, "metadata"), "name", STR("pair"));
+	json_put_str(&s->arena, secret, "type", STR("kubernetes.io/tls"));
+	struct json *data = json_need_object(&s->arena, secret, "stringData");
+	json_put_str(&s->arena, data, "tls.crt", certificate);
+	json_put_str(&s->arena, data, "tls.key", key);
+	struct http_header h[] = {{STR("Authorization"), STR("Bearer root")}};
+	return site_fetch(s, client, "POST", "/api/v1/namespaces/default/secrets?dryRun=All", h, 1,
+			  json_text(&s->arena, secret));
+}
+
+TEST(warnings_are_headers)
+{
+	struct site s;
+	site_init(&s, 0);
+	struct http_client *client = site_connect(&s, NULL);
+	struct str certificate = buf_str(&s.pki.server.certificate), key = buf_str(&s.pki.server.key);
+	CHECK(str_starts(site_ask(&s, client, "GET", "/api/v1/endpoints", NULL).warning, STR("299 - \"v1 Endpoints is deprecated")));
+	CHECK(!site_ask(&s, client, "GET", "/api/v1/services", NULL).warning.n);
+	CHECK(post_secret(&s, client, STR("x"), STR("y")).warning.n > 0);
+	CHECK(post_secret(&s, client, certificate, buf_str(&s.pki.admin.key)).warning.n > 0);
+	struct reply r = post_secret(&s, client, certificate, key);
+	CHECK_INT(r.code, 201);
+	CHECK(!r.warning.n);
+	http_client_destroy(client);
+	site_finish(&s);
+}
+
 // Whoever it is that does not come with a body: nobody waits for it, or keeps it.
 TEST(bodies_of_strangers_are_not_waited_for)
 {

@@ -438,6 +438,8 @@ TEST(what_a_write_may_not_say)
 		{"DELETE", "/c", "{'kind':'DeleteOptions','propagationPolicy':'Wrong'}", 422},
 		{"PATCH", "/c?force=true", "{'data':{'k':'v'}}", 422},
 		{"PATCH", "/c", "{'data':{'k':'v'}}", 200},
+		{"PUT", "/c", "{'metadata':{},'data':{}}", 400}, // no name
+		{"PATCH", "/c", "{'metadata':{'name':null}}", 400},
 		{"DELETE", "/c", "{'kind':'DeleteOptions'}", 200},
 		{"PUT", "/c", "{'metadata':{'name':'c'}}", 404},
 	};
@@ -451,6 +453,20 @@ TEST(what_a_write_may_not_say)
 					: ask(&w, cases[i].method, path, cases[i].body);
 		CHECK_INT(a.code, cases[i].code);
 	}
+	world_finish(&w);
+}
+
+TEST(a_runtime_class_must_exist)
+{
+	struct world w;
+	world_init(&w, 6);
+#define PODS_OF_DEFAULT "/api/v1/namespaces/default/pods"
+	ask(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
+	CHECK_INT(ask(&w, "POST", PODS_OF_DEFAULT,
+		      "{'metadata':{'name':'p'},'spec':{'runtimeClassName':'x','containers':[{'name':'c','image':'i'}]}}").code, 403);
+	CHECK_INT(ask(&w, "POST", PODS_OF_DEFAULT,
+		      "{'metadata':{'name':'p'},'spec':{'overhead':{},'containers':[{'name':'c','image':'i'}]}}").code, 403);
+	CHECK_INT(ask(&w, "POST", PODS_OF_DEFAULT, "{'metadata':{'name':'p'},'spec':{'containers':[{'name':'c','image':'i'}]}}").code, 201);
 	world_finish(&w);
 }
 

@@ -24,8 +24,20 @@ void api_defaults_pod_spec(struct arena *a, struct json *spec)
 	mirror_account(a, spec);
 }
 
+// Signals of one's own are switched off; a lifecycle that says nothing else goes with them.
+static void drop_stop_signal(struct json *container)
+{
+	struct json *lifecycle = json_get(container, STR("lifecycle"));
+	if (!json_get(lifecycle, STR("stopSignal")))
+		return;
+	json_remove(lifecycle, STR("stopSignal"));
+	if (lifecycle->count == 0)
+		json_unlink(container, lifecycle);
+}
+
 void api_defaults_container(struct arena *a, struct json *container)
 {
+	drop_stop_signal(container);
 	api_defaults_pull_policy(a, container, "imagePullPolicy", json_str(container, "image"));
 }
 

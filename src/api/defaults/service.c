@@ -25,9 +25,8 @@ static void default_target_ports(struct arena *a, struct json *spec)
 		const struct json *target = json_get(port, STR("targetPort"));
 		bool unset = !target || (target->type == JSON_INT && target->integer == 0) ||
 			     (target->type == JSON_STRING && target->text.n == 0);
-		const struct json *number = json_get(port, STR("port"));
-		if (unset && number && number->type == JSON_INT)
-			json_put_int(a, port, "targetPort", number->integer);
+		if (unset)
+			json_put_int(a, port, "targetPort", json_i64(port, "port", 0));
 	}
 }
 

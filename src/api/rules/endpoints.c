@@ -38,8 +38,20 @@ void rules_endpoints_create(struct check *c)
 
 enum { ENDPOINTS_MAX = 1000, ADDRESSES_MAX = 100, PORTS_MAX = 20000, ZONES_MAX = 8 };
 
-static void check_slice_address(struct check *c, const struct path *p, struct str address, struct str type)
+static bool is_canonical(struct str address)
 {
+	unsigned char bytes[16];
+	char text[FORMAT_IP_ROOM];
+	if (format_ip_bytes(address, bytes) != 16)
+		return true;
+	format_ip_text(bytes, text);
+	return str_is(address, text);
+}
+
+// Of the wrong family the list as a whole is told.
+static void check_slice_address(struct check *c, const struct path *list, size_t i, struct str address, struct str type)
+{
+	const struct path *p = AT_INDEX(list, i);
 	size_t before = c->failures;
 	if (str_is(type, "FQDN")) {
 		check_format(c, p, address, format_fully_qualified_name);
@@ -47,11 +59,14 @@ static void check_slice_address(struct check *c, const struct path *p, struct st
 	}
 	if (!IS_ONE_OF(type, "IPv4", "IPv6"))
 		return;
+	bool v6 = str_is(type, "IPv6");
 	check_format(c, p, address, format_ip);
-	if (c->failures == before)
-		check_format(c, p, address, str_is(type, "IPv4") ? format_ipv4 : format_ipv6);
-	if (c->failures == before)
-		check_not_special_ip(c, p, address);
+	if (c->failures == before && v6 && !is_canonical(address))
+		fail_text(c, p, address, "must be written in the one form of RFC 5952");
+	if (c->failures != before)
+		return;
+	check_format(c, list, address, v6 ? format_ipv6 : format_ipv4);
+	check_not_special_ip(c, p, address);
 }
 
 // Hints name each zone (or node) once.
@@ -83,7 +98,7 @@ static void check_endpoint(struct check *c, const struct path *p, const struct j
 	else if (addresses->count > ADDRESSES_MAX)
 		fail_too_many(c, AT(p, "addresses"), addresses->count, ADDRESSES_MAX);
 	json_each(address, addresses)
-		check_slice_address(c, AT_INDEX(AT(p, "addresses"), i++), address->text, type);
+		check_slice_address(c, AT(p, "addresses"), i++, address->text, type);
 	if (field(endpoint, "nodeName"))
 		check_format(c, AT(p, "nodeName"), text_of(endpoint, "nodeName"), format_dns_subdomain);
 	if (field(endpoint, "hostname"))

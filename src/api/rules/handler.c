@@ -95,21 +95,6 @@ static void check_deadly_probe(struct check *c, const struct path *p, const stru
 		fail_invalid(c, AT(p, "successThreshold"), field(probe, "successThreshold"), "must be 1");
 }
 
-static void check_stop_signal(struct check *c, const struct path *p, const struct json *lifecycle,
-			      const struct json *spec)
-{
-	const struct json *signal = field(lifecycle, "stopSignal");
-	struct str os = json_str(spec, "os.name");
-	if (!signal)
-		return;
-	if (!os.n)
-		fail_forbidden(c, p, "may only be set in pods that name their `spec.os`");
-	else if (str_is(os, "windows"))
-		ONE_OF(c, p, signal, "SIGKILL", "SIGTERM");
-	else
-		check_format(c, p, signal->text, format_process_signal);
-}
-
 void check_probes(struct check *c, const struct path *p, const struct json *container, const struct pod_scope *pod)
 {
 	const struct json *lifecycle = field(container, "lifecycle"), *ready = field(container, "readinessProbe");
@@ -118,7 +103,6 @@ void check_probes(struct check *c, const struct path *p, const struct json *cont
 		check_handler(c, AT(life, "postStart"), field(lifecycle, "postStart"), pod);
 	if (field(lifecycle, "preStop"))
 		check_handler(c, AT(life, "preStop"), field(lifecycle, "preStop"), pod);
-	check_stop_signal(c, AT(life, "stopSignal"), lifecycle, pod->spec);
 	check_deadly_probe(c, AT(p, "livenessProbe"), field(container, "livenessProbe"), pod);
 	if (ready)
 		check_probe(c, AT(p, "readinessProbe"), ready, pod);

@@ -72,6 +72,39 @@ static void check_amounts(struct check *c, const char *name)
 		check_amount(c, AT_STR(p, amount->key), amount);
 }
 
+// "GuestMemory/V2": words in UpperCamelCase.
+static bool is_feature_name(struct str name)
+{
+	struct str word;
+	for (bool more = true; more;) {
+		more = str_cut(name, '/', &word, &name);
+		if (word.n == 0 || word.p[0] < 'A' || word.p[0] > 'Z')
+			return false;
+		for (size_t i = 0; i < word.n; i++) {
+			char ch = word.p[i];
+			if (!(ch >= 'A' && ch <= 'Z') && !(ch >= 'a' && ch <= 'z') && !(ch >= '0' && ch <= '9'))
+				return false;
+		}
+	}
+	return true;
+}
+
+static void check_features(struct check *c)
+{
+	const struct path *p = AT(AT(NULL, "status"), "declaredFeatures");
+	size_t i = 0;
+	json_each(feature, json_at(c->object, "status.declaredFeatures")) {
+		if (!is_feature_name(feature->text))
+			fail_invalid(c, AT_INDEX(p, i), feature, "a feature's name is words in UpperCamelCase, joined by '/'");
+		i++;
+		int order = feature->next ? str_cmp(feature->text, feature->next->text) : -1;
+		if (order == 0)
+			fail_duplicate(c, AT_INDEX(p, i), feature->next);
+		else if (order > 0)
+			fail_invalid(c, AT_INDEX(p, i), feature->next, "the list must be sorted");
+	}
+}
+
 static void check_node(struct check *c)
 {
 	const struct path *spec = AT(NULL, "spec");
@@ -95,6 +128,7 @@ void rules_node_prepare_update(struct api_context *c, struct json *node, const s
 void rules_node_create(struct check *c)
 {
 	check_node(c);
+	check_features(c);
 }
 
 static void check_addresses(struct check *c)
@@ -136,6 +170,9 @@ void rules_node_status(struct check *c)
 	if (text_of(old, "providerID").n && !same_field(now, old, "providerID"))
 		fail_forbidden(c, AT(spec, "providerID"), "the provider's id of a node can be set once, not changed");
 	check_taints(c, AT(AT(NULL, "metadata"), "taints"), field(now, "taints"));
+	check_features(c);
+	if (!same_field(now, old, "externalID"))
+		fail_forbidden(c, AT(spec, "externalID"), "can't be changed");
 }
 
 // Kubernetes tells some of it twice.

@@ -6,7 +6,7 @@
 
 void check_pod(struct check *c)
 {
-	check_pod_annotations(c);
+	check_pod_annotations(c, AT(AT(NULL, "metadata"), "annotations"), c->object, c->old);
 	check_pod_spec(c, SPEC, field(c->object, "spec"), true, json_str(c->object, "metadata.name"));
 }
 
@@ -18,7 +18,7 @@ void rules_pod_create(struct check *c)
 		fail_forbidden(c, AT(SPEC, "ephemeralContainers"), "can't be set when the pod is created");
 	if (is_set(spec, "schedulingGates") && text_of(spec, "nodeName").n)
 		fail_forbidden(c, AT(SPEC, "nodeName"), "can't be set while there are scheduling gates");
-	check_profile_annotations(c);
+	check_profile_annotations(c, NULL, c->object);
 }
 
 // Updates of the main resource
@@ -214,7 +214,7 @@ static void check_main_update(struct check *c)
 	check_metadata(c, AT(NULL, "metadata"), field(c->object, "metadata"), true, format_dns_subdomain);
 	check_finalizer_domains(c);
 	check_pod(c);
-	check_pod_annotations(c); // once more: told twice
+	check_pod_annotations(c, AT(AT(NULL, "metadata"), "annotations"), c->object, c->old); // once more: told twice
 	check_kept_annotations(c);
 	if (!check_same_containers(c, AT(SPEC, "containers"), field(now, "containers"), field(old, "containers")) ||
 	    !check_same_containers(c, AT(SPEC, "initContainers"), field(now, "initContainers"),
@@ -238,7 +238,7 @@ static void check_debug_update(struct check *c)
 		return;
 	}
 	check_pod(c);
-	check_pod_annotations(c); // once more: told twice
+	check_pod_annotations(c, AT(AT(NULL, "metadata"), "annotations"), c->object, c->old); // once more: told twice
 	check_kept_annotations(c);
 	json_each(before, json_at(c->old, "spec.ephemeralContainers")) {
 		struct str name = text_of(before, "name");

@@ -76,9 +76,11 @@ void check_windows_options(struct check *c, const struct path *p, const struct j
 void check_system(struct check *c, const struct path *p, const struct json *spec);
 
 // pod_annotations.c: annotations that mean something to pods
-void check_pod_annotations(struct check *c);
-// Older annotations say the same as the fields that replaced them.
-void check_profile_annotations(struct check *c);
+void check_pod_annotations(struct check *c, const struct path *p, const struct json *pod, const struct json *old);
+// Older annotations say the same as the fields that replaced them; `p` leads to the pod or template.
+void check_profile_annotations(struct check *c, const struct path *p, const struct json *pod);
+// A new pod's AppArmor annotations, where they are good and no field speaks, become fields.
+void pod_take_armor(struct api_context *c, struct json *pod);
 // Which may not come, go or change.
 void check_kept_annotations(struct check *c);
 

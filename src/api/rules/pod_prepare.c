@@ -113,6 +113,7 @@ void rules_pod_prepare_create(struct api_context *c, struct json *pod)
 	if (is_set(spec, "schedulingGates"))
 		tell_gated(c, status);
 	settle_selectors(c, json_get(pod, STR("spec")), json_at(pod, "metadata.labels"));
+	pod_take_armor(c, pod);
 }
 
 // Updates through subresources
@@ -192,8 +193,10 @@ static void keep_generations(struct api_context *c, struct json *status, const s
 
 void rules_pod_prepare_status(struct api_context *c, struct json *pod, const struct json *old)
 {
-	const struct json *before = field(old, "status");
-	struct json *status = json_need_object(c->arena, pod, "status");
+	const struct json *before = field(old, "status"), *old_metadata = field(old, "metadata");
+	struct json *status = json_need_object(c->arena, pod, "status"), *metadata = json_get(pod, STR("metadata"));
+	take_field(c, metadata, old_metadata, "ownerReferences");
+	take_field(c, metadata, old_metadata, "deletionTimestamp");
 	if (!text_of(status, "qosClass").n)
 		take_field(c, status, before, "qosClass");
 	keep_generations(c, status, before);

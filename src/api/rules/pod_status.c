@@ -284,7 +284,7 @@ static void check_extended(struct check *c)
 
 void rules_pod_status(struct check *c)
 {
-	check_pod_annotations(c);
+	check_pod_annotations(c, AT(AT(NULL, "metadata"), "annotations"), c->object, c->old);
 	check_kept_annotations(c);
 	check_conditions(c);
 	check_nominated(c);

@@ -206,7 +206,7 @@ void check_pod_resources(struct check *c, const struct path *p, const struct pod
 		fail_forbidden(c, p, "not for pods of windows");
 		return;
 	}
-	if (is_set(resources, "claims"))
+	if (field(resources, "claims"))
 		fail_forbidden(c, AT(p, "claims"), "containers have claims, not the pod");
 	check_resources(c, p, resources, check_pod_resource_name, pod);
 	check_enough(c, p, pod->spec, "requests", is_any);

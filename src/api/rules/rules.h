@@ -16,6 +16,7 @@ enum kind_trait { // bits
 	KIND_META_ONCE = 32,	  // what update may not change in the metadata is reported once; else the generic layer
 				  // and the kind report it each
 	KIND_STATUS_LABELS = 64,	  // the status subresource writes the labels too
+	KIND_META_AGAIN = 128,		  // an update's metadata is checked as that of a new object, too
 };
 
 struct kind_rules {
@@ -30,6 +31,8 @@ struct kind_rules {
 	void (*update)(struct check *c); // checks the whole object, and against c->old
 	void (*status)(struct check *c); // checks what the status subresource wrote
 	bool (*changed)(const struct json *object, const struct json *old); // for the generation; NULL: the spec
+	void (*warn)(struct check *c);	      // what to say of an object that broke no rule
+	void (*warn_status)(struct check *c); // and of a status
 };
 
 const struct kind_rules *kind_rules_of(const struct api_resource *r); // never NULL
@@ -104,6 +107,18 @@ void rules_scale_create(struct check *c);
 void rules_subject_access_review_create(struct check *c);
 void rules_local_subject_access_review_create(struct check *c);
 void rules_self_subject_access_review_create(struct check *c);
+
+// warnings.c
+void rules_pod_warn(struct check *c);
+void rules_pod_status_warn(struct check *c);
+void rules_workload_warn(struct check *c); // Deployment, ReplicaSet
+void rules_pod_template_warn(struct check *c);
+void rules_service_warn(struct check *c);
+void rules_service_status_warn(struct check *c);
+void rules_endpoints_warn(struct check *c);
+void rules_endpoint_slice_warn(struct check *c);
+void rules_node_warn(struct check *c);
+void rules_service_account_warn(struct check *c);
 
 // pod.c, pod_prepare.c, pod_status.c, spec.c
 void rules_pod_prepare_create(struct api_context *c, struct json *pod);

@@ -127,7 +127,8 @@ static void check_cluster_ips(struct check *c, const struct json *spec)
 	const struct path *p = AT(SPEC, "clusterIPs");
 	const struct json *ips = field(spec, "clusterIPs");
 	size_t before = c->failures;
-	if (!str_eq(json_str(ips, "0"), text_of(spec, "clusterIP")))
+	struct str ip = text_of(spec, "clusterIP");
+	if (!str_eq(json_str(ips, "0"), ip) || (!ip.n && count_of(ips)))
 		fail_invalid(c, p, ips, "the first value must be that of `clusterIP`");
 	check_families(c, spec);
 	size_t good = c->failures;
@@ -208,23 +209,33 @@ static void check_traffic(struct check *c, const struct json *spec)
 		       "PreferSameNode");
 }
 
+static const char only_balancer[] = "only when `type` is 'LoadBalancer'";
+
+static void check_balancer_class(struct check *c, const struct json *spec, const struct json *old)
+{
+	const struct path *p = AT(SPEC, "loadBalancerClass");
+	const struct json *class = field(spec, "loadBalancerClass");
+	bool balancer = type_is(spec, "LoadBalancer");
+	if (balancer && old && type_is(old, "LoadBalancer") && !same_field(spec, old, "loadBalancerClass"))
+		fail_invalid(c, p, class, "may not change once it is set");
+	if (class && balancer)
+		check_format(c, p, class->text, format_qualified_name);
+	else if (class)
+		fail_forbidden(c, p, only_balancer);
+}
+
 static void check_load_balancer(struct check *c, const struct json *spec)
 {
 	bool balancer = type_is(spec, "LoadBalancer");
 	// The path is written with a capital letter, as it always was.
-	const struct path *ranges = AT(SPEC, "LoadBalancerSourceRanges"), *class = AT(SPEC, "loadBalancerClass");
-	static const char only[] = "only when `type` is 'LoadBalancer'";
+	const struct path *ranges = AT(SPEC, "LoadBalancerSourceRanges");
 	if (is_set(spec, "loadBalancerSourceRanges") && !balancer)
-		fail_forbidden(c, ranges, "%s", only);
+		fail_forbidden(c, ranges, only_balancer);
 	size_t i = 0;
 	json_each(range, field(spec, "loadBalancerSourceRanges"))
 		check_format(c, AT_INDEX(ranges, i++), str_trim(range->text), format_cidr);
 	if (field(spec, "allocateLoadBalancerNodePorts") && !balancer)
-		fail_forbidden(c, AT(SPEC, "allocateLoadBalancerNodePorts"), "%s", only);
-	if (field(spec, "loadBalancerClass") && balancer)
-		check_format(c, class, text_of(spec, "loadBalancerClass"), format_qualified_name);
-	else if (field(spec, "loadBalancerClass"))
-		fail_forbidden(c, class, "%s", only);
+		fail_forbidden(c, AT(SPEC, "allocateLoadBalancerNodePorts"), only_balancer);
 	if (is_headless(spec) && IS_ONE_OF(text_of(spec, "type"), "LoadBalancer", "NodePort"))
 		fail_invalid(c, AT_INDEX(AT(SPEC, "clusterIPs"), 0), json_at(spec, "clusterIPs.0"),
 			     "may not be 'None' for %.*s Services", STR_FMT(text_of(spec, "type")));
@@ -249,6 +260,7 @@ void rules_service_create(struct check *c)
 		check_public_ip(c, AT_INDEX(AT(SPEC, "externalIPs"), i++), ip->text);
 	ONE_OF(c, AT(SPEC, "type"), field(spec, "type"), "ClusterIP", "ExternalName", "LoadBalancer", "NodePort");
 	check_load_balancer(c, spec);
+	check_balancer_class(c, spec, NULL);
 	check_traffic(c, spec);
 }
 
@@ -261,29 +273,37 @@ void rules_service_update(struct check *c)
 	if (needs_cluster_ip(now) && needs_cluster_ip(old) && old_ip && c->failures == before && !same(ip, old_ip))
 		fail_invalid(c, AT_INDEX(AT(SPEC, "clusterIPs"), 0), ip, "may not change once it is set");
 	if (needs_health_port(now) && needs_health_port(old) && !same_field(now, old, "healthCheckNodePort"))
-		fail_invalid(c, AT(SPEC, "healthCheckNodePort"), field(now, "healthCheckNodePort"),
-			     "may not change once it is set");
-	if (type_is(now, "LoadBalancer") && type_is(old, "LoadBalancer") && !same_field(now, old, "loadBalancerClass"))
-		fail_invalid(c, AT(SPEC, "loadBalancerClass"), field(now, "loadBalancerClass"),
-			     "may not change once it is set");
+		fail_forbidden(c, AT(SPEC, "healthCheckNodePort"), "may not change once it is set");
+	check_balancer_class(c, now, old); // told twice
+}
+
+static void check_ingress(struct check *c, const struct path *p, const struct json *ingress)
+{
+	struct str ip = text_of(ingress, "ip"), host = text_of(ingress, "hostname");
+	const struct json *mode = field(ingress, "ipMode");
+	if (ip.n)
+		check_format(c, AT(p, "ip"), ip, format_ip);
+	if (mode && !ip.n)
+		fail_forbidden(c, AT(p, "ipMode"), "only together with `ip`");
+	else if (mode)
+		ONE_OF(c, AT(p, "ipMode"), mode, "Proxy", "VIP");
+	else if (ip.n)
+		fail_required(c, AT(p, "ipMode"), "says how `ip` is reached");
+	if (host.n)
+		check_format(c, AT(p, "hostname"), host, format_dns_subdomain);
+	if (host.n && format_good(format_ip, host))
+		fail_text(c, AT(p, "hostname"), host, "must be a name, not an address");
 }
 
 void rules_service_status(struct check *c)
 {
 	const struct path *p = AT(AT(AT(NULL, "status"), "loadBalancer"), "ingress");
-	size_t i = 0;
-	json_each(ingress, json_at(c->object, "status.loadBalancer.ingress")) {
-		const struct path *at = AT_INDEX(p, i++);
-		struct str ip = text_of(ingress, "ip"), host = text_of(ingress, "hostname");
-		if (ip.n)
-			check_format(c, AT(at, "ip"), ip, format_ip);
-		if (field(ingress, "ipMode"))
-			ONE_OF(c, AT(at, "ipMode"), field(ingress, "ipMode"), "VIP", "Proxy");
-		if (field(ingress, "ipMode") && !ip.n)
-			fail_forbidden(c, AT(at, "ipMode"), "only together with `ip`");
-		if (host.n)
-			check_format(c, AT(at, "hostname"), host, format_dns_subdomain);
-		if (host.n && format_good(format_ip, host))
-			fail_text(c, AT(at, "hostname"), host, "must be a name, not an address");
+	const struct json *list = json_at(c->object, "status.loadBalancer.ingress");
+	if (count_of(list) && !type_is(field(c->object, "spec"), "LoadBalancer")) {
+		fail_forbidden(c, p, only_balancer);
+		return;
 	}
+	size_t i = 0;
+	json_each(ingress, list)
+		check_ingress(c, AT_INDEX(p, i++), ingress);
 }

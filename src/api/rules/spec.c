@@ -247,7 +247,9 @@ void check_pod_template(struct check *c, const struct path *p, const struct json
 	const struct json *metadata = field(template, "metadata"), *spec = field(template, "spec");
 	check_labels(c, AT(p, "labels"), field(metadata, "labels"));
 	check_annotations(c, AT(p, "annotations"), field(metadata, "annotations"));
+	check_pod_annotations(c, AT(p, "annotations"), template, NULL);
 	check_pod_spec(c, AT(p, "spec"), spec, false, STR_NONE);
+	check_profile_annotations(c, p, template);
 	if (is_set(spec, "ephemeralContainers"))
 		fail_forbidden(c, AT(AT(p, "spec"), "ephemeralContainers"), "a template has no ephemeral containers");
 }

@@ -153,7 +153,8 @@ void rules_deployment_status(struct check *c)
 	check_part(c, "availableReplicas", "replicas");
 	check_part(c, "availableReplicas", "readyReplicas");
 	const struct json *collisions = json_at(c->object, "status.collisionCount");
-	if (json_i64(c->object, "status.collisionCount", 0) < json_i64(c->old, "status.collisionCount", 0))
+	const struct json *before = json_at(c->old, "status.collisionCount");
+	if (before && json_i64(c->object, "status.collisionCount", 0) < before->integer)
 		fail_invalid(c, AT(STATUS, "collisionCount"), collisions, "can't become less");
 }
 

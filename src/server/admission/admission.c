@@ -7,7 +7,7 @@ static const struct {
 } plugins[] = {
 	{admit_namespace_lifecycle, true},  {admit_node_own, true},  {admit_service_account, false},
 	{admit_default_tolerations, false}, {admit_priority, false}, {admit_node_taints, false},
-	{admit_service_addresses, false},
+	{admit_runtime_class, true},	    {admit_service_addresses, false}, {admit_secret_pair, true},
 };
 
 int admission_run(struct admission *a, struct err *e)

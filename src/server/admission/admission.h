@@ -39,6 +39,8 @@ admission_plugin admit_service_account;	    // a pod's ServiceAccount and its to
 admission_plugin admit_default_tolerations; // a pod stays 300 s on a node that is not ready or unreachable
 admission_plugin admit_priority;	    // a pod's priority from its class
 admission_plugin admit_service_addresses;   // a Service's cluster IP and node ports
+admission_plugin admit_runtime_class;	    // a pod's RuntimeClass exists
+admission_plugin admit_secret_pair;	    // warns of a certificate without its key
 admission_plugin admit_node_taints;	    // a new node is not ready
 admission_plugin admit_node_own;	    // a node's agent makes only its own Node and Lease
 

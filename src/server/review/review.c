@@ -149,6 +149,13 @@ static int read_review(struct call *c, struct json **out, struct err *e)
 	return api_validate_create(&context, r, *out, e);
 }
 
+// A review has no name and is of no kind, as details tell it.
+static void respond_refusal(struct call *c, struct err *e)
+{
+	struct status_details d = {.present = e->reason == ERR_INVALID, .group = c->route.resource->group};
+	respond_error(c, e, &d);
+}
+
 void review_create(struct call *c)
 {
 	const struct api_resource *r = c->route.resource;
@@ -163,7 +170,7 @@ void review_create(struct call *c)
 		if (str_is(r->plural, kinds[i].plural))
 			ok = kinds[i].answer(c, review, &e);
 	if (ok < 0) {
-		respond_failure(c, &e, json_str(review, "metadata.name"));
+		respond_refusal(c, &e);
 		return;
 	}
 	struct buf out CLEAN_BUF;

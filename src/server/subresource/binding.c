@@ -116,7 +116,7 @@ void binding_create(struct call *c)
 	struct str name = json_str(b->body, "metadata.name");
 	if (str_empty(c->route.name))
 		c->route.name = name;
-	if (!str_empty(name) && !str_eq(name, c->route.name)) {
+	if (!str_eq(name, c->route.name)) {
 		err_set(&e, ERR_BAD_REQUEST, "name in URL does not match name in Binding object");
 		respond_error(c, &e, NULL);
 		return;

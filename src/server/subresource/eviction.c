@@ -79,7 +79,7 @@ static int read_options(struct call *c, struct delete_options *o, struct err *e)
 	    decode_body(c, c->route.sub->type, NULL, options.strictness, &body, e) < 0)
 		return -1;
 	struct str name = json_str(body, "metadata.name");
-	if (!str_empty(name) && !str_eq(name, c->route.name))
+	if (!str_eq(name, c->route.name))
 		return err_set(e, ERR_BAD_REQUEST, "name in URL does not match name in Eviction object");
 	if (delete_options_of(&c->query, json_get(body, STR("deleteOptions")), o, e) < 0)
 		return -1;

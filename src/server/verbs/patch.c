@@ -50,7 +50,6 @@ int patch_conform(struct call *c, struct json *object, const struct api_type *ty
 		  enum api_strictness strictness, struct err *e)
 {
 	struct err why CLEAN_ERR = ERR_EMPTY;
-	c->warnings = json_array(c->arena); // of the last try only
 	if (object->type != JSON_OBJECT)
 		err_set(&why, ERR_BAD_REQUEST, "the result is no object");
 	else if (api_conform(c->arena, object, type, r, strictness, c->warnings, &why) == 0)

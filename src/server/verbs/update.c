@@ -48,8 +48,8 @@ int update_check_identity(struct call *c, struct json *object, struct err *e)
 	struct json *metadata = json_need_object(c->arena, object, "metadata");
 	struct str name = json_str(metadata, "name"), namespace = json_str(metadata, "namespace");
 	if (str_empty(name))
-		json_put_str(c->arena, metadata, "name", c->route.name);
-	else if (!str_eq(name, c->route.name))
+		return err_set(e, ERR_BAD_REQUEST, "the object has no name; the URL says %.*s", STR_FMT(c->route.name));
+	if (!str_eq(name, c->route.name))
 		return err_set(e, ERR_BAD_REQUEST,
 			       "the name of the object (%.*s) does not match the name on the URL (%.*s)", STR_FMT(name),
 			       STR_FMT(c->route.name));

@@ -5,7 +5,7 @@
 
 #include "server/call.h"
 
-// Fills in the path's name and namespace; ERR_BAD_REQUEST when the object says others.
+// Fills in the path's namespace; ERR_BAD_REQUEST when the object says another one, or not the path's name.
 int update_check_identity(struct call *c, struct json *object, struct err *e);
 
 #endif
