@@ -2,6 +2,7 @@
 // Keeps the snapshot and the queue as the API shows pods, nodes and namespaces.
 #include "base/times.h"
 #include "client/scan.h"
+#include "scheduler/resized.h"
 #include "scheduler/state.h"
 
 // ---- pods
@@ -92,7 +93,7 @@ static void on_pod(void *arg, struct blob *line, struct str text, bool deleted)
 	if (!p)
 		p = scheduler_add(s, key, json_str(object, "metadata.uid"));
 	p->round = s->pods_round;
-	struct shape *shape = snapshot_shape(&s->snapshot, object), *old = p->shape;
+	struct shape *shape = snapshot_shape(&s->snapshot, pod_as_counted(&a, object)), *old = p->shape;
 	p->shape = shape;
 	if (is_terminal(object))
 		pod_ignored(p);

@@ -4,6 +4,7 @@
 #include "scheduler/pending.h"
 #include "scheduler/plan.h"
 #include "scheduler/requests.h"
+#include "scheduler/resized.h"
 #include "unit.h"
 
 // JSON with ' for ".
@@ -227,4 +228,43 @@ TEST(line_keeps_order)
 	}
 	CHECK_INT(count, 66);
 	pending_finish(&heap);
+}
+
+// What a pod counts while it is being resized: the most of what it asks for, was allocated and has.
+TEST(pods_being_resized)
+{
+	static const struct {
+		const char *asked, *allocated, *has, *condition;
+		int64_t cpu, memory;
+	} cases[] = {
+		{"'cpu':'100m','memory':'1Ki'", "'cpu':'100m','memory':'1Ki'", "'cpu':'100m','memory':'1Ki'", "", 100, 1024},
+		{"'cpu':'300m','memory':'1Ki'", "'cpu':'100m','memory':'1Ki'", "'cpu':'100m','memory':'1Ki'", "", 300, 1024},
+		{"'cpu':'100m','memory':'1Ki'", "'cpu':'200m','memory':'2Ki'", "'cpu':'50m','memory':'4Ki'", "", 200, 4096},
+		{"'cpu':'300m','memory':'1Ki'", "'cpu':'100m','memory':'2Ki'", "'cpu':'200m','memory':'1Ki'", "Deferred", 300, 2048},
+		{"'cpu':'300m','memory':'1Ki'", "'cpu':'100m','memory':'2Ki'", "'cpu':'200m','memory':'1Ki'", "Infeasible", 200, 2048},
+		{"'cpu':'1'", "'cpu':'1000m'", "'cpu':'1','memory':'1Ki'", "", 1000, 1024},
+	};
+	static const char *const places[] = {
+		"{'spec':{'containers':[{'name':'c','resources':{'requests':{%s}}}]},"
+		"'status':{'containerStatuses':[{'name':'c','allocatedResources':{%s},'resources':{'requests':{%s}}}],",
+		"{'spec':{'containers':[],'initContainers':[{'name':'c','restartPolicy':'Always','resources':{'requests':{%s}}}]},"
+		"'status':{'initContainerStatuses':[{'name':'c','allocatedResources':{%s},'resources':{'requests':{%s}}}],"};
+	struct world w;
+	world_start(&w);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (size_t k = 0; k < ARRAY_LEN(places); k++) {
+			struct str text = arena_fmt(&w.a, places[k], cases[i].asked, cases[i].allocated, cases[i].has);
+			text = arena_fmt(&w.a, "%s'conditions':[{'type':'PodResizePending','reason':'%s'}]}}", text.p, cases[i].condition);
+			const struct json *pod = parse(&w.a, text.p), *counted = pod_as_counted(&w.a, pod);
+			struct requests got = requests_of(&w.a, &w.s, json_get(counted, STR("spec")), false);
+			CHECK_INT(got.cpu_milli, cases[i].cpu);
+			CHECK_INT(got.memory, cases[i].memory);
+			CHECK((counted == pod) == (i == 0));
+		}
+	const struct json *whole = parse(&w.a, "{'spec':{'resources':{'requests':{'cpu':'1'}},'containers':[]},'status':{"
+					       "'allocatedResources':{'cpu':'2','memory':'1Ki'},'resources':{'requests':{'cpu':'3'}}}}");
+	struct requests got = requests_of(&w.a, &w.s, json_get(pod_as_counted(&w.a, whole), STR("spec")), false);
+	CHECK_INT(got.cpu_milli, 3000);
+	CHECK_INT(got.memory, 0); // it does not say anything of memory
+	world_stop(&w);
 }
