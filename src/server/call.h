@@ -27,17 +27,19 @@ struct front_reply {
 	bool gzip;
 };
 
-// How a reply travels. Every function but `begin`, `write` and `pending` ends the call: its memory may be gone after.
+// How a reply travels. `reply`, `end` and `abort` end the call: its memory may be gone after.
 struct front {
 	// The whole reply; takes over the references in body.
 	void (*reply)(struct call *c, const struct front_reply *r, struct blob *const *body, size_t count);
-	// A reply of unknown length: begin, write..., end. `write` takes over the reference.
+	// A reply of unknown length: begin, write..., end. `write` takes over the reference. Over a WebSocket each write is
+	// a message (websocket_front.h): a watch writes one whole event at a time.
 	void (*begin)(struct call *c, const struct front_reply *r);
 	void (*write)(struct call *c, struct blob *b);
 	size_t (*pending)(struct call *c); // bytes that the peer has not taken
 	void (*end)(struct call *c);
 	void (*abort)(struct call *c); // cut short, so that the peer can tell
-	// 101 and the raw connection; NULL where that cannot be (the call has been answered all the same).
+	// 101 and the raw connection; the call carries nothing any more and is ended by `abort`. NULL where that cannot be:
+	// nothing was answered.
 	struct duplex *(*upgrade)(struct call *c, struct http_headers headers);
 };
 

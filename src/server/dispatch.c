@@ -10,6 +10,7 @@
 #include "server/review/review.h"
 #include "server/subresource/subresource.h"
 #include "server/verbs/verbs.h"
+#include "server/websocket_front.h"
 #include "server/worker.h"
 
 typedef void handler_fn(struct call *c);
@@ -135,6 +136,16 @@ static void warn_deprecated(struct call *c)
 				   STR_FMT(r->deprecated)));
 }
 
+// What streams its answer may do so over a WebSocket; exec and its kin speak it themselves.
+static int put_websocket_front(struct call *c, handler_fn *handle, struct err *e)
+{
+	if (handle == verb_watch)
+		return websocket_front_put(c, WEBSOCKET_OF_EVENTS, e);
+	if (handle == proxy_pod_log)
+		return websocket_front_put(c, WEBSOCKET_OF_BYTES, e);
+	return 0;
+}
+
 static void dispatch_resource(struct call *c)
 {
 	struct route *r = &c->route;
@@ -159,7 +170,8 @@ static void dispatch_resource(struct call *c)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	bool raw = r->sub && !r->sub->type; // log, exec, proxy: what they answer is not ours to shape
 	bool has_table = !r->resource->ephemeral && !(r->sub && str_is(r->sub->name, "token"));
-	if (!raw && negotiate_shape(call_header(c, "Accept"), has_table, &c->shape, &e) < 0) {
+	if ((!raw && negotiate_shape(call_header(c, "Accept"), has_table, &c->shape, &e) < 0) ||
+	    put_websocket_front(c, handle, &e) < 0) {
 		respond_error(c, &e, NULL);
 		return;
 	}

@@ -65,7 +65,7 @@ static void front_abort(struct call *c)
 
 static struct duplex *front_upgrade(struct call *c, struct http_headers headers)
 {
-	return http_upgrade(exchange_of(c), headers);
+	return http_switch(exchange_of(c), headers);
 }
 
 static const struct front front = {

@@ -94,8 +94,7 @@ static void front_abort(struct call *c)
 
 static struct duplex *front_upgrade(struct call *c, struct http_headers headers)
 {
-	finish(local_of(c), false); // nobody in process speaks raw bytes
-	return NULL;
+	return NULL; // nobody in process speaks raw bytes
 }
 
 static const struct front front = {

@@ -8,6 +8,7 @@
 #include "server/proxy/node_clients.h"
 #include "server/respond.h"
 #include "server/verbs/event_cache.h"
+#include "server/websocket_front.h"
 
 struct worker *worker_create(struct server *s, struct loop *l)
 {
@@ -19,6 +20,7 @@ struct worker *worker_create(struct server *s, struct loop *l)
 	w->tokens = token_cache_create();
 	w->nodes = node_clients_create(w);
 	w->locals = local_calls_create();
+	LIST_INIT(&w->sockets);
 	w->next = atomic_load(&s->workers);
 	while (!atomic_compare_exchange_weak(&s->workers, &w->next, w))
 		;
@@ -74,6 +76,7 @@ static void stop_here(struct task *t)
 	w->stopping = true;
 	w->task.run = NULL;
 	local_calls_cancel(w->locals);
+	websocket_fronts_cancel(w);
 	look_whether_stopped(w);
 }
 

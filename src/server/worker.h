@@ -4,6 +4,8 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include <sys/queue.h>
+
 #include "server/call.h"
 #include "server/state.h"
 
@@ -16,6 +18,7 @@ struct worker {
 	struct node_clients *nodes;
 	unsigned reads, writes, watches; // in flight
 	struct local_calls *locals;	 // requests from inside the process that are open
+	LIST_HEAD(, websocket_front) sockets; // answers under way over WebSockets
 	struct worker *next;		 // of server->workers
 
 	// of its end

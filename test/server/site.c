@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "site.h"
 
+#include "base/times.h"
+
 void site_run_until(struct site *s, const bool *done)
 {
 	for (int i = 0; i < 2000000 && !*done && sim_step(s->sim); i++)
@@ -53,10 +55,16 @@ void site_init_lasting(struct site *s, unsigned writes_max, int64_t certificate_
 	REQUIRE(pki_open(&s->pki, s->loop, "/data", NULL, 0, 0, &e) == 0);
 }
 
-void site_finish(struct site *s)
+void site_stop(struct site *s)
 {
 	server_stop(s->server, on_stopped, &s->stopped);
 	site_run_until(s, &s->stopped);
+}
+
+void site_finish(struct site *s)
+{
+	if (!s->stopped)
+		site_stop(s);
 	server_destroy(s->server);
 	store_destroy(s->store);
 	store_cluster_destroy(s->cluster);
@@ -113,4 +121,85 @@ struct reply site_ask(struct site *s, struct http_client *client, const char *me
 		if (*p == '\'')
 			*p = '"';
 	return site_fetch(s, client, method, target, h, body ? 2 : 1, str_of(text));
+}
+
+// ---- WebSockets
+
+static void on_message(void *arg, bool text, struct str piece, bool first, bool last)
+{
+	struct talk *t = arg;
+	t->messages += last;
+	t->bytes += piece.n;
+	if (t->deaf)
+		return;
+	if (first)
+		buf_add_byte(&t->got, text ? 't' : 'b');
+	buf_add(&t->got, piece);
+	if (last)
+		buf_add_byte(&t->got, '|');
+}
+
+static void on_talk_end(void *arg, const struct err *e)
+{
+	struct talk *t = arg;
+	t->ended = true;
+	t->orderly = !e;
+}
+
+static void on_talk(void *arg, const struct http_head *head, struct duplex *d)
+{
+	static const struct websocket_events events = {on_message, NULL, on_talk_end};
+	struct talk *t = arg;
+	t->code = head->code;
+	str_to_c(http_header(head->headers, "Sec-WebSocket-Protocol"), t->protocol, sizeof(t->protocol));
+	t->socket = websocket_create(d, true, &events, t);
+}
+
+static void on_refusal_head(void *arg, const struct http_head *head)
+{
+	((struct talk *)arg)->code = head->code;
+}
+
+static void on_refusal(void *arg, struct str piece)
+{
+	buf_add(&((struct talk *)arg)->refusal, piece);
+}
+
+static void on_refusal_end(void *arg, const struct err *e)
+{
+	((struct talk *)arg)->ended = true;
+}
+
+void site_talk(struct site *s, struct http_client *client, const char *target, const char *protocols,
+	       const struct http_header *headers, size_t count, struct talk *t)
+{
+	static const struct http_call_events events = {on_refusal_head, on_refusal, on_refusal_end, on_talk};
+	struct http_header h[8] = {{STR("Connection"), STR("Upgrade")},
+				   {STR("Upgrade"), STR("websocket")},
+				   {STR("Sec-WebSocket-Version"), STR("13")},
+				   {STR("Sec-WebSocket-Key"), STR("dGhlIHNhbXBsZSBub25jZQ==")}};
+	size_t n = 4;
+	for (size_t i = 0; i < count; i++)
+		h[n++] = headers[i];
+	if (protocols)
+		h[n++] = (struct http_header){STR("Sec-WebSocket-Protocol"), str_of(protocols)};
+	*t = (struct talk){.site = s};
+	struct http_call_request q = {.method = "GET", .target = str_of(target), .headers = {h, n}};
+	http_call_start(client, &q, &events, t);
+	for (int i = 0; i < 100000 && !t->socket && !t->ended; i++)
+		sim_step(s->sim);
+}
+
+void site_hear(struct talk *t, size_t messages)
+{
+	for (int i = 0; i < 1000000 && t->messages < messages && !t->ended; i++)
+		sim_step(t->site->sim);
+}
+
+void talk_finish(struct talk *t)
+{
+	websocket_destroy(t->socket);
+	sim_run(t->site->sim, TIME_MS); // the server sees it
+	buf_finish(&t->got);
+	buf_finish(&t->refusal);
 }

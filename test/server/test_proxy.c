@@ -1,92 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs, exec and plain HTTP through the server to the agent of a node.
+#include "agent.h"
 #include "server/proxy/node_clients.h"
 #include "server/worker.h"
-#include "site.h"
-#include "wire/server.h"
-
-struct agent { // what a node answers
-	struct http_server *server;
-	struct duplex *stream;
-	char target[256];
-	bool certified; // the caller showed the server's certificate
-};
-
-static void on_echo(void *arg, struct str data, const struct err *e)
-{
-	struct agent *a = arg;
-	if (e || !data.n) {
-		duplex_close(a->stream);
-		a->stream = NULL;
-		return;
-	}
-	duplex_write_str(a->stream, data);
-}
-
-static void on_drain(void *arg) {}
-
-static void on_request(void *arg, struct http_exchange *x)
-{
-	static const struct duplex_events echo = {on_echo, on_drain};
-	struct agent *a = arg;
-	str_to_c(x->target, a->target, sizeof(a->target));
-	a->certified = x->peer && x->peer->verified && str_is(x->peer->common_name, "kube-apiserver-kubelet-client");
-	if (http_header_lists(x->headers, "Connection", "upgrade")) {
-		struct http_header h[] = {{STR("Upgrade"), STR("test")}, {STR("X-Stream-Protocol-Version"), STR("v4")}};
-		a->stream = http_upgrade(x, (struct http_headers){h, 2});
-		duplex_start(a->stream, &echo, a);
-		return;
-	}
-	http_reply_str(x, str_contains(x->target, STR("bad")) ? 400 : 200, "text/plain", STR("two\nlines\n"));
-}
-
-static void agent_init(struct agent *a, struct site *s)
-{
-	static const struct http_handler handler = {.on_request = on_request};
-	struct err e CLEAN_ERR = ERR_EMPTY;
-	struct x509_pair pair = {0};
-	struct str name = STR("n1");
-	*a = (struct agent){0};
-	REQUIRE(pki_issue_node(&s->pki, name, &name, 1, &pair, &e) == 0);
-	struct tls_config t = {.certificate = buf_str(&pair.certificate),
-			       .key = buf_str(&pair.key),
-			       .authorities = buf_str(&s->pki.authority.certificate)};
-	struct tls_context *tls = tls_context_server(&t, &e);
-	REQUIRE(tls != NULL);
-	struct http_server_config c = {.loop = s->loop, .handler = &handler, .arg = a, .tls = tls};
-	a->server = http_server_create(&c);
-	REQUIRE(http_server_listen(a->server, "127.0.0.1:10250", &e) == 0);
-	tls_context_unref(tls);
-	x509_pair_finish(&pair);
-}
 
 #define POD "/api/v1/namespaces/default/pods/p"
-
-static void make_pod(struct site *s, struct http_client *client, const char *node)
-{
-	CHECK_INT(
-		site_ask(s, client, "POST", "/api/v1/nodes", arena_fmt(&s->arena, "{'metadata':{'name':'%s'}}", node).p)
-			.code,
-		201);
-	CHECK_INT(site_ask(s, client, "PUT", arena_fmt(&s->arena, "/api/v1/nodes/%s/status", node).p,
-			   arena_fmt(&s->arena,
-				     "{'metadata':{'name':'%s'},'status':{'addresses':[{'type':'InternalIP','address':'"
-				     "127.0.0.1'}],"
-				     "'daemonEndpoints':{'kubeletEndpoint':{'Port':10250}}}}",
-				     node)
-				   .p)
-			  .code,
-		  200);
-	site_ask(s, client, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
-	CHECK_INT(site_ask(s, client, "POST", "/api/v1/namespaces/default/pods",
-			   arena_fmt(&s->arena,
-				     "{'metadata':{'name':'p'},'spec':{'nodeName':'%s','containers':[{'name':'c','"
-				     "image':'x'}]}}",
-				     node)
-				   .p)
-			  .code,
-		  201);
-}
 
 TEST(logs_come_from_the_node)
 {
@@ -95,7 +13,7 @@ TEST(logs_come_from_the_node)
 	site_init(&s, 0);
 	agent_init(&agent, &s);
 	struct http_client *client = site_connect(&s, NULL);
-	make_pod(&s, client, "n1");
+	agent_make_pod(&s, client, "n1");
 	struct reply r = site_ask(&s, client, "GET", POD "/log?tailLines=2&timestamps=true&x=y", NULL);
 	CHECK_INT(r.code, 200);
 	CHECK_STR(r.body, "two\nlines\n");
@@ -142,7 +60,7 @@ TEST(pages_of_pods_are_shown_below_the_proxy)
 	struct http_server *page = http_server_create(&c);
 	REQUIRE(http_server_listen(page, "10.1.2.3:80", &e) == 0);
 	struct http_client *client = site_connect(&s, NULL);
-	make_pod(&s, client, "n1");
+	agent_make_pod(&s, client, "n1");
 	tell_address(&s, client, "10.1.2.3");
 	CHECK_STR(site_ask(&s, client, "GET", POD "/proxy/", NULL).body, "<a href='" POD "/proxy/x'>");
 	CHECK_STR(site_ask(&s, client, "GET", POD ":80/proxy/a/b", NULL).body, "<a href='" POD ":80/proxy/x'>");
@@ -170,7 +88,7 @@ TEST(pods_do_not_lead_to_the_server_itself)
 	site_init(&s, 0);
 	struct http_client *client = site_connect(&s, NULL);
 	int asked = 0;
-	make_pod(&s, client, "n1");
+	agent_make_pod(&s, client, "n1");
 	for (size_t i = 0; i < ARRAY_LEN(local); i++) {
 		struct str status = arena_fmt(&s.arena, "{'status':{'podIP':'%s','podIPs':[{'ip':'%s'}]}}", local[i], local[i]);
 		struct http_header h[] = {{STR("Content-Type"), STR("application/merge-patch+json")},
@@ -215,7 +133,7 @@ TEST(an_agent_that_is_not_the_node_is_not_trusted)
 	site_init(&s, 0);
 	agent_init(&agent, &s); // its certificate says n1
 	struct http_client *client = site_connect(&s, NULL);
-	make_pod(&s, client, "n2");
+	agent_make_pod(&s, client, "n2");
 	CHECK_INT(site_ask(&s, client, "GET", POD "/log", NULL).code, 503);
 	http_client_destroy(client);
 	http_server_destroy(agent.server);
@@ -239,7 +157,7 @@ static void on_session_read(void *arg, struct str data, const struct err *e)
 
 static void on_session_upgrade(void *arg, const struct http_head *head, struct duplex *d)
 {
-	static const struct duplex_events events = {on_session_read, on_drain};
+	static const struct duplex_events events = {on_session_read, NULL};
 	struct session *x = arg;
 	CHECK_STR(http_header(head->headers, "X-Stream-Protocol-Version"), "v4");
 	x->stream = d;
@@ -260,7 +178,7 @@ TEST(exec_is_handed_through)
 	site_init(&s, 0);
 	agent_init(&agent, &s);
 	struct http_client *client = site_connect(&s, &s.pki.admin);
-	make_pod(&s, client, "n1");
+	agent_make_pod(&s, client, "n1");
 	static const struct http_call_events events = {.on_end = on_session_end, .on_upgrade = on_session_upgrade};
 	struct http_header h[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("test")}};
 	struct http_call_request q = {.method = "POST",

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "server/authenticate/service_account.h"
 #include "server/authenticate/token_file.h"
+#include "server/authenticate/websocket_token.h"
 #include "server/plain.h"
 #include "server/worker.h"
 #include "wire/jwt.h"
@@ -73,16 +74,21 @@ static int by_certificate(struct call *c, struct err *e)
 	return 0;
 }
 
-static int by_token(struct call *c, struct str header, struct err *e)
+static int by_token(struct call *c, struct str token, struct err *e)
 {
-	struct str scheme, token;
 	struct json *accepted;
-	if (!str_cut(header, ' ', &scheme, &token) || !str_eq_nocase(scheme, STR("Bearer")))
-		return err_set(e, ERR_UNAUTHORIZED, "Unauthorized");
 	struct err why CLEAN_ERR = ERR_EMPTY;
-	if (authenticate_token(c, str_trim(token), NULL, &c->user, &accepted, &why) < 0)
+	if (str_empty(token) || authenticate_token(c, token, NULL, &c->user, &accepted, &why) < 0)
 		return err_set(e, ERR_UNAUTHORIZED, "Unauthorized");
 	return 0;
+}
+
+static int by_header(struct call *c, struct str header, struct err *e)
+{
+	struct str scheme, token;
+	if (!str_cut(header, ' ', &scheme, &token) || !str_eq_nocase(scheme, STR("Bearer")))
+		return err_set(e, ERR_UNAUTHORIZED, "Unauthorized");
+	return by_token(c, str_trim(token), e);
 }
 
 int authenticate(struct call *c, struct err *e)
@@ -91,11 +97,13 @@ int authenticate(struct call *c, struct err *e)
 		c->user = *c->vouched;
 		return 0;
 	}
-	struct str header = call_header(c, "Authorization");
+	struct str header = call_header(c, "Authorization"), of_websocket = websocket_token_take(c);
 	if (!str_empty(header))
-		return by_token(c, header, e);
+		return by_header(c, header, e);
 	if (c->peer)
 		return by_certificate(c, e);
+	if (of_websocket.p)
+		return by_token(c, of_websocket, e);
 	if (!c->route.is_resource && plain_path_is_public(c->path)) {
 		c->user = user_anonymous(c->arena);
 		return 0;

@@ -157,12 +157,12 @@ static void on_upgrade(void *arg, const struct http_head *head, struct duplex *f
 			headers[n++] = head->headers.list[i];
 	r->to = NULL;
 	c->code = 101;
-	worker_call_ends(c);
 	struct duplex *near = c->front->upgrade(c, (struct http_headers){headers, n});
 	if (near)
 		duplex_splice(near, far);
 	else
 		duplex_close(far);
+	respond_stream_abort(c);
 }
 
 static void on_drain(struct call *c)
