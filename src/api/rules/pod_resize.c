@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resizing pods: of containers that are there, and of the pod as a whole, the amounts of cpu and memory may change, and
-// none may go.
+// none may go. Some texts are those by which v1.36's own tests know the refusals.
 #include "api/rules/pod.h"
 
 #define SPEC AT(NULL, "spec")
@@ -30,12 +30,13 @@ static bool node_resizes(const struct json *pod)
 static void check_kept_amounts(struct check *c, const struct path *p, const struct json *now, const struct json *old)
 {
 	static const char *const parts[] = {"requests", "limits"};
+	static const char *const texts[] = {"resource requests cannot be removed", "resource limits cannot be removed"};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		struct index amounts CLEAN_INDEX;
 		index_init(&amounts, field(now, parts[i]), NULL);
 		json_each(amount, field(old, parts[i]))
 			if (!index_get(&amounts, amount->key)) {
-				fail_forbidden(c, AT_STR(p, str_of(parts[i])), "can't be removed by a resize");
+				fail_forbidden(c, AT_STR(p, str_of(parts[i])), texts[i]);
 				break;
 			}
 	}
@@ -96,7 +97,7 @@ static bool check_order(struct check *c, const char *list)
 	}
 	json_each(container, now) {
 		if (!same_field(container, before, "name"))
-			fail_forbidden(c, AT(AT_INDEX(p, i), "name"), "a resize can't rename or reorder containers");
+			fail_forbidden(c, AT(AT_INDEX(p, i), "name"), "containers may not be renamed or reordered on resize");
 		before = before->next;
 		i++;
 	}
@@ -124,7 +125,7 @@ static void check_sizes(struct check *c, const char *list, bool is_init)
 		check_kept_amounts(c, AT(at, "resources"), now, old);
 		if (!same_but_sizes(now, old) || is_set(old, "claims") ||
 		    !same_field(container, before, "resizePolicy"))
-			fail_forbidden(c, is_init ? at : SPEC, "only cpu and memory can be resized");
+			fail_forbidden(c, is_init ? at : SPEC, "only cpu and memory resources are mutable");
 		if (is_init)
 			check_restarts(c, at, container, before);
 		before = before->next;
@@ -140,7 +141,7 @@ void check_resize(struct check *c)
 		return;
 	check_pod(c);
 	if (!str_eq(will, was.n ? was : pod_qos_class(field(c->old, "spec"))))
-		fail_text(c, SPEC, will, "a resize can't change the quality of service");
+		fail_text(c, SPEC, will, "Pod QOS Class may not change as a result of resizing");
 	if (!node_resizes(c->old))
 		fail_forbidden(c, SPEC, "the node of the pod can't resize it");
 	check_whole(c, now, old);
@@ -151,5 +152,5 @@ void check_resize(struct check *c)
 	check_sizes(c, "initContainers", true);
 	check_sizes(c, "containers", false);
 	if (c->failures == before && !has_amounts(now) && !has_amounts(old) && !now != !old)
-		fail_forbidden(c, SPEC, "only cpu and memory can be resized");
+		fail_forbidden(c, SPEC, "only cpu and memory resources are mutable");
 }

@@ -8,6 +8,7 @@ static const struct {
 	{admit_namespace_lifecycle, true},  {admit_node_own, true},  {admit_service_account, false},
 	{admit_default_tolerations, false}, {admit_priority, false}, {admit_node_taints, false},
 	{admit_runtime_class, true},	    {admit_service_addresses, false}, {admit_secret_pair, true},
+	{admit_pod_resize, true},
 };
 
 int admission_run(struct admission *a, struct err *e)

@@ -38,6 +38,7 @@ admission_plugin admit_namespace_lifecycle; // in a namespace that exists and do
 admission_plugin admit_service_account;	    // a pod's ServiceAccount and its token volume
 admission_plugin admit_default_tolerations; // a pod stays 300 s on a node that is not ready or unreachable
 admission_plugin admit_priority;	    // a pod's priority from its class
+admission_plugin admit_pod_resize;	    // not beyond what its node has
 admission_plugin admit_service_addresses;   // a Service's cluster IP and node ports
 admission_plugin admit_runtime_class;	    // a pod's RuntimeClass exists
 admission_plugin admit_secret_pair;	    // warns of a certificate without its key
