@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 // The kernel chooses when a datagram socket is connected; nothing is sent.
-static bool of_default_route(char *out, size_t size)
+bool address_of_default_route(char *out, size_t size)
 {
 	struct sockaddr_in elsewhere = {.sin_family = AF_INET, .sin_port = htons(9)}, self;
 	socklen_t n = sizeof self;
@@ -43,5 +43,5 @@ static bool of_first_interface(char *out, size_t size)
 
 bool address_of_machine(char *out, size_t size)
 {
-	return of_default_route(out, size) || of_first_interface(out, size);
+	return address_of_default_route(out, size) || of_first_interface(out, size);
 }

@@ -9,5 +9,7 @@
 // That from which packets to elsewhere leave (the default route's); in a network without a way out, the first of an
 // interface that is up. False, and out untouched, where there is neither.
 bool address_of_machine(char *out, size_t size);
+// That of the default route alone.
+bool address_of_default_route(char *out, size_t size);
 
 #endif

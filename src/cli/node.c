@@ -20,7 +20,7 @@
 #include "node/stream/stream_server.h"
 #include "sys/real.h"
 
-enum { KUBECONFIG_PATIENCE_S = 60, RENEWAL_S = 600, LOG_BYTES = LOG_ROTATE_BYTES };
+enum { KUBECONFIG_PATIENCE_S = 60, RENEWAL_S = 600, LOOK_S = 10, LOG_BYTES = LOG_ROTATE_BYTES };
 
 struct agent {
 	struct node_setup setup;
@@ -35,7 +35,7 @@ struct agent {
 	struct node *node;
 	struct stream_server *streams;
 	struct log_rotation *rotation;
-	struct timer renewal;
+	struct timer renewal, whereabouts;
 	char address[INET6_ADDRSTRLEN];
 };
 
@@ -78,10 +78,25 @@ static const struct pod_network_ops pod_network_ops = {attach, detach, expose, c
 
 static void choose_address(struct agent *x)
 {
-	if (node_flags.address)
+	if (node_flags.address) {
 		str_to_c(str_of(node_flags.address), x->address, sizeof x->address);
-	else if (!address_of_machine(x->address, sizeof x->address))
+	} else if (!address_of_machine(x->address, sizeof x->address)) {
 		str_to_c(network_dns_address(x->network), x->address, sizeof x->address);
+		log_warn("this machine has no IPv4 address: the node goes by its bridge's, %s", x->address);
+	}
+}
+
+// The machine may get another address, or its first, while we run.
+static void look_for_address(struct timer *t)
+{
+	struct agent *x = CONTAINER_OF(t, struct agent, whereabouts);
+	char now[INET6_ADDRSTRLEN];
+	timer_start(x->loop, t, LOOK_S * TIME_S);
+	if (!address_of_default_route(now, sizeof now) || strcmp(now, x->address) == 0)
+		return;
+	log_info("the address of this machine is %s now, no longer %s", now, x->address);
+	str_to_c(str_of(now), x->address, sizeof x->address);
+	node_move(x->node, x->address);
 }
 
 // ---- starting and stopping
@@ -202,12 +217,16 @@ static int open_all(struct agent *x, struct err *e)
 	x->rotation = log_rotation_create(x->runtime, LOG_BYTES, LOG_ROTATE_FILES);
 	x->renewal.fire = renew;
 	timer_start(x->loop, &x->renewal, RENEWAL_S * TIME_S);
+	x->whereabouts.fire = look_for_address;
+	if (!node_flags.address)
+		timer_start(x->loop, &x->whereabouts, LOOK_S * TIME_S);
 	return 0;
 }
 
 static void close_all(struct agent *x)
 {
 	timer_stop(&x->renewal);
+	timer_stop(&x->whereabouts);
 	log_rotation_destroy(x->rotation);
 	stream_server_close(x->streams);
 	node_destroy(x->node);

@@ -20,13 +20,14 @@
 
 enum { IO_LOOPS = 2 };
 
-static const char *listen_address = "127.0.0.1:6443", *advertise, *token_file, *selection = "*", *node_name;
+const char *cli_advertise_address;
+static const char *listen_address = "127.0.0.1:6443", *token_file, *selection = "*", *node_name;
 
 const struct option_spec server_options[] = {
 	{"listen", OPTION_TEXT, "ADDR:PORT", "where the API is served; port 0 picks one", &listen_address},
 	{"advertise-address", OPTION_TEXT, "IP",
 	 "where pods and clients reach a server that listens on every address; without it the machine's own",
-	 &advertise},
+	 &cli_advertise_address},
 	{"token-auth-file", OPTION_TEXT, "FILE", "users by token: lines of token,user,uid,\"group1,group2\"",
 	 &token_file},
 	{"controllers", OPTION_TEXT, "LIST", "which run: *, -name, none; the scheduler is one; a wrong name lists them all", &selection},
@@ -113,9 +114,9 @@ static int open_all(struct control_plane *p, struct err *e)
 		return -1;
 	for (int i = 0; i < IO_LOOPS; i++)
 		p->io[i] = loop_real_thread("onggi-io");
-	if (!advertise && address_of_machine(own, sizeof own))
-		advertise = own;
-	const char *names[] = {advertise};
+	if (!cli_advertise_address && address_of_machine(own, sizeof own))
+		cli_advertise_address = own;
+	const char *names[] = {cli_advertise_address};
 	struct server_config c = {
 		.core = p->core,
 		.io = p->io,
@@ -123,9 +124,9 @@ static int open_all(struct control_plane *p, struct err *e)
 		.store = p->store,
 		.data_dir = cli_data_dir,
 		.listen = listen_address,
-		.advertise = advertise,
+		.advertise = cli_advertise_address,
 		.names = names,
-		.name_count = advertise ? 1 : 0,
+		.name_count = cli_advertise_address ? 1 : 0,
 		.host_name = gethostname(host, sizeof host) == 0 ? host : NULL,
 		.node = node_name,
 		.token_file = token_file,

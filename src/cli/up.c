@@ -3,6 +3,7 @@
 // supervisor knows nothing of either: it is small, so that it does not fail with them.
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/times.h"
+#include "cli/address.h"
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/node.h"
@@ -197,6 +199,19 @@ static int claim(const char *data_dir)
 	return file;
 }
 
+// A machine without an address of its own is still reached by its pods: at their bridge.
+static int choose_address(char *room, size_t size, struct err *e)
+{
+	if (cli_advertise_address || address_of_machine(room, size))
+		return 0;
+	if (places_gateway_of(node_flags.pod_range, room, size, e) < 0)
+		return -1;
+	log_warn("this machine has no IPv4 address: pods reach the API at their bridge's, %s; start again when it has one "
+		 "for others", room);
+	cli_advertise_address = room;
+	return 0;
+}
+
 static int run_up(int count, char **operands)
 {
 	if (count != 0) {
@@ -209,7 +224,9 @@ static int run_up(int count, char **operands)
 	}
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct node_setup setup;
-	if (node_setup_read(&setup, &e) < 0) {
+	char address[INET_ADDRSTRLEN];
+	log_set_name("up");
+	if (node_setup_read(&setup, &e) < 0 || choose_address(address, sizeof address, &e) < 0) {
 		fprintf(stderr, "onggi up: %s\n", err_text(&e));
 		return EXIT_USAGE;
 	}
@@ -225,7 +242,6 @@ static int run_up(int count, char **operands)
 	}
 	add_argument(&halves[0], "--node");
 	add_argument(&halves[0], setup.name);
-	log_set_name("up");
 	daemon_prepare();
 	int status = supervise(halves, ARRAY_LEN(halves));
 	for (size_t i = 0; i < ARRAY_LEN(halves); i++)

@@ -41,6 +41,21 @@ static int parse_range(const char *range, uint64_t bits_min, uint32_t *base, uin
 	return 0;
 }
 
+static void print_address(uint32_t host_order, char *out, size_t size)
+{
+	struct in_addr in = {htonl(host_order)};
+	inet_ntop(AF_INET, &in, out, (socklen_t)size);
+}
+
+int places_gateway_of(const char *range, char *out, size_t size, struct err *e)
+{
+	uint32_t base, slots;
+	if (parse_range(range, 16, &base, &slots, e) < 0)
+		return err_wrap(e, "range of pods");
+	print_address(base + 1, out, size);
+	return 0;
+}
+
 static int prefix_of(uint32_t size)
 {
 	return __builtin_clz(size) + 1;
@@ -49,8 +64,7 @@ static int prefix_of(uint32_t size)
 static struct str address_text(struct arena *a, uint32_t host_order)
 {
 	char text[INET_ADDRSTRLEN];
-	struct in_addr in = {htonl(host_order)};
-	inet_ntop(AF_INET, &in, text, sizeof text);
+	print_address(host_order, text, sizeof text);
 	return arena_str(a, str_of(text));
 }
 
@@ -129,9 +143,8 @@ int places_create(const struct places_config *config, struct places **out, struc
 	p->next = 2;
 	p->taken = mem_zalloc(slots * sizeof *p->taken);
 	p->links = links;
-	struct in_addr gateway = {htonl(base + 1)};
-	inet_ntop(AF_INET, &gateway, p->gateway, sizeof p->gateway);
-	if (link_bridge(links, p->bridge, gateway.s_addr, prefix_of(slots), e) < 0 || allow_routing(p, e) < 0 ||
+	print_address(base + 1, p->gateway, sizeof p->gateway);
+	if (link_bridge(links, p->bridge, htonl(base + 1), prefix_of(slots), e) < 0 || allow_routing(p, e) < 0 ||
 	    link_route(links, link_index(links, p->bridge), htonl(services), prefix_of(services_size), 0, e) < 0 ||
 	    recover(p, e) < 0) {
 		places_destroy(p);

@@ -26,6 +26,8 @@ struct places;
 
 int places_create(const struct places_config *config, struct places **out, struct err *e);
 void places_destroy(struct places *p);  // leaves all links as they are
+// The gateway of a range of pods: its first address.
+int places_gateway_of(const char *range, char *out, size_t size, struct err *e);
 struct str places_gateway(const struct places *p); // "10.244.0.1"
 
 // See node/pod_network.h, whose table these fill. From any thread.

@@ -127,6 +127,12 @@ void node_destroy(struct node *n)
 	host_leave(&n->host);
 }
 
+void node_move(struct node *n, const char *address)
+{
+	n->host.host_ip = arena_str(&n->arena, str_of(address));
+	registration_move(n->registration, n->host.host_ip);
+}
+
 size_t node_pod_count(const struct node *n)
 {
 	return n->pods ? pods_count(n->pods) : 0;

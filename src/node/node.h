@@ -38,6 +38,9 @@ int node_create(const struct node_config *c, struct node **out, struct err *e);
 // Lets go: containers live on, and the next agent takes them over. Before the runtime and the transport go.
 void node_destroy(struct node *n); // NULL is fine
 
+// The machine has another address from now on: the Node says so at once, its pods as they next report.
+void node_move(struct node *n, const char *address);
+
 size_t node_pod_count(const struct node *n);
 // For stream_server_options: what pods there are. The pointers live as long as the node.
 const struct stream_pods *node_stream_pods(const struct node *n);

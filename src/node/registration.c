@@ -251,6 +251,13 @@ struct registration *registration_create(const struct registration_config *c)
 	return r;
 }
 
+void registration_move(struct registration *r, struct str address)
+{
+	r->config.address = address;
+	if (r->announced)
+		write_status(r);
+}
+
 void registration_destroy(struct registration *r)
 {
 	if (!r)

@@ -22,6 +22,7 @@ struct registration_config { // strings and the machine outlive the registration
 
 struct registration *registration_create(const struct registration_config *c);
 void registration_destroy(struct registration *r);
+void registration_move(struct registration *r, struct str address); // the address outlives it
 
 // Capacity less what the system itself needs: what pods may use.
 struct node_amounts registration_allocatable(const struct machine *m, int pods_max);
