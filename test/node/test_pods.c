@@ -203,6 +203,20 @@ TEST(too_many)
 	end(&w);
 }
 
+TEST(of_another_os)
+{
+	struct world w;
+	begin(&w);
+	static const char body[] = "{\"metadata\":{\"name\":\"far\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\","
+				   "\"os\":{\"name\":\"windows\"},\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}";
+	CHECK_INT(fake_server_do(w.server, "POST", PODS, body), 201);
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "far", "phase", "Failed");
+	check_state(&w, "far", "reason", "PodOSNotSupported");
+	CHECK_INT(fake_runtime_created(w.runtime), 0);
+	end(&w);
+}
+
 TEST(many_at_once)
 {
 	struct world w;

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "wire/client.h"
+#include "node/probe/page.h"
 #include "wire/grpc.h"
 
 enum { SAID_MAX = 10 << 10, ADDRESS_MAX = 300 };
@@ -11,7 +11,7 @@ enum { SAID_MAX = 10 << 10, ADDRESS_MAX = 300 };
 struct action {
 	struct loop *loop;
 	struct runtime_session *session;
-	struct http_client *http;
+	struct page *page;
 	struct grpc_call *grpc;
 	struct stream *stream; // perhaps still connecting
 	struct timer timer;
@@ -20,7 +20,6 @@ struct action {
 	bool any_answer, good;
 	bool over; // `finish` is posted, or nobody listens any more
 	bool cancelled;
-	int code; // of an HTTP answer; 0: none yet
 	action_done *done;
 	void *arg;
 };
@@ -30,13 +29,12 @@ static void let_go(struct action *a)
 	timer_stop(&a->timer);
 	runtime_session_cancel(a->session);
 	stream_close(a->stream);
-	if (a->http)
-		http_client_destroy(a->http);
+	page_cancel(a->page);
 	grpc_call_cancel(a->grpc);
 	a->session = NULL;
 	a->grpc = NULL;
 	a->stream = NULL;
-	a->http = NULL;
+	a->page = NULL;
 }
 
 static void action_free(struct action *a)
@@ -146,86 +144,27 @@ static void start_tcp(struct action *a, const struct action_context *x, const st
 
 // ---- http
 
-static void on_head(void *arg, const struct http_head *head)
+static void on_page(void *arg, const struct err *e, int code, struct str body)
 {
 	struct action *a = arg;
-	a->code = head->code;
-}
-
-static void on_body(void *arg, struct str piece)
-{
-	add_said(arg, piece);
-}
-
-static void on_http_end(void *arg, const struct err *e)
-{
-	struct action *a = arg;
-	if (!a->code)
-		fail(a, "%s", e ? err_text(e) : "no answer");
-	else if (a->any_answer || (a->code >= 200 && a->code < 400))
+	a->page = NULL;
+	add_said(a, body);
+	if (e)
+		fail(a, "%s", err_text(e));
+	else if (a->any_answer || (code >= 200 && code < 400))
 		end(a, true);
 	else
-		fail(a, "HTTP probe failed with statuscode: %d", a->code);
-}
-
-static const struct http_header *headers_of(struct arena *memory, const struct json *list, size_t *count)
-{
-	struct http_header *headers = ARENA_ARRAY(memory, struct http_header, (list ? list->count : 0) + 2);
-	bool agent = false;
-	*count = 0;
-	json_each(h, list) {
-		struct str name = json_str(h, "name");
-		if (str_eq_nocase(name, STR("Host")))
-			continue; // the connection's own
-		agent |= str_eq_nocase(name, STR("User-Agent"));
-		headers[(*count)++] = (struct http_header){name, json_str(h, "value")};
-	}
-	if (!agent)
-		headers[(*count)++] = (struct http_header){STR("User-Agent"), STR("kube-probe/1.36")};
-	headers[(*count)++] = (struct http_header){STR("Accept"), STR("*/*")};
-	return headers;
-}
-
-static const char *host_header(struct arena *memory, const struct json *list, const char *otherwise)
-{
-	json_each(h, list) {
-		if (str_eq_nocase(json_str(h, "name"), STR("Host")))
-			return arena_c(memory, json_str(h, "value"));
-	}
-	return otherwise;
+		fail(a, "HTTP probe failed with statuscode: %d", code);
 }
 
 static void start_http(struct action *a, const struct action_context *x, const struct pod_action *what)
 {
-	static const struct http_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_http_end};
-	struct arena memory CLEAN_ARENA;
-	char address[ADDRESS_MAX];
-	arena_init(&memory);
-	address_of(address, x, what);
-	struct tls_context *tls = NULL;
-	struct err e CLEAN_ERR = ERR_EMPTY;
-	if (str_is(what->scheme, "HTTPS")) {
-		struct tls_config any = {.insecure = true}; // probes ask whether it answers, not who it is
-		tls = tls_context_client(&any, &e);
-		if (!tls) {
-			fail(a, "%s", err_text(&e));
-			return;
-		}
-	}
-	struct http_client_config config = {
-		.loop = x->loop,
-		.address = address,
-		.server_name = host_header(&memory, what->headers, address),
-		.tls = tls,
-		.connections_max = 1,
-	};
-	a->http = http_client_create(&config);
-	tls_context_unref(tls);
-	struct http_call_request request = {.method = "GET", .fresh_connection = true};
-	request.target =
-		str_starts(what->path, STR("/")) ? what->path : arena_fmt(&memory, "/%.*s", STR_FMT(what->path));
-	request.headers.list = headers_of(&memory, what->headers, &request.headers.count);
-	http_call_start(a->http, &request, &events, a);
+	struct page_request request = {.https = str_is(what->scheme, "HTTPS"),
+				       .host = what->host.n ? what->host : x->ip,
+				       .port = what->port,
+				       .path = what->path,
+				       .headers = what->headers};
+	a->page = page_get(x->loop, &request, on_page, a);
 }
 
 // ---- grpc: the health checking protocol, HealthCheckRequest and HealthCheckResponse
@@ -280,7 +219,7 @@ static void start_grpc(struct action *a, const struct action_context *x, const s
 static void on_timer(struct timer *t)
 {
 	struct action *a = CONTAINER_OF(t, struct action, timer);
-	if (a->done && !a->session && !a->http && !a->grpc && !a->stream) {
+	if (a->done && !a->session && !a->page && !a->grpc && !a->stream) {
 		end(a, true); // a sleep is over
 		return;
 	}
