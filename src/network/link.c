@@ -188,29 +188,74 @@ static int allow_hairpin(struct link_socket *s, const char *port, struct err *e)
 	return talk(s, h) < 0 ? err_errno(e, errno, "set up the bridge port %s", port) : 0;
 }
 
-int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns,
-	      uint32_t peer_address, struct err *e)
+static void put_peer(struct nlmsghdr *h, const struct link_pair *pair)
+{
+	struct nlattr *other = mnl_attr_nest_start(h, VETH_INFO_PEER);
+	struct ifinfomsg *o = mnl_nlmsg_put_extra_header(h, sizeof *o);
+	o->ifi_family = AF_UNSPEC;
+	mnl_attr_put_strz(h, IFLA_IFNAME, pair->peer);
+	put_hardware_address(h, pair->peer_address);
+	mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t)pair->peer_ns);
+	if (pair->mtu)
+		mnl_attr_put_u32(h, IFLA_MTU, pair->mtu);
+	mnl_attr_nest_end(h, other);
+}
+
+int link_veth(struct link_socket *s, const struct link_pair *pair, struct err *e)
 {
 	struct nlmsghdr *h = request(s, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifinfomsg *i = link_message(h, 0);
 	i->ifi_flags = i->ifi_change = IFF_UP;
-	mnl_attr_put_strz(h, IFLA_IFNAME, name);
-	mnl_attr_put_u32(h, IFLA_MASTER, bridge);
+	mnl_attr_put_strz(h, IFLA_IFNAME, pair->name);
+	mnl_attr_put_u32(h, IFLA_MASTER, pair->bridge);
+	if (pair->mtu)
+		mnl_attr_put_u32(h, IFLA_MTU, pair->mtu);
 	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 	mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
 	struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
-	struct nlattr *other = mnl_attr_nest_start(h, VETH_INFO_PEER);
-	struct ifinfomsg *o = mnl_nlmsg_put_extra_header(h, sizeof *o);
-	o->ifi_family = AF_UNSPEC;
-	mnl_attr_put_strz(h, IFLA_IFNAME, peer);
-	put_hardware_address(h, peer_address);
-	mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t)peer_ns);
-	mnl_attr_nest_end(h, other);
+	put_peer(h, pair);
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
 	if (talk(s, h) < 0)
-		return err_errno(e, errno, "make the link %s", name);
-	return allow_hairpin(s, name, e);
+		return err_errno(e, errno, "make the link %s", pair->name);
+	return allow_hairpin(s, pair->name, e);
+}
+
+// ---- the way out
+
+static int take_link_out(const struct nlmsghdr *h, void *index)
+{
+	const struct nlattr *at;
+	mnl_attr_for_each(at, h, sizeof(struct rtmsg))
+		if (mnl_attr_get_type(at) == RTA_OIF)
+			*(unsigned *)index = mnl_attr_get_u32(at);
+	return MNL_CB_OK;
+}
+
+static int take_mtu(const struct nlmsghdr *h, void *mtu)
+{
+	const struct nlattr *at;
+	mnl_attr_for_each(at, h, sizeof(struct ifinfomsg))
+		if (mnl_attr_get_type(at) == IFLA_MTU)
+			*(unsigned *)mtu = mnl_attr_get_u32(at);
+	return MNL_CB_OK;
+}
+
+unsigned link_mtu_out(struct link_socket *s)
+{
+	unsigned index = 0, mtu = 0;
+	struct in_addr elsewhere;
+	inet_pton(AF_INET, "198.51.100.1", &elsewhere); // TEST-NET-2: nobody's
+	struct nlmsghdr *h = request(s, RTM_GETROUTE, 0);
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+	m->rtm_family = AF_INET;
+	m->rtm_dst_len = 32;
+	mnl_attr_put_u32(h, RTA_DST, elsewhere.s_addr);
+	if (ask(s, h, take_link_out, &index) < 0 || !index)
+		return 0;
+	h = request(s, RTM_GETLINK, 0);
+	link_message(h, index);
+	return ask(s, h, take_mtu, &mtu) < 0 ? 0 : mtu;
 }
 
 int link_delete(struct link_socket *s, const char *name, struct err *e)
@@ -223,16 +268,31 @@ int link_delete(struct link_socket *s, const char *name, struct err *e)
 	return 0;
 }
 
+static int open_sysctl(const char *name, int flags, char path[256])
+{
+	snprintf(path, 256, "/proc/sys/net/ipv4/%s", name);
+	return open(path, flags | O_CLOEXEC);
+}
+
 int link_sysctl(const char *name, const char *value, struct err *e)
 {
 	char path[256];
-	snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", name);
-	int file = open(path, O_WRONLY | O_CLOEXEC);
+	int file = open_sysctl(name, O_WRONLY, path);
 	ssize_t n = file < 0 ? -1 : write(file, value, strlen(value));
 	int why = errno;
 	if (file >= 0)
 		close(file);
 	return n < 0 ? err_errno(e, why, "set %s to %s", path, value) : 0;
+}
+
+bool link_sysctl_is(const char *name, const char *value)
+{
+	char path[256], is[64];
+	int file = open_sysctl(name, O_RDONLY, path);
+	ssize_t n = file < 0 ? -1 : read(file, is, sizeof is);
+	if (file >= 0)
+		close(file);
+	return n > 0 && str_is(str_trim((struct str){is, (size_t)n}), value);
 }
 
 int link_namespace_create(int *ns, struct link_socket **inside, struct err *e)

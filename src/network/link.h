@@ -15,10 +15,18 @@ unsigned link_index(struct link_socket *s, const char *name); // 0: there is non
 // Makes the bridge where absent, gives it the address (kept where it is there) and sets it up. Its hardware address
 // follows from the address, whatever its ports are.
 int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e);
-// A pair: `name` here, a port of the bridge that may also send back to itself; `peer` in the namespace of peer_ns,
-// still down and without peer_address, which it is to have: its hardware address follows from it.
-int link_veth(struct link_socket *s, const char *name, unsigned bridge, const char *peer, int peer_ns,
-	      uint32_t peer_address, struct err *e);
+// The largest packet of the link over which packets leave for the world (the default route); 0: there is none.
+unsigned link_mtu_out(struct link_socket *s);
+
+struct link_pair {
+	const char *name; // here: a port of the bridge, which may also send back to itself
+	unsigned bridge;
+	const char *peer; // in the namespace of peer_ns, still down
+	int peer_ns;
+	uint32_t peer_address; // that it is to have: its hardware address follows from it
+	unsigned mtu;	       // of both; 0: the kernel's choice
+};
+int link_veth(struct link_socket *s, const struct link_pair *pair, struct err *e);
 int link_up(struct link_socket *s, unsigned index, struct err *e);
 int link_address(struct link_socket *s, unsigned index, uint32_t address, int prefix, struct err *e);
 // prefix 0 is the default route; gateway 0: directly on the link.
@@ -27,6 +35,7 @@ int link_delete(struct link_socket *s, const char *name, struct err *e); // abse
 
 // Writes /proc/sys/net/ipv4/<name>: "ip_forward", "conf/onggi0/send_redirects".
 int link_sysctl(const char *name, const char *value, struct err *e);
+bool link_sysctl_is(const char *name, const char *value);
 
 // Makes a network namespace, which lives as long as the descriptor (the caller's to close) or a hold, and opens a socket
 // inside it. The calling thread is in its own namespace again when this returns.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/network.h"
 
+#include "base/log.h"
 #include "base/times.h"
 #include "network/dns/server.h"
 #include "network/services.h"
@@ -40,11 +41,13 @@ static void learn_resolvers(struct network *n)
 		dns_server_forget(n->dns);
 }
 
-// The host's resolvers change when it moves to another network.
+// The host's resolvers change when it moves to another network; and others change its settings.
 static void on_look(struct timer *t)
 {
 	struct network *n = CONTAINER_OF(t, struct network, look);
 	learn_resolvers(n);
+	if (!places_routed(n->places))
+		log_warn("somebody had switched off that this machine passes packets on (ip_forward): it is on again");
 	timer_start(n->loop, &n->look, LOOK_S * TIME_S);
 }
 
@@ -125,7 +128,7 @@ int network_remove(const struct network_config *config, struct err *e)
 {
 	struct places_config places = places_config_of(config);
 	struct err rules CLEAN_ERR = ERR_EMPTY;
-	int kept = nftables_remove(config->table, &rules);
+	int kept = nftables_remove(config->table, config->bridge, &rules);
 	if (places_remove_all(&places, e) < 0)
 		return -1;
 	if (kept < 0)

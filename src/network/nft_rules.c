@@ -23,8 +23,7 @@ static int make_pipes(int in[2], int out[2], struct err *e)
 	return -1;
 }
 
-// Runs `nft -f -` over the script.
-static int run_nft(struct str script, struct err *e)
+int nft_run(struct str script, struct err *e)
 {
 	int in[2], out[2];
 	char said[512];
@@ -187,14 +186,14 @@ int nft_rules_load(const struct nftables_config *c, struct err *e)
 	add_masquerades(&script, c);
 	add_guards(&script, c);
 	add_refusals(&script, c);
-	if (run_nft(buf_str(&script), NULL) == 0)
+	if (nft_run(buf_str(&script), NULL) == 0)
 		return 0;
 	// a table of another version stands in the way
 	struct buf afresh CLEAN_BUF;
 	buf_init(&afresh);
 	buf_fmt(&afresh, "add table ip %s\ndelete table ip %s\n", c->table, c->table);
 	buf_add(&afresh, buf_str(&script));
-	return run_nft(buf_str(&afresh), e);
+	return nft_run(buf_str(&afresh), e);
 }
 
 int nft_rules_remove(const char *table, struct err *e)
@@ -202,7 +201,7 @@ int nft_rules_remove(const char *table, struct err *e)
 	struct buf script CLEAN_BUF;
 	buf_init(&script);
 	buf_fmt(&script, "add table ip %s\ndelete table ip %s\n", table, table);
-	return run_nft(buf_str(&script), e);
+	return nft_run(buf_str(&script), e);
 }
 
 int nft_rules_add_sticky_chain(const char *table, uint32_t seconds, struct err *e)
@@ -210,5 +209,5 @@ int nft_rules_add_sticky_chain(const char *table, uint32_t seconds, struct err *
 	struct buf script CLEAN_BUF;
 	buf_init(&script);
 	add_sticky_chain(&script, table, seconds);
-	return run_nft(buf_str(&script), e);
+	return nft_run(buf_str(&script), e);
 }

@@ -14,6 +14,7 @@
 int nft_rules_load(const struct nftables_config *c, struct err *e);
 // The chain that remembers for so many seconds which endpoint a client has got.
 int nft_rules_add_sticky_chain(const char *table, uint32_t seconds, struct err *e);
+int nft_run(struct str script, struct err *e); // `nft -f -` over the script
 int nft_rules_remove(const char *table, struct err *e); // the table and all that is in it; absent: fine
 
 #endif

@@ -8,7 +8,9 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "network/chains.h"
+#include "network/firewall.h"
 #include "network/netfilter.h"
 #include "network/nft_rules.h"
 
@@ -96,12 +98,23 @@ static void remember_rules(struct nftables *t)
 	t->rules = hash_of_rules(t);
 }
 
+static void pass_firewalls(struct nftables *t)
+{
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	unsigned opened;
+	if (firewall_let_through(t->netfilter, t->bridge, &opened, &e) < 0)
+		log_warn("pods may not be let through a firewall: %s", err_text(&e));
+	else if (opened)
+		log_info("a firewall drops what this machine passes on: it lets pods through now (%s)", t->bridge);
+}
+
 enum nftables_state nftables_look(struct nftables *t)
 {
 	uint32_t now = generation(t);
 	if (now && now == t->generation)
 		return NFTABLES_OURS;
-	t->generation = now;
+	pass_firewalls(t);
+	t->generation = generation(t);
 	return hash_of_rules(t) == t->rules ? NFTABLES_SOMEBODYS : NFTABLES_BROKEN;
 }
 
@@ -141,7 +154,10 @@ int nftables_restore(struct nftables *t, struct err *e)
 	};
 	t->chains = 0;
 	t->sticky_count = 0;
-	return nft_rules_load(&config, e) < 0 ? -1 : need_endpoint_chains(t, CHAINS_AT_ONCE, e);
+	if (nft_rules_load(&config, e) < 0)
+		return -1;
+	pass_firewalls(t);
+	return need_endpoint_chains(t, CHAINS_AT_ONCE, e);
 }
 
 // Verdicts can only lead to chains that are there.
@@ -186,9 +202,12 @@ void nftables_close(struct nftables *t)
 	free(t);
 }
 
-int nftables_remove(const char *table, struct err *e)
+int nftables_remove(const char *table, const char *bridge, struct err *e)
 {
-	return nft_rules_remove(table, e);
+	struct netfilter *n = netfilter_open(e);
+	int result = n ? firewall_withdraw(n, bridge, e) : -1;
+	netfilter_close(n);
+	return nft_rules_remove(table, e) < 0 ? -1 : result;
 }
 
 // ---- changing elements

@@ -16,10 +16,11 @@ struct nftables_config {
 
 struct nftables;
 
-// Loads the rules.
+// Loads the rules, and lets the bridge through the firewalls of others (firewall.h).
 int nftables_open(const struct nftables_config *config, struct nftables **out, struct err *e);
 void nftables_close(struct nftables *t); // leaves the table in the kernel
-int nftables_remove(const char *table, struct err *e); // absent: fine
+// The table, and what was put into the firewalls of others (firewall.h) for the bridge; absent: fine.
+int nftables_remove(const char *table, const char *bridge, struct err *e);
 
 // Loads the rules again: something else may have flushed them, as a restart of the host's firewall does. What stands
 // keeps its elements.
@@ -30,7 +31,7 @@ enum nftables_state {
 	NFTABLES_SOMEBODYS, // somebody has changed some table: our rules stand, our elements may not
 	NFTABLES_BROKEN,    // our rules are not what they were: nftables_restore is due
 };
-// Cheap while it is NFTABLES_OURS: to be asked every few seconds.
+// Cheap while it is NFTABLES_OURS: to be asked every few seconds. Firewalls that have come are seen to as well.
 enum nftables_state nftables_look(struct nftables *t);
 
 // The elements in the kernel now, in plan_element_cmp's order.

@@ -167,6 +167,14 @@ void places_destroy(struct places *p)
 	free(p);
 }
 
+bool places_routed(const struct places *p)
+{
+	bool on = link_sysctl_is("ip_forward", "1");
+	if (!on)
+		allow_routing(p, NULL);
+	return on;
+}
+
 struct str places_gateway(const struct places *p)
 {
 	return str_of(p->gateway);
@@ -191,7 +199,15 @@ static int furnish(struct places *p, uint32_t slot, int ns, struct link_socket *
 	snprintf(name, sizeof name, "%.9s-%u", p->bridge, slot & (SLOTS_MAX - 1));
 	uint32_t gateway = htonl(p->base + 1), own = htonl(p->base + slot);
 	link_delete(p->links, name, NULL); // left by a namespace that lingers
-	if (link_veth(p->links, name, link_index(p->links, p->bridge), "eth0", ns, own, e) < 0)
+	const struct link_pair pair = {
+		.name = name,
+		.bridge = link_index(p->links, p->bridge),
+		.peer = "eth0",
+		.peer_ns = ns,
+		.peer_address = own,
+		.mtu = link_mtu_out(p->links),
+	};
+	if (link_veth(p->links, &pair, e) < 0)
 		return -1;
 	unsigned lo = link_index(inside, "lo"), eth0 = link_index(inside, "eth0");
 	if (link_up(inside, lo, e) < 0 || link_up(inside, eth0, e) < 0 ||

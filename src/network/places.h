@@ -4,7 +4,8 @@
 //
 // A pod's address is a /32 and all that it sends goes to the gateway (the bridge's own address), also to its
 // neighbours: so every packet passes the node's routing, and answers from a Service's endpoint find their way back
-// through the translation, whether or not the kernel filters bridged frames.
+// through the translation, whether or not the kernel filters bridged frames. Its packets are as large as those of the
+// link that leads out of this machine.
 //
 // What is attached stands on disk as a file DIR/<address>@<uid>, onto which the namespace is mounted: a restarted
 // agent finds everything there, and after a reboot (the files are there, the mounts are not) sweeps it away.
@@ -28,6 +29,8 @@ int places_create(const struct places_config *config, struct places **out, struc
 void places_destroy(struct places *p);  // leaves all links as they are
 // The gateway of a range of pods: its first address.
 int places_gateway_of(const char *range, char *out, size_t size, struct err *e);
+// Whether the machine still passes packets on, as it does since places_create; if not, it does again.
+bool places_routed(const struct places *p);
 struct str places_gateway(const struct places *p); // "10.244.0.1"
 
 // See node/pod_network.h, whose table these fill. From any thread.

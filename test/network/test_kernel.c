@@ -258,7 +258,7 @@ static void demolish(struct world *w)
 	for (int i = 0; i < 2; i++)
 		close(w->server[i]);
 	nftables_close(w->tables);
-	CHECK(nftables_remove("ogtest", NULL) == 0);
+	CHECK(nftables_remove("ogtest", "ogtest0", NULL) == 0);
 	leave(w->pods);
 }
 
@@ -380,7 +380,7 @@ TEST(hundreds_of_thousands_of_elements_change)
 	CHECK_INT(count, MANY);
 	MUST_OK(nftables_change(tables, many, MANY, NULL, 0, NULL, &e));
 	nftables_close(tables);
-	CHECK(nftables_remove("ogtest", NULL) == 0);
+	CHECK(nftables_remove("ogtest", "ogtest0", NULL) == 0);
 }
 
 // As a restart of the host's firewall does.
@@ -396,7 +396,7 @@ TEST(tables_that_somebody_flushed_come_back)
 	size_t n, count;
 	plan(&a, &w, "None", 2, &two, &n);
 	MUST_OK(nftables_change(w.tables, NULL, 0, two, n, NULL, &e));
-	REQUIRE(nftables_remove("ogtest", NULL) == 0);
+	REQUIRE(nftables_remove("ogtest", "ogtest0", NULL) == 0);
 	CHECK(nftables_change(w.tables, two, n, NULL, 0, NULL, NULL) < 0);
 	MUST_OK(nftables_restore(w.tables, &e));
 	MUST_OK(nftables_read(w.tables, &a, &read, &count, &e));
@@ -711,4 +711,97 @@ TEST(what_somebody_did_to_the_tables_is_seen)
 	CHECK_INT(nftables_look(w.tables), NFTABLES_BROKEN);
 	MUST_OK(nftables_restore(w.tables, &e));
 	demolish(&w);
+}
+
+// ---- the machine around
+
+// Docker and ufw set the policy of their forward chain to drop: pods go on, and nothing of ours is left there afterwards.
+TEST(firewalls_of_others_let_pods_through)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct world w;
+	REQUIRE(system("nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }; "
+		       "add rule ip filter FORWARD counter'") == 0);
+	build(&w, &a);
+	CHECK_INT(reach(socket_in(w.ns[2].p), w.ip[0].p, 8080), 0);
+	CHECK_INT(nftables_look(w.tables), NFTABLES_OURS);
+	CHECK_INT(taken_by(w.server[0], w.server[1]), 0);
+	REQUIRE(system("nft 'add table inet late; add chain inet late fw { type filter hook forward priority 5; policy drop; }'") == 0);
+	CHECK_INT(nftables_look(w.tables), NFTABLES_SOMEBODYS);
+	CHECK_INT(nftables_look(w.tables), NFTABLES_OURS);
+	CHECK_INT(reach(socket_in(w.ns[2].p), w.ip[0].p, 8080), 0);
+	CHECK_INT(taken_by(w.server[0], w.server[1]), 0);
+	REQUIRE(system("test $(nft list ruleset | grep -c 'pods of ogtest0') = 4") == 0);
+	demolish(&w);
+	CHECK(system("nft list ruleset | grep -q 'pods of ogtest0'") != 0);
+	CHECK(system("nft delete table ip filter; nft delete table inet late") == 0);
+}
+
+static int mtu_in(struct str ns_path, const char *link)
+{
+	struct ifreq of = {0};
+	int s = socket_in(ns_path.p);
+	snprintf(of.ifr_name, sizeof of.ifr_name, "%s", link);
+	REQUIRE(ioctl(s, SIOCGIFMTU, &of) == 0);
+	close(s);
+	return of.ifr_mtu;
+}
+
+TEST(pods_packets_are_as_large_as_the_machines)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct places_config c = config();
+	struct places *p;
+	struct str ns, ip;
+	MUST_OK(places_create(&c, &p, &e));
+	MUST_OK(places_attach(p, &a, STR("before"), &ns, &ip, &e));
+	CHECK_INT(mtu_in(ns, "eth0"), 1500);
+	REQUIRE(system("ip link add up0 mtu 1400 type veth peer name up1; ip addr add 192.0.2.9/24 dev up0; ip link set up1 up;"
+		       "ip link set up0 up; ip route add default via 192.0.2.1") == 0);
+	MUST_OK(places_attach(p, &a, STR("after"), &ns, &ip, &e));
+	CHECK_INT(mtu_in(ns, "eth0"), 1400);
+	CHECK(system("ip link del up0") == 0);
+	leave(p);
+}
+
+TEST(routing_is_switched_on_again)
+{
+	enter_own_world();
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct places_config c = config();
+	struct places *p;
+	MUST_OK(places_create(&c, &p, &e));
+	CHECK(places_routed(p));
+	MUST_OK(link_sysctl("ip_forward", "0", &e));
+	CHECK(!places_routed(p));
+	CHECK(places_routed(p));
+	leave(p);
+}
+
+// All addresses taken is an error that says so, and one that comes back is given again.
+TEST(addresses_run_out_and_come_back)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct places_config c = config();
+	struct places *p;
+	struct str ns, ip[6];
+	c.range = "10.244.9.0/29";
+	MUST_OK(places_create(&c, &p, &e));
+	for (int i = 0; i < 5; i++)
+		MUST_OK(places_attach(p, &a, arena_fmt(&a, "uid-%d", i), &ns, &ip[i], &e));
+	CHECK(places_attach(p, &a, STR("late"), &ns, &ip[5], &e) < 0);
+	CHECK(str_contains(str_of(err_text(&e)), STR("all 5 addresses")));
+	err_clear(&e);
+	MUST_OK(places_detach(p, STR("uid-3"), &e));
+	MUST_OK(places_attach(p, &a, STR("late"), &ns, &ip[5], &e));
+	CHECK(str_eq(ip[5], ip[3]));
+	leave(p);
 }
