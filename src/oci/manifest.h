@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 
-enum { OCI_LAYERS_MAX = 256, OCI_MANIFESTS_MAX = 1000 };
+enum { OCI_LAYERS_MAX = 200, OCI_MANIFESTS_MAX = 1000 }; // more layers than that Linux could hardly mount
 
 struct oci_descriptor {
 	struct str media_type;

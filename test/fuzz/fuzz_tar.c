@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A layer of an image (the first byte says of which kind, the rest is the tar, plain or packed): whatever it holds, it is
 // unpacked or refused, and nothing beside its directory changes.
-#include <archive.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,13 +67,11 @@ static void unpack(int root, int low, bool layer, const unsigned char *data, siz
 	struct extract x = {
 		.root = root, .layer = layer, .lowers = &low, .lower_count = 1, .entries_max = ENTRIES_MAX, .bytes_max = BYTES_MAX,
 	};
-	struct archive *ar = layer_reader_archive(&r, &e);
-	int result = ar ? extract_archive(&x, ar, &e) : -1;
+	int result = extract_archive(&x, &r, &e);
 	if (result == 0)
 		result = layer_reader_drain(&r, &e);
 	MUST(result == 0 || e.reason);
 	MUST(x.bytes <= BYTES_MAX || result < 0);
-	archive_read_free(ar);
 	layer_reader_finish(&r);
 }
 

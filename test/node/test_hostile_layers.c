@@ -199,6 +199,18 @@ TEST(bombs)
 	struct layout_layer entries = {.tar = buf_str(&many), .packing = LAYER_GZIP};
 	check_refused(&w, "too many", &entries, 1, "entries");
 	images_set_limits(w.images, &(struct images_limits){.layer_bytes = 50 << 20});
+	struct buf holes CLEAN_BUF, map CLEAN_BUF;
+	buf_init(&holes);
+	buf_init(&map);
+	BUF_LIT(&map, "3000000\n"); // a map of holes, each of which is remembered
+	for (int i = 0; i < 3000000; i++)
+		BUF_LIT(&map, "0\n0\n");
+	tar_add(&holes, "pax", 'x', 0644, NULL, STR("22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+						    "21 GNU.sparse.name=x\n26 GNU.sparse.realsize=10\n"));
+	tar_add(&holes, "x", '0', 0644, NULL, buf_str(&map));
+	tar_end(&holes);
+	struct layout_layer full_of_holes = {.tar = buf_str(&holes), .packing = LAYER_GZIP};
+	check_refused(&w, "a map of millions of holes", &full_of_holes, 1, "a header of more than");
 	buf_init(&sparse);
 	tar_add_sized(&sparse, "huge", UINT64_C(7) << 30);
 	struct layout_layer huge = {.tar = buf_str(&sparse)};

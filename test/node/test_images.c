@@ -11,6 +11,7 @@
 #include "node/images/images.h"
 #include "node/images/tree.h"
 #include "oci/digest.h"
+#include "oci/manifest.h"
 #include "tar_maker.h"
 #include "unit.h"
 
@@ -148,6 +149,77 @@ TEST(names_move_and_images_without_names_stay)
 	CHECK(images_find(f.images, &f.a, STR("jar:v"), &m, NULL) < 0);
 }
 
+struct naming {
+	const char *annotation, *name;
+	bool digest; // follows the name
+};
+
+// Writes index.json anew: the layout's only manifest by each of the names, in an index of its own the last time. Gives that
+// index's digest.
+static struct str rewrite_index(struct fixture *f, const struct naming *names, size_t count)
+{
+	struct buf all CLEAN_BUF;
+	buf_init(&all);
+	const char *path = arena_fmt(&f->a, "%s/index.json", f->source).p;
+	struct json *j;
+	REQUIRE(json_parse(&f->a, text_in(f, path), NULL, &j, NULL) == 0);
+	struct str digest = json_str(j, "manifests.0.digest");
+	struct str size = arena_fmt(&f->a, "%lld", (long long)json_i64(j, "manifests.0.size", 0));
+	struct str inner = arena_fmt(&f->a, "{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"%.*s\",\"size\":%.*s}]}",
+				     STR_FMT(digest), STR_FMT(size));
+	struct str inner_digest = oci_digest_of(&f->a, inner);
+	write_file(arena_fmt(&f->a, "%s/blobs/sha256/%.*s", f->source, STR_FMT(str_from(inner_digest, 7))).p, inner);
+	BUF_LIT(&all, "{\"schemaVersion\":2,\"manifests\":[");
+	for (size_t i = 0; i < count; i++) {
+		bool last = i + 1 == count;
+		struct str target = last ? inner_digest : digest, bytes = last ? arena_fmt(&f->a, "%zu", inner.n) : size;
+		buf_fmt(&all, "%s{\"digest\":\"%.*s\",\"size\":%.*s,\"annotations\":{\"%s\":\"%s%.*s\"}}", i ? "," : "",
+			STR_FMT(target), STR_FMT(bytes), names[i].annotation, names[i].name,
+			STR_FMT(names[i].digest ? digest : STR("")));
+	}
+	BUF_LIT(&all, "]}");
+	write_file(path, buf_str(&all));
+	return inner_digest;
+}
+
+// As containerd writes them: an entry for each name, names by digest and the image's ID among them; and an index for one
+// platform of several.
+TEST(one_image_by_several_names)
+{
+	static const struct naming names[] = {
+		{"org.opencontainers.image.ref.name", "jar:two", false},
+		{"org.opencontainers.image.ref.name", "jar:one", false},
+		{"io.containerd.image.name", "r.example/jar@", true},
+		{"io.containerd.image.name", "", true},
+		{"io.containerd.image.name", "docker.io/library/jar:three", false},
+	};
+	struct fixture f CLEAN_FIXTURE;
+	struct buf tar CLEAN_BUF;
+	struct image *got, m;
+	size_t count;
+	set_up(&f);
+	struct layout_layer layer = {.tar = one_file_tar(&tar, "a", "1")};
+	layout_write(f.source, NULL, &layer, 1);
+	struct str index = rewrite_index(&f, names, ARRAY_LEN(names));
+	must_import(&f, f.source);
+	REQUIRE(images_list(f.images, &f.a, &got, &count, NULL) == 0);
+	REQUIRE(count == 1);
+	REQUIRE(got[0].names.count == 3);
+	CHECK_STR(got[0].names.items[0], "docker.io/library/jar:one");
+	CHECK_STR(got[0].names.items[1], "docker.io/library/jar:three");
+	CHECK_STR(got[0].names.items[2], "docker.io/library/jar:two");
+	CHECK(images_find(f.images, &f.a, arena_fmt(&f.a, "r.example/jar@%.*s", STR_FMT(got[0].digest)), &m, NULL) == 0);
+	CHECK(images_find(f.images, &f.a, arena_fmt(&f.a, "jar@%.*s", STR_FMT(got[0].digest)), &m, NULL) == 0);
+	CHECK(images_find(f.images, &f.a, arena_fmt(&f.a, "jar@%.*s", STR_FMT(index)), &m, NULL) == 0);
+	struct images_import how = {.name = STR("mine:1")};
+	CHECK(images_import(f.images, &f.a, f.source, &how, &got, &count, NULL) == 0);
+	CHECK_INT(count, 1);
+	CHECK(images_tag(f.images, STR("mine:1"), STR("a.example/first:1"), NULL) == 0);
+	REQUIRE(images_find(f.images, &f.a, STR("mine:1"), &m, NULL) == 0);
+	CHECK_STR(m.names.items[0], "a.example/first:1");
+	CHECK(images_find(f.images, &f.a, arena_fmt(&f.a, "a.example/first@%.*s", STR_FMT(m.digest)), &m, NULL) == 0);
+}
+
 TEST(another_process_sees_the_change)
 {
 	struct fixture f CLEAN_FIXTURE;
@@ -247,6 +319,117 @@ TEST(removing_a_deep_tree)
 	CHECK(tree_erase(AT_FDCWD, dir) == 0);
 	CHECK(access(dir, F_OK) < 0);
 	free(dir);
+}
+
+// At the borders of what the kernel takes as options of a mount.
+TEST(images_of_any_number_of_layers)
+{
+	enum { LAYERS = OCI_LAYERS_MAX };
+	struct fixture f CLEAN_FIXTURE;
+	struct layout_layer layers[LAYERS + 1] = {{.packing = LAYER_PLAIN}};
+	struct buf tars[LAYERS + 1];
+	struct str id = STR("c123456789012345678901234567890123456789012345678901234567890123");
+	set_up(&f);
+	for (size_t i = 0; i <= LAYERS; i++)
+		layers[i].tar = one_file_tar(&tars[i], arena_fmt(&f.a, "f%zu", i).p, "x");
+	for (size_t n = 30; n <= LAYERS; n += n < 55 ? 1 : n < 180 ? 30 : 5) {
+		struct image m;
+		struct str path;
+		struct err e CLEAN_ERR = ERR_EMPTY;
+		const char *source = arena_fmt(&f.a, "%s%zu", f.source, n).p;
+		layout_write(source, "jar:deep", layers, n);
+		must_import(&f, source);
+		REQUIRE(images_find(f.images, &f.a, STR("jar:deep"), &m, NULL) == 0);
+		if (rootfs_mount(f.images, &f.a, id, &m, &path, &e) < 0)
+			unit_fail(__FILE__, __LINE__, "%zu layers: %s", n, err_text(&e));
+		else
+			CHECK_STR(text_in(&f, arena_fmt(&f.a, "%s/f%zu", path.p, n - 1).p), "x");
+		CHECK(rootfs_remove(f.images, id, NULL) == 0);
+	}
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	layout_write(f.source, "jar:deeper", layers, LAYERS + 1);
+	CHECK(import(&f, f.source, &e) < 0 && strstr(err_text(&e), "layers: more than 200"));
+	for (size_t i = 0; i <= LAYERS; i++)
+		buf_finish(&tars[i]);
+}
+
+static pid_t fork_worker(struct fixture *f, void (*work)(struct fixture *f, struct images *s), int times)
+{
+	pid_t child = fork();
+	if (child != 0)
+		return child;
+	for (int i = 0; i < times; i++) {
+		struct images *own; // as every command opens its own
+		if (images_open(f->data, &own, NULL) < 0)
+			_exit(2);
+		work(f, own);
+		images_close(own);
+	}
+	_exit(0);
+}
+
+static void import_one(struct fixture *f, struct images *s)
+{
+	struct err e = ERR_EMPTY;
+	struct arena a;
+	struct image *got;
+	size_t count;
+	arena_init(&a);
+	if (images_import(s, &a, f->source, NULL, &got, &count, &e) < 0) {
+		fprintf(stderr, "%s\n", err_text(&e));
+		_exit(1);
+	}
+	arena_finish(&a);
+}
+
+static void look(struct fixture *f, struct images *s)
+{
+}
+
+static void import_and_remove_other(struct fixture *f, struct images *s)
+{
+	struct arena a;
+	struct image *got;
+	size_t count;
+	arena_init(&a);
+	images_import(s, &a, arena_fmt(&a, "%s-other", f->source).p, NULL, &got, &count, NULL);
+	images_remove(s, STR("jar:other"), NULL);
+	arena_finish(&a);
+}
+
+static void import_and_remove(struct fixture *f, struct images *s)
+{
+	import_one(f, s);
+	images_remove(s, STR("jar:v"), NULL);
+}
+
+// Commands side by side, one of which sweeps what killed ones left and removes layers that others are about to need.
+TEST(imports_side_by_side)
+{
+	struct fixture f CLEAN_FIXTURE;
+	struct buf one CLEAN_BUF, two CLEAN_BUF, three CLEAN_BUF;
+	set_up(&f);
+	struct layout_layer layers[] = {{.tar = one_file_tar(&one, "a", "1")}, {.tar = one_file_tar(&two, "b", "2")}};
+	struct layout_layer others[] = {layers[0], {.tar = one_file_tar(&three, "c", "3")}};
+	layout_write(f.source, "jar:v", layers, 2);
+	layout_write(arena_fmt(&f.a, "%s-other", f.source).p, "jar:other", others, 2);
+	pid_t children[] = {
+		fork_worker(&f, import_one, 150), fork_worker(&f, import_one, 150), fork_worker(&f, look, 1500),
+		fork_worker(&f, import_and_remove_other, 150), fork_worker(&f, import_and_remove, 150),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(children); i++) {
+		int status = -1;
+		waitpid(children[i], &status, 0);
+		CHECK_INT(status, 0);
+	}
+	import_one(&f, f.images);
+	struct image m;
+	struct str path;
+	REQUIRE(images_find(f.images, &f.a, STR("jar:v"), &m, NULL) == 0);
+	REQUIRE(rootfs_mount(f.images, &f.a, STR("c1"), &m, &path, NULL) == 0);
+	CHECK_STR(text_in(&f, arena_fmt(&f.a, "%s/a", path.p).p), "1");
+	CHECK_STR(text_in(&f, arena_fmt(&f.a, "%s/b", path.p).p), "2");
+	CHECK(rootfs_remove(f.images, STR("c1"), NULL) == 0);
 }
 
 static void fork_importer_and_kill(struct fixture *f, useconds_t after_us)

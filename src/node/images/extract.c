@@ -225,9 +225,14 @@ static int put_entry(struct extract *x, struct place *p, struct archive *ar, str
 	}
 }
 
-static int next_entry(struct extract *x, struct archive *ar, struct archive_entry **entry, struct err *e)
+static int next_entry(struct extract *x, struct layer_reader *from, struct archive *ar, struct archive_entry **entry,
+		      struct err *e)
 {
-	int code = archive_read_next_header(ar, entry);
+	int code = x->entries ? archive_read_data_skip(ar) : ARCHIVE_OK; // what nobody wanted is not of the header
+	layer_reader_begin_header(from);
+	if (code != ARCHIVE_FATAL)
+		code = archive_read_next_header(ar, entry);
+	layer_reader_end_header(from);
 	if (code == ARCHIVE_EOF)
 		return 0;
 	if (code != ARCHIVE_OK && code != ARCHIVE_WARN)
@@ -240,11 +245,11 @@ static int next_entry(struct extract *x, struct archive *ar, struct archive_entr
 	return 1;
 }
 
-static int extract_all(struct extract *x, struct archive *ar, struct err *e)
+static int extract_all(struct extract *x, struct layer_reader *from, struct archive *ar, struct err *e)
 {
 	struct archive_entry *entry;
 	int more;
-	while ((more = next_entry(x, ar, &entry, e)) > 0) {
+	while ((more = next_entry(x, from, ar, &entry, e)) > 0) {
 		struct place p;
 		if (path_find(x, archive_entry_pathname(entry), &p, e) < 0)
 			return -1;
@@ -256,15 +261,19 @@ static int extract_all(struct extract *x, struct archive *ar, struct err *e)
 	return more;
 }
 
-int extract_archive(struct extract *x, struct archive *ar, struct err *e)
+int extract_archive(struct extract *x, struct layer_reader *from, struct err *e)
 {
+	struct archive *ar = layer_reader_archive(from, e);
+	if (!ar)
+		return -1;
 	// libarchive converts names to the locale's characters: to UTF-8 they pass as they are.
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
-	int result = extract_all(x, ar, e);
+	int result = extract_all(x, from, ar, e);
 	if (utf8) {
 		uselocale(before);
 		freelocale(utf8);
 	}
+	archive_read_free(ar);
 	return result;
 }

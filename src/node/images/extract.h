@@ -6,10 +6,7 @@
 #ifndef NODE_EXTRACT_H
 #define NODE_EXTRACT_H
 
-#include "base/err.h"
-#include "base/str.h"
-
-struct archive;
+#include "node/images/layer_reader.h"
 
 struct extract {
 	int root; // an open directory, empty at first
@@ -23,7 +20,7 @@ struct extract {
 	uint64_t entries, bytes; // so far; bytes as files claim to be long, holes included
 };
 
-// ERR_BAD_REQUEST for what is refused, with the entry's name; ERR_TOO_LARGE beyond the bounds.
-int extract_archive(struct extract *x, struct archive *ar, struct err *e);
+// Reads the tar to its end. ERR_BAD_REQUEST for what is refused, with the entry's name; ERR_TOO_LARGE beyond the bounds.
+int extract_archive(struct extract *x, struct layer_reader *from, struct err *e);
 
 #endif

@@ -158,19 +158,6 @@ int images_list(struct images *s, struct arena *a, struct image **out, size_t *c
 	return 0;
 }
 
-static bool remove_string(struct json *list, struct str what)
-{
-	size_t i = 0;
-	json_each(j, list) {
-		if (str_eq(j->text, what)) {
-			json_remove_index(list, i);
-			return true;
-		}
-		i++;
-	}
-	return false;
-}
-
 int images_remove(struct images *s, struct str name, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
@@ -186,7 +173,7 @@ int images_remove(struct images *s, struct str name, struct err *e)
 	struct json *names = json_get(entry, STR("names"));
 	struct oci_reference r;
 	if (!by_id && oci_reference_parse(&a, name, &r, e) == 0 && !str_empty(r.tag) && names->count > 1) {
-		remove_string(names, oci_reference_tagged(&a, &r));
+		store_remove_name(names, oci_reference_tagged(&a, &r));
 		return store_write_index(s, &a, index, e);
 	}
 	if (store_in_use(s, json_str(entry, "id")))
@@ -215,7 +202,9 @@ int images_tag(struct images *s, struct str name, struct str new_name, struct er
 		return -1;
 	struct str full = oci_reference_tagged(&a, &r);
 	json_each(other, json_get(index, STR("images")))
-		remove_string(json_get(other, STR("names")), full);
-	json_push(json_need_array(&a, entry, "names"), json_string(&a, full));
+		store_remove_name(json_get(other, STR("names")), full);
+	store_add_sorted(&a, json_need_array(&a, entry, "names"), full);
+	r.digest = json_str(entry, "manifest");
+	store_add_sorted(&a, json_need_array(&a, entry, "digests"), oci_reference_pinned(&a, &r));
 	return store_write_index(s, &a, index, e);
 }

@@ -2,9 +2,9 @@
 // An import: everything is read, verified and unpacked in a staging directory; only then, under the lock, is it moved to
 // its places and named in the index. Killed before, it leaves a staging directory without owner (see images_open);
 // killed between, layers that no image names (likewise).
-#include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -25,10 +25,14 @@ struct import {
 	struct plan_image *images;
 	size_t count;
 	uint64_t done, total; // bytes of layers
+	bool lost;	      // a layer that was in the store has been removed since, with its image
 };
+
+enum { TRIES_MAX = 5 };
 
 static struct str hex_of(struct str digest)
 {
+	MUST(digest.p && digest.n > 7);
 	return str_from(digest, 7);
 }
 
@@ -40,8 +44,12 @@ static void note_progress(void *arg, uint64_t more)
 		i->how->progress(i->how->arg, i->done, i->total);
 }
 
+// Under the lock, so that nobody sweeps the directory before we hold ours on it.
 static int open_staging(struct import *i, struct err *e)
 {
+	int lock CLEAN_FD = store_lock(i->store, false, e);
+	if (lock < 0)
+		return -1;
 	char *path = arena_c(i->arena, str_of(store_path(i->store, i->arena, "images/tmp/import-XXXXXX")));
 	if (!mkdtemp(path))
 		return err_errno(e, errno, "%s", path);
@@ -74,9 +82,7 @@ static int unpack_source(struct import *i, int fd, struct err *e)
 		return -1;
 	r.ratio_max = i->store->limits.ratio;
 	struct extract x = {.root = i->source, .entries_max = i->store->limits.layer_entries};
-	struct archive *ar = layer_reader_archive(&r, e);
-	int result = ar ? extract_archive(&x, ar, e) : -1;
-	archive_read_free(ar);
+	int result = extract_archive(&x, &r, e);
 	layer_reader_finish(&r);
 	return result;
 }
@@ -119,6 +125,7 @@ static ssize_t open_lowers(struct import *i, const struct plan_image *m, size_t 
 					   : arena_fmt(i->arena, "%s/diff", staged_layer(i, chain)).p;
 		fds[k] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fds[k] < 0) {
+			i->lost = errno == ENOENT;
 			err_errno(e, errno, "%s", path);
 			while (k--)
 				close(fds[k]);
@@ -153,9 +160,7 @@ static int unpack_tar(struct import *i, struct layer_reader *r, int root, const 
 		.entries_max = l->layer_entries,
 		.bytes_max = l->layer_bytes,
 	};
-	struct archive *ar = layer_reader_archive(r, e);
-	int result = ar ? extract_archive(&x, ar, e) : -1;
-	archive_read_free(ar);
+	int result = extract_archive(&x, r, e);
 	*bytes = x.bytes;
 	return result;
 }
@@ -229,6 +234,7 @@ static int take_layer(struct import *i, const struct plan_image *m, size_t n, st
 
 static void count_bytes(struct import *i)
 {
+	i->done = i->total = 0;
 	for (size_t m = 0; m < i->count; m++)
 		for (size_t n = 0; n < i->images[m].layer_count; n++) {
 			struct stat st;
@@ -288,34 +294,6 @@ static struct json *entry_of(struct arena *a, struct json *images, struct str id
 	return NULL;
 }
 
-static void add_sorted(struct arena *a, struct json *list, struct str s)
-{
-	size_t at = 0;
-	json_each(j, list) {
-		int order = str_cmp(j->text, s);
-		if (order == 0)
-			return;
-		if (order < 0)
-			at++;
-	}
-	json_insert(list, at, json_string(a, s));
-}
-
-static void take_name_from_others(struct json *images, struct str name)
-{
-	json_each(entry, images) {
-		struct json *names = json_get(entry, STR("names"));
-		size_t at = 0;
-		json_each(j, names) {
-			if (str_eq(j->text, name)) {
-				json_remove_index(names, at);
-				break;
-			}
-			at++;
-		}
-	}
-}
-
 static void enter_image(struct arena *a, struct json *images, const struct plan_image *m, uint64_t size)
 {
 	struct json *entry = entry_of(a, images, m->id);
@@ -329,19 +307,20 @@ static void enter_image(struct arena *a, struct json *images, const struct plan_
 			json_push(layers, json_string(a, hex_of(m->layers[n].chain_id)));
 	}
 	struct json *names = json_need_array(a, entry, "names"), *digests = json_need_array(a, entry, "digests");
-	for (size_t n = 0; n < m->name_count; n++) {
-		struct str name = m->names[n], repository = str_sub(name, 0, (size_t)str_find_last(name, ':'));
-		take_name_from_others(images, name);
-		add_sorted(a, names, name);
-		add_sorted(a, digests, arena_fmt(a, "%.*s@%.*s", STR_FMT(repository), STR_FMT(m->digest)));
+	for (size_t n = 0; n < m->names.count; n++) {
+		json_each(other, images)
+			store_remove_name(json_get(other, STR("names")), m->names.items[n]);
+		store_add_sorted(a, names, m->names.items[n]);
 	}
+	for (size_t n = 0; n < m->digests.count; n++)
+		store_add_sorted(a, digests, m->digests.items[n]);
 }
 
+// The exclusive lock is held.
 static int commit(struct import *i, struct err *e)
 {
-	int lock CLEAN_FD = store_lock(i->store, true, e);
 	struct json *index;
-	if (lock < 0 || store_index(i->store, i->arena, &index, e) < 0)
+	if (store_index(i->store, i->arena, &index, e) < 0)
 		return -1;
 	struct json *images = json_need_array(i->arena, index, "images");
 	for (size_t m = 0; m < i->count; m++) {
@@ -356,6 +335,32 @@ static int commit(struct import *i, struct err *e)
 	if (tree_sync_dir(layers) < 0)
 		return err_errno(e, errno, "%s", layers);
 	return store_write_index(i->store, i->arena, index, e);
+}
+
+static bool has_all_layers(struct import *i)
+{
+	for (size_t m = 0; m < i->count; m++)
+		for (size_t n = 0; n < i->images[m].layer_count; n++) {
+			struct str chain = i->images[m].layers[n].chain_id;
+			if (!has_layer(i, chain) && access(staged_layer(i, chain), F_OK) < 0)
+				return false;
+		}
+	return true;
+}
+
+// Layers that are here already need not be unpacked, but nobody keeps them for us until we name them: when one has been
+// removed meanwhile, what is missing is unpacked after all.
+static int take_and_commit(struct import *i, struct err *e)
+{
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		i->lost = false;
+		if (take_layers(i, e) < 0 && !i->lost)
+			return -1;
+		int lock CLEAN_FD = i->lost ? -1 : store_lock(i->store, true, e);
+		if (!i->lost && (lock < 0 || has_all_layers(i)))
+			return lock < 0 ? -1 : commit(i, e);
+	}
+	return err_set(e, ERR_CONFLICT, "images with the same layers are removed again and again");
 }
 
 static int report(struct import *i, struct image **out, size_t *count, struct err *e)
@@ -376,7 +381,7 @@ int images_import(struct images *s, struct arena *a, const char *path, const str
 	struct str name = how ? how->name : STR_NONE;
 	if (open_staging(&i, e) == 0 && open_source(&i, path, e) == 0 &&
 	    import_plan(a, i.source, name, s->limits.manifest_bytes, &i.images, &i.count, e) == 0 &&
-	    take_layers(&i, e) == 0 && commit(&i, e) == 0)
+	    take_and_commit(&i, e) == 0)
 		result = report(&i, out, count, e);
 	close_staging(&i);
 	return result < 0 ? err_wrap(e, "import %s", path) : 0;

@@ -11,18 +11,30 @@
 #include "oci/manifest.h"
 #include "oci/reference.h"
 
-enum { INDEX_DEPTH_MAX = 4, IMAGES_MAX = 1000, NAMES_MAX = 64 };
+enum { INDEX_DEPTH_MAX = 4, IMAGES_MAX = 1000, NAMES_MAX = 64, TEXTS_MAX = 16 };
 
 struct planner {
 	struct arena *arena;
 	int dir;
-	size_t manifest_max;
+	size_t manifest_max; // bytes of one text
+	size_t left;	     // bytes that may yet be read of all: they are kept in memory
 	struct str name;		 // instead of all others; or empty
 	struct oci_docker_entry *docker; // manifest.json beside index.json: full names
 	size_t docker_count;
 	struct plan_image *images;
 	size_t count;
 };
+
+static int read_text(struct planner *p, const char *path, struct str *out, struct err *e)
+{
+	if (store_read_file(p->arena, p->dir, path, p->manifest_max, out, e) < 0)
+		return -1;
+	if (out->n > p->left)
+		return err_set(e, ERR_TOO_LARGE, "%s: manifests and configs of more than %zu bytes in all", path,
+			       TEXTS_MAX * p->manifest_max);
+	p->left -= out->n;
+	return 0;
+}
 
 static const char *blob_path(struct planner *p, struct str digest)
 {
@@ -36,7 +48,7 @@ static int read_blob(struct planner *p, const struct oci_descriptor *d, struct s
 {
 	if ((uint64_t)d->size > p->manifest_max)
 		return err_set(e, ERR_TOO_LARGE, "%.*s: larger than %zu bytes", STR_FMT(d->digest), p->manifest_max);
-	if (store_read_file(p->arena, p->dir, blob_path(p, d->digest), p->manifest_max, out, e) < 0)
+	if (read_text(p, blob_path(p, d->digest), out, e) < 0)
 		return -1;
 	struct oci_hash h;
 	enum oci_digest_kind kind;
@@ -56,21 +68,35 @@ static int read_blob(struct planner *p, const struct oci_descriptor *d, struct s
 
 // ---- names
 
+static int add_once(struct image_strings *list, struct str s, struct err *e)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (str_eq(list->items[i], s))
+			return 0;
+	if (list->count == NAMES_MAX)
+		return err_set(e, ERR_BAD_REQUEST, "an image with more than %d names", NAMES_MAX);
+	list->items[list->count++] = s;
+	return 0;
+}
+
+// Who names it in a repository may also ask for it there by its digest, or by that of the index it came from.
 static int add_name(struct planner *p, struct plan_image *m, struct str name, struct err *e)
 {
 	struct oci_reference r;
-	if (m->name_count == NAMES_MAX)
-		return err_set(e, ERR_BAD_REQUEST, "an image with more than %d names", NAMES_MAX);
+	if (oci_digest_parse(name, NULL, NULL)) // its ID, which some tools count among the names
+		return 0;
 	if (oci_reference_parse(p->arena, name, &r, e) < 0)
 		return -1;
-	if (str_empty(r.tag))
-		return err_set(e, ERR_BAD_REQUEST, "name \"%.*s\" has no tag", STR_FMT(name));
-	struct str full = oci_reference_tagged(p->arena, &r);
-	for (size_t i = 0; i < m->name_count; i++)
-		if (str_eq(m->names[i], full))
-			return 0;
-	m->names[m->name_count++] = full;
-	return 0;
+	if (!str_empty(r.digest) && !str_eq(r.digest, m->digest) && !str_eq(r.digest, m->target))
+		return err_set(e, ERR_BAD_REQUEST, "name \"%.*s\": the image's digest is %.*s", STR_FMT(name),
+			       STR_FMT(m->target));
+	if (!str_empty(r.tag) && add_once(&m->names, oci_reference_tagged(p->arena, &r), e) < 0)
+		return -1;
+	r.digest = m->digest;
+	if (add_once(&m->digests, oci_reference_pinned(p->arena, &r), e) < 0)
+		return -1;
+	r.digest = m->target;
+	return add_once(&m->digests, oci_reference_pinned(p->arena, &r), e);
 }
 
 static int add_docker_names(struct planner *p, struct plan_image *m, const struct oci_docker_entry *d, struct err *e)
@@ -89,7 +115,6 @@ static bool is_whole_name(struct str ref)
 
 static int name_from_layout(struct planner *p, struct plan_image *m, const struct oci_descriptor *top, struct err *e)
 {
-	m->names = ARENA_ARRAY(p->arena, struct str, NAMES_MAX);
 	if (!str_empty(p->name))
 		return add_name(p, m, p->name, e);
 	if (!str_empty(top->image_name) && add_name(p, m, top->image_name, e) < 0)
@@ -135,9 +160,22 @@ static int chain_layers(struct planner *p, struct plan_image *m, struct err *e)
 
 static struct plan_image *new_image(struct planner *p, struct err *e)
 {
-	if (p->count < IMAGES_MAX)
-		return &p->images[p->count];
-	err_set(e, ERR_BAD_REQUEST, "more than %d images", IMAGES_MAX);
+	if (p->count == IMAGES_MAX) {
+		err_set(e, ERR_BAD_REQUEST, "more than %d images", IMAGES_MAX);
+		return NULL;
+	}
+	struct plan_image *m = &p->images[p->count];
+	*m = (struct plan_image){0};
+	m->names.items = ARENA_ARRAY(p->arena, struct str, NAMES_MAX);
+	m->digests.items = ARENA_ARRAY(p->arena, struct str, NAMES_MAX);
+	return m;
+}
+
+static struct plan_image *find_planned(struct planner *p, struct str digest)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (str_eq(p->images[i].digest, digest))
+			return &p->images[i];
 	return NULL;
 }
 
@@ -147,8 +185,11 @@ static int plan_manifest(struct planner *p, const struct oci_descriptor *d, cons
 	struct plan_image *m = new_image(p, e);
 	if (!m)
 		return -1;
-	*m = (struct plan_image){
-		.digest = d->digest, .manifest = bytes, .id = f->config.digest, .layer_count = f->layer_count};
+	m->digest = d->digest;
+	m->target = top->digest;
+	m->manifest = bytes;
+	m->id = f->config.digest;
+	m->layer_count = f->layer_count;
 	if (!str_starts(m->id, STR("sha256:")) || !str_starts(m->digest, STR("sha256:")))
 		return err_set(e, ERR_BAD_REQUEST, "manifests and configs are kept by their sha256 digests only");
 	if (read_blob(p, &f->config, &m->config, e) < 0)
@@ -183,6 +224,11 @@ static int plan_descriptor(struct planner *p, const struct oci_descriptor *d, co
 {
 	struct str bytes;
 	struct oci_manifest f;
+	struct plan_image *known = find_planned(p, d->digest);
+	if (known) { // by another name
+		known->target = top->digest;
+		return name_from_layout(p, known, top, e);
+	}
 	if (depth > INDEX_DEPTH_MAX)
 		return err_set(e, ERR_BAD_REQUEST, "indexes nested more than %d deep", INDEX_DEPTH_MAX);
 	if (read_blob(p, d, &bytes, e) < 0 || oci_manifest_parse(p->arena, bytes, &f, e) < 0)
@@ -237,7 +283,7 @@ static void make_manifest(struct planner *p, struct plan_image *m)
 		json_put_str(a, l, "digest", m->layers[i].diff_id);
 	}
 	m->manifest = json_text(a, j);
-	m->digest = oci_digest_of(a, m->manifest);
+	m->digest = m->target = oci_digest_of(a, m->manifest);
 }
 
 static int plan_docker_image(struct planner *p, const struct oci_docker_entry *d, struct err *e)
@@ -245,8 +291,8 @@ static int plan_docker_image(struct planner *p, const struct oci_docker_entry *d
 	struct plan_image *m = new_image(p, e);
 	if (!m)
 		return -1;
-	*m = (struct plan_image){.layer_count = d->layers.count, .names = ARENA_ARRAY(p->arena, struct str, NAMES_MAX)};
-	if (store_read_file(p->arena, p->dir, arena_c(p->arena, d->config), p->manifest_max, &m->config, e) < 0)
+	m->layer_count = d->layers.count;
+	if (read_text(p, arena_c(p->arena, d->config), &m->config, e) < 0)
 		return err_wrap(e, "config");
 	m->id = oci_digest_of(p->arena, m->config);
 	struct str hex = str_from(m->id, 7);
@@ -259,24 +305,27 @@ static int plan_docker_image(struct planner *p, const struct oci_docker_entry *d
 	if (chain_layers(p, m, e) < 0)
 		return -1;
 	make_manifest(p, m);
-	if (!str_empty(p->name) ? add_name(p, m, p->name, e) < 0 : add_docker_names(p, m, d, e) < 0)
-		return -1;
-	p->count++;
-	return 0;
+	struct plan_image *known = find_planned(p, m->digest);
+	if (!known)
+		p->count++;
+	else
+		m = known;
+	return !str_empty(p->name) ? add_name(p, m, p->name, e) : add_docker_names(p, m, d, e);
 }
 
 int import_plan(struct arena *a, int dir, struct str name, size_t manifest_max, struct plan_image **out, size_t *count,
 		struct err *e)
 {
-	struct planner p = {.arena = a, .dir = dir, .manifest_max = manifest_max, .name = name};
+	struct planner p = {
+		.arena = a, .dir = dir, .manifest_max = manifest_max, .left = TEXTS_MAX * manifest_max, .name = name};
 	struct err none CLEAN_ERR = ERR_EMPTY;
 	struct str index, docker;
 	p.images = ARENA_ARRAY(a, struct plan_image, IMAGES_MAX);
-	bool has_docker = store_read_file(a, dir, "manifest.json", manifest_max, &docker, &none) == 0;
+	bool has_docker = read_text(&p, "manifest.json", &docker, &none) == 0;
 	if (has_docker && oci_docker_parse(a, docker, &p.docker, &p.docker_count, e) < 0)
 		return -1;
 	err_clear(&none);
-	if (store_read_file(a, dir, "index.json", manifest_max, &index, &none) == 0) {
+	if (read_text(&p, "index.json", &index, &none) == 0) {
 		if (plan_layout(&p, index, e) < 0)
 			return -1;
 	} else if (has_docker) {

@@ -18,13 +18,15 @@ struct plan_layer {
 struct plan_image {
 	struct str id, config;	       // digest of the config, and its bytes
 	struct str digest, manifest;   // the same of the manifest
-	struct str *names;	       // full, tagged
-	size_t name_count;
+	struct str target;	       // what the archive calls by a name: of an index, else the same as `digest`
+	struct image_strings names;    // full, tagged
+	struct image_strings digests;  // full, pinned
 	struct plan_layer *layers; // lowest first
 	size_t layer_count;
 };
 
-// `dir`: an open directory, an OCI layout or an unpacked docker archive. name: replaces the archive's; or empty.
+// `dir`: an open directory, an OCI layout or an unpacked docker archive. name: replaces the archive's; or empty. An image
+// that the archive lists several times is one.
 int import_plan(struct arena *a, int dir, struct str name, size_t manifest_max, struct plan_image **out, size_t *count,
 		struct err *e);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 enum { RATIO_FROM = 64 << 20 }; // below it a high ratio is no danger
+enum { HEADER_MAX = 8 << 20 };	 // a map of a hundred thousand holes is shorter
 
 // The next packed bytes into r->rest.
 static int fill(struct layer_reader *r)
@@ -63,7 +64,20 @@ static int check_bounds(struct layer_reader *r)
 	if (r->ratio_max && r->unpacked > RATIO_FROM && r->unpacked / r->ratio_max > r->packed)
 		return err_set(r->e, ERR_TOO_LARGE, "unpacks to more than %llu times its size",
 			       (unsigned long long)r->ratio_max);
+	if (r->in_header && r->header_bytes > HEADER_MAX)
+		return err_set(r->e, ERR_TOO_LARGE, "a header of more than %d bytes", HEADER_MAX);
 	return 0;
+}
+
+void layer_reader_begin_header(struct layer_reader *r)
+{
+	r->in_header = true;
+	r->header_bytes = 0;
+}
+
+void layer_reader_end_header(struct layer_reader *r)
+{
+	r->in_header = false;
 }
 
 // Up to a buffer of unpacked bytes; *n 0 at the end.
@@ -85,6 +99,7 @@ static int next(struct layer_reader *r, size_t *n)
 			return -1;
 	}
 	r->unpacked += *n;
+	r->header_bytes += *n;
 	if (r->hashing)
 		oci_hash_add(&r->unpacked_hash, (struct str){r->out, *n});
 	return check_bounds(r);

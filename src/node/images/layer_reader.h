@@ -20,6 +20,8 @@ struct layer_reader {
 	struct oci_inflate inflate;
 	struct oci_hash packed_hash, unpacked_hash;
 	uint64_t packed, unpacked;
+	bool in_header; // of an entry: libarchive keeps in memory what it reads there, so that has a bound of its own
+	uint64_t header_bytes;
 	struct str rest; // of `in`, not yet unpacked
 	bool at_end;
 	struct err *e; // where the reader tells its own failures
@@ -29,8 +31,10 @@ struct layer_reader {
 // kind: of the packed digest to be compared; the unpacked side is always SHA-256.
 int layer_reader_init(struct layer_reader *r, int fd, bool hashing, enum oci_digest_kind kind, struct err *e);
 void layer_reader_finish(struct layer_reader *r);
-// A tar over it; archive_read_free when done.
+// A tar over it; archive_read_free when done. What is read between the two calls belongs to one entry's header.
 struct archive *layer_reader_archive(struct layer_reader *r, struct err *e);
+void layer_reader_begin_header(struct layer_reader *r);
+void layer_reader_end_header(struct layer_reader *r);
 // Reads what follows the archive's end, so that the hashes cover all; fails on truncated input.
 int layer_reader_drain(struct layer_reader *r, struct err *e);
 void layer_reader_digests(struct layer_reader *r, struct arena *a, struct str *packed, struct str *unpacked);

@@ -8,17 +8,18 @@
 #include "base/buf.h"
 #include "node/images/store.h"
 #include "node/images/tree.h"
+#include "oci/manifest.h"
 
-enum { OPTIONS_MAX = 4000 }; // the kernel takes a page
+enum { OPTIONS_MAX = 4095 }; // the kernel takes a page, the NUL included
 
-// The lower layers, topmost first, by their paths; where those do not fit a page, by descriptors kept in fds.
-static int lower_option(struct images *s, struct arena *a, const struct image *m, struct buf *out, int *fds,
+// The lower layers, topmost first, by their paths; where those do not fit `room`, by descriptors kept in fds.
+static int lower_option(struct images *s, struct arena *a, const struct image *m, size_t room, struct buf *out, int *fds,
 			size_t *fd_count, struct err *e)
 {
 	*fd_count = 0;
 	for (size_t n = m->layers.count; n-- > 0;)
 		buf_fmt(out, "%s%s/layers/%.*s/diff", out->n ? ":" : "", s->root, STR_FMT(m->layers.items[n]));
-	if (out->n < OPTIONS_MAX)
+	if (out->n <= room)
 		return 0;
 	buf_clear(out);
 	for (size_t n = m->layers.count; n-- > 0;) {
@@ -29,23 +30,20 @@ static int lower_option(struct images *s, struct arena *a, const struct image *m
 		fds[(*fd_count)++] = fd;
 		buf_fmt(out, "%s/proc/self/fd/%d", out->n ? ":" : "", fd);
 	}
-	return 0;
+	return out->n <= room ? 0 : err_set(e, ERR_INVALID, "%zu layers are more than can be mounted", m->layers.count);
 }
 
-// `volatile`: what a container writes need not outlive a crash of the machine, so unmounting syncs nothing.
-static int mount_overlay(const char *dir, const char *at, struct str lower)
+// `volatile`: what a container writes need not outlive a crash of the machine, so unmounting syncs nothing. Kernels before
+// 5.10 do not know it.
+static int mount_overlay(const char *at, struct str own, struct str lower)
 {
 	struct buf options CLEAN_BUF;
 	buf_init(&options);
-	buf_fmt(&options, "lowerdir=%.*s,upperdir=%s/upper,workdir=%s/work,volatile", STR_FMT(lower), dir, dir);
+	buf_fmt(&options, "%.*s%.*s", STR_FMT(own), STR_FMT(lower));
 	buf_add_byte(&options, 0);
 	if (mount("overlay", at, "overlay", 0, options.p) == 0)
 		return 0;
-	if (errno != EINVAL)
-		return -1;
-	options.n -= sizeof(",volatile"); // kernels before 5.10
-	buf_add_byte(&options, 0);
-	return mount("overlay", at, "overlay", 0, options.p);
+	return errno == EINVAL ? mount("overlay", at, "overlay", 0, options.p + strlen("volatile,")) : -1;
 }
 
 // An image without layers has an empty root.
@@ -72,23 +70,21 @@ static int make_upper(struct images *s, struct arena *a, const struct image *m, 
 // The mark by which images_remove knows that the image is in use. No fsync: after a crash no container is left.
 static int mark_image(struct arena *a, const char *dir, struct str image_id, struct err *e)
 {
-	const char *path = arena_fmt(a, "%s/image", dir).p;
-	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, image_id.p, image_id.n) != (ssize_t)image_id.n)
-		return err_errno(e, errno, "%s", path);
-	return 0;
+	return store_write_unsynced(arena_fmt(a, "%s/image", dir).p, image_id, e);
 }
 
 static int mount_at(struct images *s, struct arena *a, const struct image *m, const char *dir, const char *at,
 		    struct err *e)
 {
 	struct buf lower CLEAN_BUF;
-	int fds[512], result = -1;
+	int fds[OCI_LAYERS_MAX], result = -1;
 	size_t fd_count = 0;
 	buf_init(&lower);
+	struct str own = arena_fmt(a, "volatile,upperdir=%s/upper,workdir=%s/work,lowerdir=", dir, dir);
+	size_t room = own.n < OPTIONS_MAX ? OPTIONS_MAX - own.n : 0;
 	if (m->layers.count == 0 ? empty_lower(s, a, &lower, e) == 0
-				 : lower_option(s, a, m, &lower, fds, &fd_count, e) == 0)
-		result = mount_overlay(dir, at, buf_str(&lower)) < 0 ? err_errno(e, errno, "overlay at %s", at) : 0;
+				 : lower_option(s, a, m, room, &lower, fds, &fd_count, e) == 0)
+		result = mount_overlay(at, own, buf_str(&lower)) < 0 ? err_errno(e, errno, "overlay at %s", at) : 0;
 	while (fd_count--)
 		close(fds[fd_count]);
 	return result;
@@ -103,9 +99,10 @@ int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct 
 	int lock CLEAN_FD = store_lock(s, false, e);
 	if (lock < 0 || images_find(s, a, image->id, &now, e) < 0) // it may have been removed since it was looked up
 		return -1;
-	if (mkdir(dir, 0711) < 0 || mkdir(at, 0755) < 0)
+	if (mkdir(dir, 0711) < 0)
 		return err_errno(e, errno, "%s", dir);
-	if (mark_image(a, dir, now.id, e) < 0 || make_upper(s, a, &now, dir, e) < 0 ||
+	int made = mkdir(at, 0755) < 0 ? err_errno(e, errno, "%s", at) : 0;
+	if (made < 0 || mark_image(a, dir, now.id, e) < 0 || make_upper(s, a, &now, dir, e) < 0 ||
 	    mount_at(s, a, &now, dir, at, e) < 0) {
 		rootfs_remove(s, id, NULL);
 		return -1;

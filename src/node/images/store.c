@@ -77,6 +77,12 @@ int store_write_file(struct arena *a, const char *path, struct str bytes, struct
 	return tree_sync_dir(dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
 }
 
+int store_write_unsynced(const char *path, struct str bytes, struct err *e)
+{
+	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 || write_all(fd, bytes) < 0 ? err_errno(e, errno, "%s", path) : 0;
+}
+
 int store_lock(struct images *s, bool exclusive, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
@@ -152,6 +158,32 @@ int store_write_index(struct images *s, struct arena *a, const struct json *inde
 	return store_write_file(a, store_path(s, a, "images/index.json"), json_text(a, index), e);
 }
 
+void store_add_sorted(struct arena *a, struct json *list, struct str s)
+{
+	size_t at = 0;
+	json_each(j, list) {
+		int order = str_cmp(j->text, s);
+		if (order == 0)
+			return;
+		if (order < 0)
+			at++;
+	}
+	json_insert(list, at, json_string(a, s));
+}
+
+bool store_remove_name(struct json *list, struct str s)
+{
+	size_t at = 0;
+	json_each(j, list) {
+		if (str_eq(j->text, s)) {
+			json_remove_index(list, at);
+			return true;
+		}
+		at++;
+	}
+	return false;
+}
+
 // ---- what is no longer needed
 
 bool store_in_use(struct images *s, struct str id)
@@ -179,12 +211,21 @@ static void note_digest(struct map *keep, struct str digest)
 	map_set(keep, hex, keep);
 }
 
-static void remove_others(const char *path, const struct map *keep)
+// It vanishes in one step: what is erased only in part must not be taken for a layer by an import that follows a kill.
+static void remove_one(struct images *s, struct arena *a, int dir, const char *name)
+{
+	const char *aside = store_path(s, a, "images/tmp/gone-%s", name);
+	tree_erase(AT_FDCWD, aside);
+	if (renameat(dir, name, AT_FDCWD, aside) == 0)
+		tree_erase(AT_FDCWD, aside);
+}
+
+static void remove_others(struct images *s, struct arena *a, const char *path, const struct map *keep)
 {
 	DIR *d = opendir(path);
 	for (struct dirent *at; d && (at = readdir(d));)
 		if (at->d_name[0] != '.' && !map_has(keep, str_of(at->d_name)))
-			tree_erase(dirfd(d), at->d_name);
+			remove_one(s, a, dirfd(d), at->d_name);
 	if (d)
 		closedir(d);
 }
@@ -202,11 +243,11 @@ void store_collect(struct images *s, const struct json *index)
 		json_each(layer, json_get(image, STR("layers")))
 			map_set(&layers, layer->text, &layers);
 	}
-	remove_others(store_path(s, &a, "images/blobs/sha256"), &blobs);
-	remove_others(store_path(s, &a, "layers"), &layers);
+	remove_others(s, &a, store_path(s, &a, "images/blobs/sha256"), &blobs);
+	remove_others(s, &a, store_path(s, &a, "layers"), &layers);
 }
 
-// Staging directories whose import holds no lock on them any more.
+// Staging directories whose import holds no lock on them any more, and what a killed remove_one left.
 static void sweep_staging(struct images *s)
 {
 	struct arena a CLEAN_ARENA;

@@ -28,6 +28,9 @@ const char *store_path(struct images *s, struct arena *a, const char *format, ..
 int store_index(struct images *s, struct arena *a, struct json **index, struct err *e);
 // Replaces the index; the exclusive lock is held.
 int store_write_index(struct images *s, struct arena *a, const struct json *index, struct err *e);
+// Of the index's lists of names, which are sorted.
+void store_add_sorted(struct arena *a, struct json *list, struct str s);
+bool store_remove_name(struct json *list, struct str s); // whether it was there
 // The lock over all processes: shared while a container is made, exclusive while the index changes. A descriptor to
 // close, or -1.
 int store_lock(struct images *s, bool exclusive, struct err *e);
@@ -38,5 +41,8 @@ bool store_in_use(struct images *s, struct str id);
 int store_read_file(struct arena *a, int dir, const char *path, size_t max, struct str *out, struct err *e);
 // Writes, syncs and names a file in one step.
 int store_write_file(struct arena *a, const char *path, struct str bytes, struct err *e);
+// Writes a file in its place, neither synced nor in one step: for what is of no use after a crash of the machine, and not
+// believed before something later says that it is whole.
+int store_write_unsynced(const char *path, struct str bytes, struct err *e);
 
 #endif
