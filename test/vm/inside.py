@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(ROOT, "test"))
 import run as tests  # noqa: E402
 
 COUNTED = "/var/tmp/counted"  # what had passed before the machine crashed
-SCENARIOS = ("durability", "kubectl_pods", "limits", "whole")
+SCENARIOS = ("durability", "kubectl_pods", "limits", "resize", "whole")
 PATIENCE = 5  # how much longer an emulated machine may take
 
 
