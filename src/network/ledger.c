@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/ledger.h"
 
+struct want { // one and the same, of so many
+	struct plan_element element;
+	unsigned by;
+};
+
 struct ledger_entry {
 	struct plan_element kernel;
-	struct plan_element *wants; // of each that wants it; the last speaks
-	unsigned wanted_by;
+	struct want *wants; // different ones: the last speaks
+	unsigned want_count;
 	bool in_kernel;
 };
 
@@ -66,12 +71,36 @@ void ledger_found(struct ledger *l, const struct plan_element *elements, size_t 
 	}
 }
 
+// Where it stands among the wants; want_count: it does not.
+static unsigned find_want(const struct ledger_entry *entry, const struct plan_element *x)
+{
+	unsigned i = 0;
+	while (i < entry->want_count && !plan_element_same(&entry->wants[i].element, x))
+		i++;
+	return i;
+}
+
+// Takes it out of the list, for the caller to put it last or to drop it.
+static struct want take_want(struct ledger_entry *entry, unsigned i)
+{
+	struct want x = entry->wants[i];
+	entry->want_count--;
+	memmove(&entry->wants[i], &entry->wants[i + 1], (entry->want_count - i) * sizeof *entry->wants);
+	return x;
+}
+
 void ledger_want(struct ledger *l, const struct plan_element *elements, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct ledger_entry *entry = touch(l, &elements[i]);
-		entry->wants = mem_realloc(entry->wants, (entry->wanted_by + 1) * sizeof *entry->wants);
-		entry->wants[entry->wanted_by++] = elements[i];
+		struct want x = {.element = elements[i]};
+		unsigned at = find_want(entry, &elements[i]);
+		if (at < entry->want_count)
+			x = take_want(entry, at);
+		else
+			entry->wants = mem_realloc(entry->wants, (entry->want_count + 1) * sizeof *entry->wants);
+		x.by++;
+		entry->wants[entry->want_count++] = x;
 	}
 }
 
@@ -79,18 +108,16 @@ void ledger_unwant(struct ledger *l, const struct plan_element *elements, size_t
 {
 	for (size_t i = 0; i < count; i++) {
 		struct ledger_entry *entry = touch(l, &elements[i]);
-		unsigned n = entry->wanted_by;
-		while (n > 0 && !plan_element_same(&entry->wants[n - 1], &elements[i]))
-			n--;
-		MUST(n > 0);
-		memmove(&entry->wants[n - 1], &entry->wants[n], (entry->wanted_by - n) * sizeof *entry->wants);
-		entry->wanted_by--;
+		unsigned at = find_want(entry, &elements[i]);
+		MUST(at < entry->want_count);
+		if (--entry->wants[at].by == 0)
+			take_want(entry, at);
 	}
 }
 
 static const struct plan_element *last_want(const struct ledger_entry *entry)
 {
-	return &entry->wants[entry->wanted_by - 1];
+	return &entry->wants[entry->want_count - 1].element;
 }
 
 static int by_set_and_key(const void *x, const void *y)
@@ -108,7 +135,7 @@ void ledger_changes(struct ledger *l, struct arena *a, struct plan_element **fro
 		const struct ledger_entry *entry = touched->value;
 		if (entry->in_kernel)
 			(*from)[(*from_count)++] = entry->kernel;
-		if (entry->wanted_by)
+		if (entry->want_count)
 			(*to)[(*to_count)++] = *last_want(entry);
 	}
 	qsort(*from, *from_count, sizeof **from, by_set_and_key);
@@ -119,7 +146,7 @@ void ledger_settle(struct ledger *l)
 {
 	map_each(touched, &l->touched) {
 		struct ledger_entry *entry = touched->value;
-		entry->in_kernel = entry->wanted_by > 0;
+		entry->in_kernel = entry->want_count > 0;
 		if (entry->in_kernel)
 			entry->kernel = *last_want(entry);
 		else

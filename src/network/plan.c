@@ -208,11 +208,10 @@ static void service_port(struct builder *b, const struct json *service, const st
 	uint8_t protocol = protocol_number(json_str(port, "protocol"));
 	uint16_t number = (uint16_t)json_i64(port, "port", 0), node_port = (uint16_t)json_i64(port, "nodePort", 0);
 	const struct source source = {slices, slice_count, json_str(port, "name"), node, protocol};
-	struct way w = {
-		.inside = choose(b->arena, &source, json_str_is(service, "spec.internalTrafficPolicy", "Local")),
-		.outside = choose(b->arena, &source, json_str_is(service, "spec.externalTrafficPolicy", "Local")),
-		.sticky_s = sticky_seconds(service),
-	};
+	bool inside_local = json_str_is(service, "spec.internalTrafficPolicy", "Local");
+	bool outside_local = json_str_is(service, "spec.externalTrafficPolicy", "Local");
+	struct way w = {.inside = choose(b->arena, &source, inside_local), .sticky_s = sticky_seconds(service)};
+	w.outside = inside_local == outside_local ? w.inside : choose(b->arena, &source, outside_local);
 	json_each(ip, json_at(service, "spec.clusterIPs"))
 		if (ip->type == JSON_STRING)
 			front_at(b, ip->text, protocol, number, &w, false);
@@ -224,7 +223,8 @@ static void service_port(struct builder *b, const struct json *service, const st
 	if (node_port)
 		front(b, NULL, protocol, node_port, w.sticky_s, w.outside);
 	returns(b, protocol, w.inside);
-	returns(b, protocol, w.outside);
+	if (inside_local != outside_local)
+		returns(b, protocol, w.outside);
 }
 
 int plan_element_cmp(const struct plan_element *x, const struct plan_element *y)

@@ -7,7 +7,7 @@
 #include "network/slices.h"
 #include "network/stale.h"
 
-enum { GATHER_MS = 2, RETRY_MS = 1000, LOOK_MS = 5000 };
+enum { GATHER_MS = 2, RETRY_MS = 1000, LOOK_MS = 5000, READ_AGAIN_S = 60 };
 
 struct planned { // what the ledger holds for one Service, or for one pod's host ports
 	struct plan_element *elements;
@@ -25,7 +25,8 @@ struct services {
 	struct map dirty;   // Services that have changed
 	struct ledger ledger;
 	struct timer flush, look;
-	bool known;    // the kernel's own elements have been read
+	int64_t read;  // when the kernel's own elements were read last (monotonic)
+	bool known;    // they are as they were read, and as we changed them since
 	bool broken;   // the rules must be loaded again
 	bool suspects; // somebody else has changed packet tables: perhaps ours
 };
@@ -93,6 +94,7 @@ static int learn(struct services *s, struct arena *a, struct err *e)
 		return -1;
 	ledger_found(&s->ledger, elements, count);
 	s->known = true;
+	s->read = loop_now(s->loop);
 	return 0;
 }
 
@@ -134,16 +136,17 @@ static void on_flush(struct timer *t)
 	s->suspects = false;
 }
 
+// All elements are read only so often: a firewall that changes all the time has hardly changed ours.
 static void on_look(struct timer *t)
 {
 	struct services *s = CONTAINER_OF(t, struct services, look);
 	timer_start(s->loop, &s->look, LOOK_MS * TIME_MS);
 	enum nftables_state state = nftables_look(s->tables);
-	if (state == NFTABLES_OURS)
+	s->suspects |= state != NFTABLES_OURS;
+	s->broken |= state == NFTABLES_BROKEN;
+	if (!s->broken && (!s->suspects || loop_now(s->loop) - s->read < READ_AGAIN_S * TIME_S))
 		return;
 	s->known = false;
-	s->broken |= state == NFTABLES_BROKEN;
-	s->suspects = true;
 	flush_soon(s);
 }
 

@@ -3,7 +3,8 @@
 // (plan.h) and changes the sets in place (nftables.h). Changes that come together go out together.
 // The host's ports that pods of this node claim stand in the same sets.
 // Until both caches are complete nothing is changed, so that a restart does not cut connections. What somebody else did
-// to the tables (a firewall that flushed them all) is found within five seconds, undone and told.
+// to the tables (a firewall that flushed them all) is found within five seconds, undone and told; what to single elements,
+// within a minute.
 #ifndef NETWORK_SERVICES_H
 #define NETWORK_SERVICES_H
 
