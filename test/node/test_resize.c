@@ -471,3 +471,15 @@ TEST(agents_find_what_was_allocated)
 	CHECK(!condition(&w, "big", "PodResizeInProgress"));
 	end(&w);
 }
+
+// A pod that is gone from the API takes nothing, for the scheduler has given its room away, even if some of it still ends.
+TEST(room_of_a_pod_that_is_no_longer_there)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "first", "800m", "");
+	fake_server_do(w.server, "DELETE", PODS "/first?gracePeriodSeconds=0", "{\"gracePeriodSeconds\":0}");
+	add_pod(&w, "second", "800m", "");
+	check_has(&w, "second", "800m");
+	end(&w);
+}

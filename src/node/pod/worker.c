@@ -31,7 +31,8 @@ const struct json *worker_status(const struct pod_worker *w)
 
 struct node_amounts worker_uses(const struct pod_worker *w)
 {
-	bool none = w->state->settled || w->state->rejected[0] || pod_has_finished(w->spec, w->state);
+	// One that is gone from the API may still be ending here, but the scheduler has given its room away.
+	bool none = w->state->settled || w->state->deleted || w->state->rejected[0] || pod_has_finished(w->spec, w->state);
 	return none ? (struct node_amounts){0} : w->requests;
 }
 
