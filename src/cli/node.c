@@ -157,6 +157,7 @@ static int start_node(struct agent *x, struct err *e)
 		.nameserver = arena_c(&x->arena, network_dns_address(x->network)),
 		.pods_max = (int)node_flags.max_pods,
 		.pod_processes_max = node_flags.pod_max_pids,
+		.unsafe_sysctls = node_flags.unsafe_sysctls,
 		.port = port_of(node_flags.listen),
 	};
 	return node_create(&c, &x->node, e);

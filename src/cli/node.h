@@ -15,7 +15,8 @@ struct node_setup {
 };
 
 struct node_flags { // the options as they were given, or their defaults
-	const char *kubeconfig, *name, *address, *listen, *pod_range, *bridge, *table, *cgroup_parent, *cluster_domain;
+	const char *kubeconfig, *name, *address, *listen, *pod_range, *bridge, *table, *cgroup_parent, *cluster_domain,
+		*unsafe_sysctls;
 	int64_t max_pods, pod_max_pids;
 };
 extern struct node_flags node_flags;

@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/node.h"
+#include "node/pod/admit.h"
 
 const char *cli_data_dir = ONGGI_DATA_DIR;
 const char *cli_service_range = "10.96.0.0/16";
@@ -42,6 +43,8 @@ const struct option_spec node_options[] = {
 	{"max-pods", OPTION_NUMBER, "N", "pods that fit on this node", &node_flags.max_pods},
 	{"pod-max-pids", OPTION_NUMBER, "N", "processes that one pod may have; 0: any number",
 	 &node_flags.pod_max_pids},
+	{"allowed-unsafe-sysctls", OPTION_TEXT, "LIST", "kernel parameters of namespaces that pods may set: net.core.*,...",
+	 &node_flags.unsafe_sysctls},
 	{"bridge", OPTION_TEXT, "NAME", "the link that joins the pods", &node_flags.bridge},
 	{"table", OPTION_TEXT, "NAME", "the nftables table", &node_flags.table},
 	{"cgroup-parent", OPTION_TEXT, "PATH", "the cgroup above all pods", &node_flags.cgroup_parent},
@@ -65,6 +68,8 @@ int node_setup_read(struct node_setup *s, struct err *e)
 		return err_set(e, ERR_BAD_REQUEST, "--data-dir must be an absolute path, not \"%s\"", cli_data_dir);
 	if (strlen(node_flags.bridge) > 12)
 		return err_set(e, ERR_BAD_REQUEST, "--bridge \"%s\" is longer than 12 bytes", node_flags.bridge);
+	if (node_flags.unsafe_sysctls && admit_check_sysctls(str_of(node_flags.unsafe_sysctls), e) < 0)
+		return err_wrap(e, "--allowed-unsafe-sysctls");
 	choose_run_dir(s->run_dir, sizeof s->run_dir);
 	snprintf(s->net_dir, sizeof s->net_dir, "%s/net", s->run_dir);
 	if (node_flags.name)

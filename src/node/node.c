@@ -60,6 +60,7 @@ static void set_host(struct node *n, const struct node_config *c)
 	h->node_name = arena_str(&n->arena, str_of(c->name));
 	h->host_ip = arena_str(&n->arena, str_of(c->address));
 	h->pod_processes_max = c->pod_processes_max;
+	h->unsafe_sysctls = str_of(c->unsafe_sysctls ? c->unsafe_sysctls : "");
 	h->starting_max = c->parallel_starts ? c->parallel_starts : PARALLEL_STARTS;
 	h->memory = n->machine.memory;
 	h->allocatable = registration_allocatable(&n->machine, pods_max);

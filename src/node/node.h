@@ -26,6 +26,7 @@ struct node_config { // strings are copied; the rest must outlive the node
 	const char *labels;	       // "key=value,key=value", on top of the usual ones; NULL: none
 	int pods_max;		       // 0: 110
 	int64_t pod_processes_max;     // of one pod; 0: any number
+	const char *unsafe_sysctls;    // which pods may set besides the safe ones: "net.core.*,kernel.msgmax"; may be NULL
 	int port;		       // of the HTTPS endpoint
 	unsigned parallel_starts;      // containers being created at a time; 0: 6
 	const struct machine *machine; // of an imitated node; NULL: this machine

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "api/patch.h"
+#include "node/pod/admit.h"
 #include "node/pod/plan.h"
 #include "node/pod/resources.h"
 #include "node/pod/status.h"
@@ -129,6 +130,49 @@ TEST(limits_for_the_kernel)
 	size = container_size_of(s, &s->containers[1]);
 	CHECK_INT(container_limits(&size).cpu_shares, 2);
 	pod_spec_unref(s);
+}
+
+static void check_sysctl(const char *name, const char *with, const char *unsafe, const char *want)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct admit_rules rules = {.unsafe_sysctls = str_of(unsafe)};
+	struct node_amounts used = {0};
+	const char *reason = "";
+	struct str message = STR_NONE;
+	rules.allocatable.pods = 1;
+	struct pod_spec *s = pod_of(arena_fmt(&a,
+					      "{%s\"containers\":[{\"name\":\"c\"}],\"securityContext\":{\"sysctls\":"
+					      "[{\"name\":\"%s\",\"value\":\"1\"}]}}",
+					      with, name)
+					    .p);
+	bool good = pod_admit(&a, s, &rules, &used, &reason, &message);
+	CHECK(good == !*want);
+	if (!good) {
+		CHECK_STR(str_of(reason), "SysctlForbidden");
+		CHECK(str_contains(message, str_of(want)));
+	}
+	pod_spec_unref(s);
+}
+
+// What is not of a namespace is the machine's: kernel.core_pattern names a program that runs as root outside.
+TEST(sysctls_that_are_admitted)
+{
+	check_sysctl("kernel.shm_rmid_forced", "", "", "");
+	check_sysctl("kernel/shm_rmid_forced", "", "", "");
+	check_sysctl("net.ipv4.tcp_rmem", "", "", "");
+	check_sysctl("kernel.core_pattern", "", "*,kernel.*", "not of a namespace");
+	check_sysctl("vm.swappiness", "", "vm.swappiness", "not of a namespace");
+	check_sysctl("kernel.msgmax", "", "", "not allowlisted");
+	check_sysctl("kernel.msgmax", "", "net.*, kernel.msg*", "");
+	check_sysctl("net.core.somaxconn", "", "net.core.somaxconn", "");
+	check_sysctl("net.core.somaxconn2", "", "net.core.somaxconn", "not allowlisted");
+	check_sysctl("net.ipv4.tcp_rmem", "\"hostNetwork\":true,", "net.*", "not of a namespace");
+	check_sysctl("kernel.shm_rmid_forced", "\"hostIPC\":true,", "", "not of a namespace");
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	CHECK(admit_check_sysctls(STR("net.core.*, kernel.msgmax,kernel.sem"), &e) == 0);
+	CHECK(admit_check_sysctls(STR("net.*,kernel.*"), &e) < 0);
+	CHECK(str_contains(str_of(err_text(&e)), STR("\"kernel.*\"")));
 }
 
 TEST(what_fits)

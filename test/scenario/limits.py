@@ -20,7 +20,7 @@ def need():
     if not platform:
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
-        started = Platform(arguments=["--pod-max-pids", "20"]).start()
+        started = Platform(arguments=["--pod-max-pids", "20", "--allowed-unsafe-sysctls", "kernel.msg*"]).start()
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
         started.import_image()
         client = Client(started)
@@ -228,6 +228,31 @@ def test_devices_of_the_host_are_refused():
     opened = platform.kubectl("exec", "privileged", "--", "sh", "-c", "mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg", ok=False)
     check("not permitted" not in opened.stderr, f"a privileged container: {opened.stderr}")
     remove("privileged")
+
+
+def rejected(name, sysctl, value):
+    client.must("POST", PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
+        "containers": [container("c")], "securityContext": {"sysctls": [{"name": sysctl, "value": value}]}}})
+    status = eventually(lambda: (lambda s: s if s.get("phase") == "Failed" else None)(
+        client.must("GET", f"{PODS}/{name}")["status"]), 20, f"{sysctl} was not refused")
+    check(status.get("reason") == "SysctlForbidden", f"{sysctl}: {status}")
+    remove(name)
+
+
+def test_parameters_of_the_kernel():
+    """A pod has its own of what belongs to a namespace; what is the machine's it cannot reach."""
+    need()
+    asked = [{"name": "kernel.shm_rmid_forced", "value": "1"}, {"name": "net/ipv4/ip_unprivileged_port_start", "value": "81"},
+             {"name": "kernel.msgmax", "value": "4321"}]
+    run("tuned", container("c"), securityContext={"sysctls": asked})
+    for name, value in (("kernel/shm_rmid_forced", "1"), ("net/ipv4/ip_unprivileged_port_start", "81"), ("kernel/msgmax", "4321")):
+        inside = platform.kubectl("exec", "tuned", "--", "cat", f"/proc/sys/{name}").strip()
+        check(inside == value and open(f"/proc/sys/{name}").read().strip() != value, f"{name}: {inside}")
+    remove("tuned")
+    pattern = open("/proc/sys/kernel/core_pattern").read()
+    rejected("greedy", "kernel.core_pattern", "|/bin/true")
+    rejected("unsafe", "net.core.somaxconn", "1")
+    check(open("/proc/sys/kernel/core_pattern").read() == pattern, "a pod has changed the machine's core_pattern")
 
 
 def test_figures_are_the_kernels():

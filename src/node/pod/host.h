@@ -33,6 +33,7 @@ struct pod_host {
 	struct node_amounts allocatable;
 	int64_t memory; // of the whole machine
 	int64_t pod_processes_max; // 0: any number
+	struct str unsafe_sysctls; // admit.h
 
 	// Containers being created: more at a time than the processors can do only makes each of them slower.
 	unsigned starting, starting_max;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "client/scan.h"
+#include "node/pod/admit.h"
 #include "node/pod/allocation.h"
 #include "node/pod/pods_parts.h"
 #include "node/pod/pods_sweep.h"
@@ -48,25 +49,15 @@ static bool was_begun(const struct pod_spec *s)
 	return json_at(s->object, "status.startTime") != NULL;
 }
 
-static bool is_foreign(const struct pod_spec *s)
-{
-	struct str os = json_str(s->object, "spec.os.name");
-	return os.n && !str_is(os, "linux");
-}
-
-// A pod that nobody has looked at yet may be one too many, or none for this node: the scheduler saw an older state, or
-// was not asked.
+// A pod that nobody has looked at yet may be one too many, or none for this node.
 static void admit(struct pods *p, struct pod_worker *w, const struct node_amounts *used)
 {
 	struct arena a CLEAN_ARENA;
 	const char *reason;
 	struct str message;
 	arena_init(&a);
-	if (was_begun(worker_spec(w)))
-		return;
-	if (is_foreign(worker_spec(w)))
-		worker_reject(w, "PodOSNotSupported", STR("Failed to admit pod as the OS field doesn't match node OS"));
-	else if (!pod_fits(&a, worker_spec(w), &p->host->allocatable, used, &reason, &message))
+	struct admit_rules rules = {p->host->allocatable, p->host->unsafe_sysctls};
+	if (!was_begun(worker_spec(w)) && !pod_admit(&a, worker_spec(w), &rules, used, &reason, &message))
 		worker_reject(w, reason, message);
 }
 

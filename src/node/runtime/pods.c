@@ -18,6 +18,7 @@
 #include "node/images/tree.h"
 #include "node/runtime/engine.h"
 #include "node/runtime/spawn.h"
+#include "node/runtime/sysctl.h"
 
 enum { SHM_BYTES = 64 << 20, RECORD_MAX = 64 << 10, INIT_TIMEOUT_MS = 10000 };
 
@@ -130,20 +131,6 @@ int namespace_hold(const char *namespace_file, const char *path, struct err *e)
 	return 0;
 }
 
-static int write_sysctl(struct arena *a, const struct runtime_sysctl *s, struct err *e)
-{
-	char *path = arena_c(a, arena_fmt(a, "/proc/sys/%.*s", STR_FMT(s->name)));
-	if (str_contains(s->name, STR("..")) || str_find(s->name, '/') >= 0)
-		return err_set(e, ERR_INVALID, "sysctl \"%.*s\": not a name", STR_FMT(s->name));
-	for (char *c = path + strlen("/proc/sys/"); *c; c++)
-		if (*c == '.')
-			*c = '/';
-	int fd CLEAN_FD = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, s->value.p, s->value.n) != (ssize_t)s->value.n)
-		return err_errno(e, errno, "sysctl %.*s", STR_FMT(s->name));
-	return 0;
-}
-
 // Namespaces that belong to the calling thread only while it arranges the pod's.
 struct excursion {
 	int ipc, uts, net; // to come back to
@@ -174,6 +161,23 @@ static int enter_net(struct arena *a, struct str path, struct err *e)
 	return fd < 0 || setns(fd, CLONE_NEWNET) < 0 ? err_errno(e, errno, "network namespace %.*s", STR_FMT(path)) : 0;
 }
 
+// In the pod's namespaces; the thread is in those of its own already, but for the network.
+static int set_sysctls(struct arena *a, const struct runtime_pod_spec *s, struct err *e)
+{
+	bool own_net = !str_empty(s->net_ns);
+	if (s->sysctl_count && own_net && enter_net(a, s->net_ns, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->sysctl_count; i++) {
+		struct str name = sysctl_dotted(a, s->sysctls[i].name);
+		if (!sysctl_is_own(name, own_net, !s->host_ipc))
+			return err_set(e, ERR_FORBIDDEN, "sysctl \"%.*s\" is not of a namespace of the pod",
+				       STR_FMT(name));
+		if (sysctl_write(a, name, s->sysctls[i].value, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int arrange_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid,
 			      struct err *e)
 {
@@ -184,14 +188,7 @@ static int arrange_namespaces(struct engine *g, struct arena *a, const struct ru
 	if (make_uts && (unshare(CLONE_NEWUTS) < 0 || sethostname(s->hostname.p, s->hostname.n) < 0 ||
 			 namespace_hold("/proc/thread-self/ns/uts", uts, e) < 0))
 		return e->reason ? -1 : err_errno(e, errno, "uts namespace");
-	if (!s->sysctl_count || !(make_ipc || make_uts))
-		return 0;
-	if (!str_empty(s->net_ns) && enter_net(a, s->net_ns, e) < 0)
-		return -1;
-	for (size_t i = 0; i < s->sysctl_count; i++)
-		if (write_sysctl(a, &s->sysctls[i], e) < 0)
-			return -1;
-	return 0;
+	return make_ipc || make_uts ? set_sysctls(a, s, e) : 0;
 }
 
 static int make_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid,
