@@ -98,7 +98,15 @@ static int learn(struct services *s, struct arena *a, struct err *e)
 	return 0;
 }
 
-static int apply(struct services *s, bool *changed, struct err *e)
+static void plan_dirty(struct services *s)
+{
+	map_each(entry, &s->dirty)
+		plan(s, entry->key);
+	map_clear(&s->dirty);
+}
+
+// looks_back: only brings the kernel back to what it should have had.
+static int apply(struct services *s, bool looks_back, bool *changed, struct err *e)
 {
 	struct arena a CLEAN_ARENA;
 	struct plan_element *from, *to;
@@ -107,9 +115,8 @@ static int apply(struct services *s, bool *changed, struct err *e)
 	arena_init(&a);
 	if (afresh && learn(s, &a, e) < 0)
 		return -1;
-	map_each(entry, &s->dirty)
-		plan(s, entry->key);
-	map_clear(&s->dirty);
+	if (!looks_back)
+		plan_dirty(s);
 	ledger_changes(&s->ledger, &a, &from, &from_count, &to, &to_count);
 	if (nftables_change(s->tables, from, from_count, to, to_count, changed, e) < 0)
 		return -1;
@@ -123,17 +130,21 @@ static void on_flush(struct timer *t)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	if (!informer_synced(s->service_cache) || !informer_synced(s->slice_cache))
 		return; // on_synced comes back
-	bool broken = s->broken, changed = false;
-	if (apply(s, &changed, &e) < 0) {
+	bool looks_back = s->suspects && !s->known && s->read, broken = s->broken, changed = false;
+	if (apply(s, looks_back, &changed, &e) < 0) {
 		log_warn("services: %s; trying again", err_text(&e));
 		s->known = false;
 		s->broken = true;
 		timer_start(s->loop, &s->flush, RETRY_MS * TIME_MS);
 		return;
 	}
-	if (s->suspects && (broken || changed))
+	if (!looks_back)
+		return;
+	if (broken || changed)
 		log_warn("services: somebody else had changed our packet tables; they are as they were again");
 	s->suspects = false;
+	if (s->dirty.count)
+		flush_soon(s);
 }
 
 // All elements are read only so often: a firewall that changes all the time has hardly changed ours.
