@@ -91,6 +91,78 @@ TEST(limits_are_set)
 	CHECK(runtime_pod_stats(g.runtime, STR("p1"), &stats, NULL) == 0 && stats.cpu_ns > 0);
 }
 
+struct resized {
+	bool done, failed;
+	char text[200];
+};
+
+static void on_resized(void *arg, const struct err *e)
+{
+	struct resized *r = arg;
+	r->done = true;
+	r->failed = e != NULL;
+	snprintf(r->text, sizeof(r->text), "%s", e ? err_text(e) : "");
+}
+
+static struct resized resize(struct rig *g, const struct runtime_resize_step *steps, size_t count)
+{
+	struct resized r = {0};
+	runtime_resize(g->runtime, STR("p1"), steps, count, on_resized, &r);
+	REQUIRE(rig_until(g, &r.done));
+	return r;
+}
+
+static void check_memory(struct rig *g, uint64_t bytes)
+{
+	struct cgroup_stats stats;
+	REQUIRE(runtime_stats(g->runtime, STR("c1"), &stats, NULL) == 0);
+	CHECK_INT(stats.memory_limit, bytes);
+}
+
+// Limits change under what runs, with its note; of what is in use nothing is taken away.
+TEST(resized_while_it_runs)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "dd if=/dev/zero of=/dev/shm/held bs=1M count=20; exec sleep 100");
+	s.limits = (struct cgroup_limits){.memory_bytes = 64 << 20};
+	REQUIRE(rig_pod(&g, "p1") == 0 && rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	REQUIRE(rig_run(&g, "c2", "exit 0") == 0);
+	rig_wait_exit(&g, "c2");
+	for (int i = 0; i < 200; i++) {
+		struct cgroup_stats stats;
+		REQUIRE(runtime_stats(g.runtime, STR("c1"), &stats, NULL) == 0);
+		if (stats.memory_bytes > 20 << 20)
+			break;
+		rig_turn(&g, 25);
+	}
+	struct runtime_resize_step steps[] = {
+		{.parts = CGROUP_MEMORY, .limits.memory_bytes = 256 << 20},
+		{.id = STR("c2"), .parts = CGROUP_MEMORY, .limits.memory_bytes = 128 << 20, .note = STR("of one that ended")},
+		{.id = STR("c1"), .name = STR("main"), .parts = CGROUP_MEMORY | CGROUP_QUOTA, .limits = {.memory_bytes = 128 << 20, .cpu_quota_us = 30000},
+		 .note = STR("greater")},
+	};
+	struct cgroup_limits pod;
+	CHECK(!resize(&g, steps, ARRAY_LEN(steps)).failed);
+	check_memory(&g, 128 << 20);
+	CHECK(runtime_pod_limits(g.runtime, STR("p1"), &pod) && pod.memory_bytes == 256 << 20);
+	CHECK(!runtime_pod_limits(g.runtime, STR("p2"), &pod));
+	steps[2].limits.memory_bytes = 4 << 20;
+	steps[2].note = STR("too small");
+	struct resized refused = resize(&g, steps, ARRAY_LEN(steps));
+	CHECK(refused.failed && strstr(refused.text, "container \"main\": memory limit (4194304) below current usage"));
+	check_memory(&g, 128 << 20);
+	rig_close(&g);
+	rig_open(&g);
+	struct runtime_state after;
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &after));
+	CHECK(after.phase == RUNTIME_RUNNING);
+	CHECK_STR(after.note, "greater");
+	check_memory(&g, 128 << 20);
+	CHECK(runtime_kill(g.runtime, STR("c1"), SIGKILL, NULL) == 0);
+	rig_wait_exit(&g, "c1");
+}
+
 static void check_refused(struct rig *g, struct runtime_container_spec s, enum err_reason reason, const char *says)
 {
 	CHECK(rig_create(g, &s) < 0);
