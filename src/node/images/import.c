@@ -24,6 +24,7 @@ struct import {
 	int source;	     // the archive as a directory
 	struct plan_image *images;
 	size_t count;
+	struct image *taken; // as they are in the store now
 	uint64_t done, total; // bytes of layers
 	bool lost;	      // a layer that was in the store has been removed since, with its image
 };
@@ -316,7 +317,16 @@ static void enter_image(struct arena *a, struct json *images, const struct plan_
 		store_add_sorted(a, digests, m->digests.items[n]);
 }
 
-// The exclusive lock is held.
+static int describe_all(struct import *i, struct err *e)
+{
+	i->taken = ARENA_ARRAY(i->arena, struct image, i->count + 1);
+	for (size_t m = 0; m < i->count; m++)
+		if (images_find(i->store, i->arena, i->images[m].id, &i->taken[m], e) < 0)
+			return -1;
+	return 0;
+}
+
+// The exclusive lock is held, so that nobody takes away what we have not even told of.
 static int commit(struct import *i, struct err *e)
 {
 	struct json *index;
@@ -334,7 +344,7 @@ static int commit(struct import *i, struct err *e)
 	const char *layers = store_path(i->store, i->arena, "layers");
 	if (tree_sync_dir(layers) < 0)
 		return err_errno(e, errno, "%s", layers);
-	return store_write_index(i->store, i->arena, index, e);
+	return store_write_index(i->store, i->arena, index, e) < 0 ? -1 : describe_all(i, e);
 }
 
 static bool has_all_layers(struct import *i)
@@ -363,16 +373,6 @@ static int take_and_commit(struct import *i, struct err *e)
 	return err_set(e, ERR_CONFLICT, "images with the same layers are removed again and again");
 }
 
-static int report(struct import *i, struct image **out, size_t *count, struct err *e)
-{
-	*out = ARENA_ARRAY(i->arena, struct image, i->count + 1);
-	*count = i->count;
-	for (size_t m = 0; m < i->count; m++)
-		if (images_find(i->store, i->arena, i->images[m].id, &(*out)[m], e) < 0)
-			return -1;
-	return 0;
-}
-
 int images_import(struct images *s, struct arena *a, const char *path, const struct images_import *how,
 		  struct image **out, size_t *count, struct err *e)
 {
@@ -381,8 +381,11 @@ int images_import(struct images *s, struct arena *a, const char *path, const str
 	struct str name = how ? how->name : STR_NONE;
 	if (open_staging(&i, e) == 0 && open_source(&i, path, e) == 0 &&
 	    import_plan(a, i.source, name, s->limits.manifest_bytes, &i.images, &i.count, e) == 0 &&
-	    take_and_commit(&i, e) == 0)
-		result = report(&i, out, count, e);
+	    take_and_commit(&i, e) == 0) {
+		*out = i.taken;
+		*count = i.count;
+		result = 0;
+	}
 	close_staging(&i);
 	return result < 0 ? err_wrap(e, "import %s", path) : 0;
 }
