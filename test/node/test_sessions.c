@@ -121,6 +121,19 @@ TEST(exec_with_a_terminal)
 	CHECK_STR(buf_str(&t.out), "/dev/pts/0\r\ngo\r\n43 132\r\n");
 }
 
+TEST(a_size_told_before_there_is_a_terminal_counts)
+{
+	struct rig g CLEAN_RIG;
+	struct talk t CLEAN_TALK;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
+	struct runtime_session *s = start(&g, &t, "read line; stty size", true, true, 0);
+	runtime_session_resize(s, 132, 43);
+	runtime_session_write(s, STR("go\n"));
+	REQUIRE(rig_until(&g, &t.ended));
+	CHECK_STR(buf_str(&t.out), "go\r\n43 132\r\n");
+}
+
 TEST(exec_failures)
 {
 	struct rig g CLEAN_RIG;

@@ -40,6 +40,7 @@ struct exec {
 	int64_t oom_score; // the container's
 	pid_t crun;
 	int pipes[3]; // our ends, from the pool thread to the loop; with a terminal only [1]
+	struct winsize size; // of the terminal; 0: not told yet
 	bool ran; // the process itself was started
 	bool exited;
 	int exit_code;
@@ -395,11 +396,18 @@ static void stdin_closed(struct session *s)
 		(void)!write(s->out.fd, &c, 1);
 }
 
+static void set_terminal_size(struct exec *x)
+{
+	if (x->session.tty && x->session.out.fd >= 0 && x->size.ws_col)
+		ioctl(x->session.out.fd, TIOCSWINSZ, &x->size);
+}
+
+// Clients tell the size at once: often there is no terminal yet.
 static void resize_exec(struct session *s, int width, int height)
 {
-	struct winsize size = {.ws_col = (unsigned short)width, .ws_row = (unsigned short)height};
-	if (s->tty && s->out.fd >= 0)
-		ioctl(s->out.fd, TIOCSWINSZ, &size);
+	struct exec *x = exec_of(s);
+	x->size = (struct winsize){.ws_col = (unsigned short)width, .ws_row = (unsigned short)height};
+	set_terminal_size(x);
 }
 
 // ---- on the loop: after it was started
@@ -421,6 +429,7 @@ static void watch_output(struct exec *x)
 	if (x->pipes[0] >= 0)
 		session_open_channel(s, &s->in, x->pipes[0], 0, on_input_ready);
 	x->pipes[0] = x->pipes[1] = x->pipes[2] = -1;
+	set_terminal_size(x);
 	s->input = !s->stdin_open ? NULL : s->tty ? &s->out : &s->in;
 	session_flush_input(s);
 }
