@@ -71,11 +71,11 @@ static void on_timer(struct timer *t)
 	kill_now(s);
 }
 
-static void on_hook(void *arg, bool good, struct str said)
+static void on_hook(void *arg, enum action_result result, struct str said)
 {
 	struct container_stop *s = arg;
 	s->hook = NULL;
-	if (!good)
+	if (result == ACTION_BAD)
 		tell(s->worker, (int)s->container, EVENTS_WARNING, "FailedPreStopHook", "PreStopHook failed: %.*s",
 		     STR_FMT(said));
 	signal_now(s);

@@ -2,14 +2,14 @@
 // A container that runs: its postStart hook, then its probes.
 #include "node/pod/worker_parts.h"
 
-static void hook_done(void *arg, bool good, struct str said)
+static void hook_done(void *arg, enum action_result result, struct str said)
 {
 	struct probe_slot *slot = arg;
 	struct pod_worker *w = slot->worker;
 	size_t i = slot->container;
 	struct container_state *c = &w->state->containers[i];
 	w->containers[i].hook = NULL;
-	if (good) {
+	if (result != ACTION_BAD) {
 		c->hooking = false;
 		container_wait(c, NULL, NULL);
 		tend_begin(w, i, false, 0);
@@ -45,13 +45,14 @@ static void on_verdict(void *arg, enum probe_type type, enum probe_verdict v)
 	worker_step_soon(w);
 }
 
-static void on_failure(void *arg, enum probe_type type, struct str said)
+static void on_remark(void *arg, enum probe_type type, enum action_result result, struct str said)
 {
 	static const char *const names[] = {
 		[PROBE_STARTUP] = "Startup", [PROBE_READINESS] = "Readiness", [PROBE_LIVENESS] = "Liveness"};
 	struct probe_slot *slot = arg;
-	tell(slot->worker, (int)slot->container, EVENTS_WARNING, "Unhealthy", "%s probe failed: %.*s", names[type],
-	     STR_FMT(said));
+	bool failed = result == ACTION_BAD;
+	tell(slot->worker, (int)slot->container, EVENTS_WARNING, failed ? "Unhealthy" : "ProbeWarning",
+	     "%s probe %s: %.*s", names[type], failed ? "failed" : "warning", STR_FMT(said));
 }
 
 static bool has_probe(const struct container_spec *c, enum probe_type type)
@@ -61,7 +62,7 @@ static bool has_probe(const struct container_spec *c, enum probe_type type)
 
 void tend_begin(struct pod_worker *w, size_t i, bool was_started, int64_t since_ns)
 {
-	static const struct prober_events events = {on_verdict, on_failure};
+	static const struct prober_events events = {on_verdict, on_remark};
 	struct container_work *work = &w->containers[i];
 	struct container_state *c = &w->state->containers[i];
 	const struct container_spec *spec = &w->spec->containers[i];

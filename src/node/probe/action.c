@@ -17,7 +17,8 @@ struct action {
 	struct timer timer;
 	struct task finish;
 	struct buf said;
-	bool any_answer, good;
+	bool any_answer;
+	enum action_result result;
 	bool over; // `finish` is posted, or nobody listens any more
 	bool cancelled;
 	action_done *done;
@@ -49,19 +50,19 @@ static void run_finish(struct task *t)
 	struct action *a = CONTAINER_OF(t, struct action, finish);
 	if (!a->cancelled) {
 		let_go(a);
-		a->done(a->arg, a->good, buf_str(&a->said));
+		a->done(a->arg, a->result, buf_str(&a->said));
 		a->cancelled = true;
 	}
 	action_free(a);
 }
 
 // `done` is told from a turn of its own: the clients below do not like to be destroyed from inside their callbacks.
-static void end(struct action *a, bool good)
+static void end(struct action *a, enum action_result result)
 {
 	if (a->over)
 		return;
 	a->over = true;
-	a->good = good;
+	a->result = result;
 	timer_stop(&a->timer);
 	loop_post(a->loop, &a->finish);
 }
@@ -76,7 +77,7 @@ static void fail(struct action *a, const char *format, ...)
 	buf_clear(&a->said);
 	buf_vfmt(&a->said, format, args);
 	va_end(args);
-	end(a, false);
+	end(a, ACTION_BAD);
 }
 
 static void add_said(struct action *a, struct str text)
@@ -100,7 +101,7 @@ static void on_exec_end(void *arg, int exit_code, const struct err *e)
 	else if (e)
 		fail(a, "%s", err_text(e));
 	else
-		end(a, exit_code == 0);
+		end(a, exit_code == 0 ? ACTION_GOOD : ACTION_BAD);
 }
 
 static void start_exec(struct action *a, const struct action_context *x, const struct pod_action *what,
@@ -125,7 +126,7 @@ static void on_connect(void *arg, struct stream *s, const struct err *e)
 	if (e)
 		fail(a, "%s", err_text(e));
 	else
-		end(a, true);
+		end(a, ACTION_GOOD);
 }
 
 static void address_of(char out[ADDRESS_MAX], const struct action_context *x, const struct pod_action *what)
@@ -147,12 +148,15 @@ static void start_tcp(struct action *a, const struct action_context *x, const st
 static void on_page(void *arg, const struct err *e, int code, struct str body)
 {
 	struct action *a = arg;
+	bool moved = !a->any_answer && code >= 300 && code < 400;
 	a->page = NULL;
+	if (moved)
+		add_said(a, STR("Probe terminated redirects, Response body: "));
 	add_said(a, body);
 	if (e)
 		fail(a, "%s", err_text(e));
 	else if (a->any_answer || (code >= 200 && code < 400))
-		end(a, true);
+		end(a, moved ? ACTION_DOUBTFUL : ACTION_GOOD);
 	else
 		fail(a, "HTTP probe failed with statuscode: %d", code);
 }
@@ -195,7 +199,7 @@ static void on_health(void *arg, const struct grpc_answer *answer)
 	else if (answer->status != GRPC_OK)
 		fail(a, "gRPC probe failed: status %d: %.*s", answer->status, STR_FMT(answer->reason));
 	else if (str_eq(answer->message, (struct str){serving, sizeof serving}))
-		end(a, true);
+		end(a, ACTION_GOOD);
 	else
 		fail(a, "service unhealthy: it does not answer SERVING");
 }
@@ -220,7 +224,7 @@ static void on_timer(struct timer *t)
 {
 	struct action *a = CONTAINER_OF(t, struct action, timer);
 	if (a->done && !a->session && !a->page && !a->grpc && !a->stream) {
-		end(a, true); // a sleep is over
+		end(a, ACTION_GOOD); // a sleep is over
 		return;
 	}
 	fail(a, "timeout");

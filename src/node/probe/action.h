@@ -17,8 +17,14 @@ struct action_context { // strings are borrowed during action_start
 	bool any_answer; // http: whatever the code (hooks)
 };
 
+enum action_result {
+	ACTION_BAD,
+	ACTION_GOOD,
+	ACTION_DOUBTFUL, // good, but `said` should be told
+};
+
 // Called once, never from inside action_start; `said` is what came out, or why it failed (at most 10 KiB).
-typedef void action_done(void *arg, bool good, struct str said);
+typedef void action_done(void *arg, enum action_result result, struct str said);
 
 // timeout_ns 0: none. Returns a handle that is valid until `done`.
 struct action *action_start(const struct action_context *x, const struct pod_action *what, int64_t timeout_ns,

@@ -103,9 +103,10 @@ static void judge(struct probe *p, bool good)
 	a->events->on_verdict(a->arg, p->type, p->counter.verdict);
 }
 
-static void on_done(void *arg, bool good, struct str said)
+static void on_done(void *arg, enum action_result result, struct str said)
 {
 	struct probe *p = arg;
+	bool good = result != ACTION_BAD;
 	struct prober *a = p->all;
 	p->action = NULL;
 	a->busy++;
@@ -117,8 +118,8 @@ static void on_done(void *arg, bool good, struct str said)
 		p->eager_ns = 0;
 	if (p->active)
 		plan_next(p);
-	if (!good && p->counts)
-		a->events->on_failure(a->arg, p->type, said);
+	if (result != ACTION_GOOD && p->counts)
+		a->events->on_remark(a->arg, p->type, result, said);
 	if (!a->dead && (good || p->counts))
 		judge(p, good);
 	leave(a);

@@ -12,8 +12,8 @@ struct prober;
 
 struct prober_events {
 	void (*on_verdict)(void *arg, enum probe_type type, enum probe_verdict v);
-	// Each single failure, verdict or not.
-	void (*on_failure)(void *arg, enum probe_type type, struct str said);
+	// Each single failure, verdict or not; and each success that should be told of (ACTION_DOUBTFUL).
+	void (*on_remark)(void *arg, enum probe_type type, enum action_result result, struct str said);
 };
 
 // `since_ns` ago the container started (adopted ones started long before). started: its startup probe has passed
