@@ -30,13 +30,12 @@ static bool node_resizes(const struct json *pod)
 static void check_kept_amounts(struct check *c, const struct path *p, const struct json *now, const struct json *old)
 {
 	static const char *const parts[] = {"requests", "limits"};
-	static const char *const texts[] = {"resource requests cannot be removed", "resource limits cannot be removed"};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		struct index amounts CLEAN_INDEX;
 		index_init(&amounts, field(now, parts[i]), NULL);
 		json_each(amount, field(old, parts[i]))
 			if (!index_get(&amounts, amount->key)) {
-				fail_forbidden(c, AT_STR(p, str_of(parts[i])), texts[i]);
+				fail_forbidden(c, AT_STR(p, str_of(parts[i])), "resource %s cannot be removed", parts[i]);
 				break;
 			}
 	}
