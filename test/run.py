@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
-SHARED_BY_SCENARIOS = ("harness.py", "every_kubectl.py")
+SHARED_BY_SCENARIOS = ("harness.py", "every_kubectl.py", "websocket.py")
 SANITIZED = ("-Db_lundef=false", "-Doptimization=1", "-Ddebug=true")
 BUILDS = {  # folder: compiler, options
     "build": ("gcc", ()),
