@@ -22,7 +22,7 @@ static const struct json *status_of(const struct json *statuses, struct str name
 	return NULL;
 }
 
-// Each amount of the list becomes that of `other` where it is more; absent ones come in, but where only `known` ones do.
+// Each amount of the list becomes that of `other` where it is more; those it has not come in (of `known` ones, if given).
 static void raise(struct arena *a, struct json *list, const struct json *other, const struct json *known)
 {
 	json_each(amount, other) {
@@ -91,8 +91,10 @@ const struct json *pod_as_counted(struct arena *a, const struct json *pod)
 	if (requests_of(spec))
 		count(a, spec, json_get(status, STR("resources")) ? status : NULL, infeasible, true);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-		json_each(c, json_at(counted, lists[i].spec))
+		json_each(c, json_at(counted, lists[i].spec)) {
+			const struct json *of = status_of(json_at(pod, lists[i].status), json_str(c, "name"));
 			if (counts_by_status(c, lists[i].init))
-				count(a, c, status_of(json_at(pod, lists[i].status), json_str(c, "name")), infeasible, false);
+				count(a, c, of, infeasible, false);
+		}
 	return counted;
 }

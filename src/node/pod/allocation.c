@@ -66,10 +66,11 @@ void allocation_carry(struct pod_spec *s, const struct json *allocation)
 	if (!allocation || !differs(s, allocation))
 		return;
 	s->wanted = allocation_of(&s->arena, s);
+	const struct json *containers = json_get(allocation, STR("containers"));
 	put_allocated(&s->arena, json_get(s->object, STR("spec")), json_get(allocation, STR("resources")));
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		json_each(c, json_at(s->object, lists[i]))
-			put_allocated(&s->arena, c, json_get(json_get(allocation, STR("containers")), json_str(c, "name")));
+			put_allocated(&s->arena, c, json_get(containers, json_str(c, "name")));
 }
 
 struct pod_spec *allocation_accept(const struct pod_spec *s)

@@ -6,7 +6,6 @@
 #include "base/map.h"
 #include "client/scan.h"
 #include "node/pod/admit.h"
-#include "node/pod/allocation.h"
 #include "node/pod/pods_parts.h"
 #include "node/pod/pods_sweep.h"
 
@@ -127,19 +126,6 @@ static void on_idle(void *arg, struct pod_worker *w)
 
 // ---- what the API tells
 
-// With what an earlier agent had allocated to it.
-static struct pod_spec *read_pod(struct pods *p, const struct informer_object *o)
-{
-	struct pod_spec *spec = pod_spec_create(o->line, o->text);
-	struct arena a CLEAN_ARENA;
-	struct json *allocation;
-	arena_init(&a);
-	if (was_begun(spec) && !has_ended(spec) &&
-	    !json_parse(&a, p->host->disk.ops->read_note(&p->host->disk, &a, spec->uid), NULL, &allocation, NULL))
-		allocation_carry(spec, allocation);
-	return spec;
-}
-
 static struct pod_worker *worker_of(const struct pods *p, const struct informer_object *o)
 {
 	return map_get(&p->workers, scan_get_str(scan_get(o->text, "metadata"), "uid"));
@@ -156,7 +142,7 @@ static void on_change(void *arg, const struct informer_object *before, const str
 	else if (now && w)
 		worker_update(w, pod_spec_create(now->line, now->text));
 	else if (now)
-		add(p, read_pod(p, now));
+		add(p, pod_spec_create(now->line, now->text));
 	pods_resize(p); // before anything is told of the change
 }
 
@@ -177,7 +163,7 @@ struct taking {
 static bool take_one(void *arg, const struct informer_object *o)
 {
 	struct taking *t = arg;
-	struct pod_spec *spec = read_pod(t->pods, o);
+	struct pod_spec *spec = pod_spec_create(o->line, o->text);
 	struct pod_worker *w = add(t->pods, spec);
 	if (!has_ended(spec))
 		adopt(w, t->runs, t->count);

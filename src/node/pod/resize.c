@@ -276,9 +276,25 @@ static const struct json *condition_of(const struct pod_spec *s, const char *typ
 	return NULL;
 }
 
+// What an earlier agent had allocated to it.
+static void recall_allocation(struct pod_worker *w)
+{
+	struct arena a CLEAN_ARENA;
+	struct pod_disk *disk = &w->host->disk;
+	struct json *allocation;
+	arena_init(&a);
+	if (!json_at(w->spec->object, "status.startTime") ||
+	    json_parse(&a, disk->ops->read_note(disk, &a, w->spec->uid), NULL, &allocation, NULL))
+		return;
+	allocation_carry(w->spec, allocation);
+	w->state->resize.kept = true;
+}
+
 void resize_recall(struct pod_worker *w)
 {
 	struct pod_resize *r = &w->state->resize;
+	recall_allocation(w);
+	resize_count(w);
 	const struct json *pending = condition_of(w->spec, "PodResizePending");
 	const struct json *progress = condition_of(w->spec, "PodResizeInProgress");
 	r->told = pending || progress;

@@ -73,7 +73,8 @@ struct node_amounts pod_requests(const struct pod_spec *s, const struct containe
 
 struct node_amounts pod_limit_amounts(const struct pod_spec *s)
 {
-	struct node_amounts all = combine(s, "limits", NULL), overhead = amounts_of(json_at(s->object, "spec.overhead"));
+	struct node_amounts overhead = amounts_of(json_at(s->object, "spec.overhead"));
+	struct node_amounts all = combine(s, "limits", NULL);
 	all.cpu_milli += all.cpu_milli ? overhead.cpu_milli : 0;
 	all.memory += all.memory ? overhead.memory : 0;
 	return all;

@@ -31,8 +31,9 @@ const struct json *worker_status(const struct pod_worker *w)
 
 struct node_amounts worker_uses(const struct pod_worker *w)
 {
+	const struct pod_state *st = w->state;
 	// One that is gone from the API may still be ending here, but the scheduler has given its room away.
-	bool none = w->state->settled || w->state->deleted || w->state->rejected[0] || pod_has_finished(w->spec, w->state);
+	bool none = st->settled || st->deleted || st->rejected[0] || pod_has_finished(w->spec, st);
 	return none ? (struct node_amounts){0} : w->requests;
 }
 
@@ -120,14 +121,13 @@ static struct pod_worker *create(struct pod_host *h, struct pod_spec *spec)
 	w->step.run = run_step;
 	grow(w);
 	report_init(w);
-	resize_count(w);
-	resize_recall(w);
 	return w;
 }
 
 struct pod_worker *pod_worker_create(struct pod_host *h, struct pod_spec *spec)
 {
 	struct pod_worker *w = create(h, spec);
+	resize_recall(w);
 	int64_t started;
 	if (time_parse(json_str(spec->object, "status.startTime"), &started))
 		started = loop_wall(h->loop) / TIME_S * TIME_S; // as it is shown
@@ -249,7 +249,8 @@ static void start(struct pod_worker *w, size_t i)
 static void stop(struct pod_worker *w, const struct plan_action *how)
 {
 	struct container_state *c = &w->state->containers[how->container];
-	if (how->restart && how->cause != STOP_RESIZE && c->last.finished) // the next life begins at its end, so its rest is reckoned now
+	// The next life begins at its end, so its rest is reckoned now; a resize is no failure.
+	if (how->restart && how->cause != STOP_RESIZE && c->last.finished)
 		pod_backoff_next(&c->backoff, c->last.finished, worker_now(w));
 	if (how->cause == STOP_POD && !w->state->stop_begun)
 		w->state->stop_begun = worker_now(w);

@@ -93,7 +93,7 @@ void prepare_teardown(struct pod_worker *w);
 void prepare_abandon(struct pod_worker *w); // the worker is being destroyed
 
 // resize.c
-void resize_recall(struct pod_worker *w); // what the API still shows of a resize
+void resize_recall(struct pod_worker *w); // what a former agent had allocated, and the API still shows of a resize
 void resize_adopt(struct pod_worker *w);  // whether one went on, as the runtime's containers tell
 void resize_carry(struct pod_worker *w, struct pod_spec *fresh); // what is allocated stays so
 void resize_count(struct pod_worker *w);			  // what it takes of the node's resources

@@ -26,9 +26,10 @@ static int check_memory(struct resize_job *j, const struct runtime_resize_step *
 	uint64_t used = limit ? cgroup_memory(&j->job.engine->cgroups, group_of(j, step)) : 0;
 	if (!limit || used < limit)
 		return 0;
-	return err_set(e, ERR_CONFLICT, "cannot lower memory limits: %s \"%.*s\": memory limit (%llu) below current usage (%llu)",
-		       step->id.n ? "container" : "pod", STR_FMT(step->id.n ? step->name : str_of(j->uid)),
-		       (unsigned long long)limit, (unsigned long long)used);
+	return err_set(e, ERR_CONFLICT,
+		       "cannot lower memory limits: %s \"%.*s\": memory limit (%llu) below current usage (%llu)",
+		       step->id.n ? "container" : "pod", STR_FMT(step->name), (unsigned long long)limit,
+		       (unsigned long long)used);
 }
 
 // By a rename: whoever comes after a kill -9 finds the old record or the new one.

@@ -147,8 +147,8 @@ struct runtime_ops {
 	void (*start)(struct runtime *, struct str id, runtime_done *, void *arg);
 	int (*kill)(struct runtime *, struct str id, int signal, struct err *e);
 	void (*remove)(struct runtime *, struct str id, runtime_done *, void *arg);
-	void (*resize)(struct runtime *, struct str uid, const struct runtime_resize_step *, size_t count, runtime_done *,
-		       void *arg);
+	void (*resize)(struct runtime *, struct str uid, const struct runtime_resize_step *, size_t count,
+		       runtime_done *, void *arg);
 	bool (*pod_limits)(struct runtime *, struct str uid, struct cgroup_limits *out);
 	bool (*state)(struct runtime *, struct arena *, struct str id, struct runtime_state *out);
 	size_t (*list)(struct runtime *, struct arena *, struct runtime_state **out);
@@ -218,8 +218,8 @@ static inline void runtime_remove(struct runtime *r, struct str id, runtime_done
 {
 	r->ops->remove(r, id, d, arg);
 }
-// Takes the steps in order, none of them where a limit of memory would be below what is in use now. The first that fails
-// ends it: which were taken, the containers' notes say. Those of containers that have ended are passed over.
+// Takes the steps in order, none of them where a limit of memory would be below what is in use now. The first that
+// fails ends it: which were taken, the containers' notes say. Those of containers that have ended are passed over.
 static inline void runtime_resize(struct runtime *r, struct str uid, const struct runtime_resize_step *steps,
 				  size_t count, runtime_done *d, void *arg)
 {
