@@ -102,6 +102,7 @@ static int recover(struct places *p, struct err *e)
 		if (slot && link_namespace_alive(path)) {
 			p->taken[slot] = true;
 			map_set(&p->slot_of, uid, (void *)(uintptr_t)slot);
+			p->next = slot >= p->next && slot + 2 < p->slots ? slot + 1 : p->next;
 		} else {
 			link_namespace_drop(path, NULL);
 		}

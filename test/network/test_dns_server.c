@@ -150,7 +150,7 @@ static size_t question(unsigned char *out, const char *name)
 }
 
 // The last four bytes of the answer as an address; "" for an answer without one, with its code.
-static struct str ask(struct arena *a, const char *name, bool tcp)
+static struct str ask_for(struct arena *a, const char *name, unsigned char type, bool tcp)
 {
 	unsigned char m[514], *body = tcp ? m + 2 : m;
 	char text[INET_ADDRSTRLEN];
@@ -158,7 +158,7 @@ static struct str ask(struct arena *a, const char *name, bool tcp)
 	int s = bound(tcp ? SOCK_STREAM : SOCK_DGRAM, "127.0.0.1", 0);
 	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
 	REQUIRE(connect(s, (struct sockaddr *)&to, sizeof to) == 0);
-	size_t n = question(body, name);
+	size_t n = question_of(body, name, type);
 	m[0] = tcp ? (unsigned char)(n >> 8) : m[0];
 	m[1] = tcp ? (unsigned char)n : m[1];
 	REQUIRE(send(s, m, n + (tcp ? 2 : 0), 0) > 0);
@@ -169,6 +169,11 @@ static struct str ask(struct arena *a, const char *name, bool tcp)
 	if (body[3] & 15 || body[7] == 0)
 		return arena_fmt(a, "code %d", body[3] & 15);
 	return arena_str(a, str_of(inet_ntop(AF_INET, body + got - 4, text, sizeof text)));
+}
+
+static struct str ask(struct arena *a, const char *name, bool tcp)
+{
+	return ask_for(a, name, DNS_A, tcp);
 }
 
 // Asks without end and reads nothing: whether it is cut off.
@@ -217,6 +222,9 @@ TEST(names_over_sockets)
 	CHECK_STR(first, "10.96.0.20");
 	CHECK_STR(ask(&a, "WEB.shop.SVC.cluster.local", true), "10.96.0.20");
 	CHECK_STR(ask(&a, "none.shop.svc.cluster.local", false), "code 3");
+	CHECK_STR(ask_for(&a, "cluster.local", DNS_AXFR, true), "code 5");
+	CHECK_STR(ask_for(&a, "example.test", DNS_AXFR, true), "code 5");
+	CHECK_STR(ask_for(&a, "web.shop.svc.cluster.local", DNS_AAAA, false), "code 0");
 	CHECK_STR(ask(&a, "example.test", false), "192.0.2.7");
 	CHECK_STR(ask(&a, "near.shop.svc.cluster.local", false), "10.96.0.20"); // aliases end at an address
 	CHECK_STR(ask(&a, "far.shop.svc.cluster.local", false), "192.0.2.7");

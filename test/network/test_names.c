@@ -100,6 +100,8 @@ TEST(names_of_services_and_endpoints)
 		{"_http._tcp.web.shop.svc.cluster.local", DNS_SRV, "SRV 80 web.shop.svc.cluster.local"},
 		{"_http._udp.web.shop.svc.cluster.local", DNS_SRV, "NXDOMAIN"},
 		{"db.shop.svc.cluster.local", DNS_A, "A 10.244.0.5,A 10.244.0.6"},
+		{"db.shop.svc.cluster.local", DNS_A, "A 10.244.0.6,A 10.244.0.5"}, // in turn
+		{"db.shop.svc.cluster.local", DNS_AAAA, ""},
 		{"db-0.db.shop.svc.cluster.local", DNS_A, "A 10.244.0.5"},
 		{"10-244-0-6.db.shop.svc.cluster.local", DNS_A, "A 10.244.0.6"},
 		{"db-2.db.shop.svc.cluster.local", DNS_A, "NXDOMAIN"},
@@ -114,6 +116,7 @@ TEST(names_of_services_and_endpoints)
 		{"dns-version.cluster.local", DNS_TXT, "TXT 1.1.0"},
 		{"20.0.96.10.in-addr.arpa", DNS_PTR, "PTR web.shop.svc.cluster.local"},
 		{"5.0.244.10.in-addr.arpa", DNS_PTR, "PTR db-0.db.shop.svc.cluster.local"},
+		{"7.0.244.10.in-addr.arpa", DNS_PTR, "elsewhere"}, // not ready
 		{"1.2.0.192.in-addr.arpa", DNS_PTR, "elsewhere"},
 		{"example.test", DNS_A, "elsewhere"},
 		{"notcluster.local", DNS_A, "elsewhere"},

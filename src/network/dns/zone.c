@@ -16,6 +16,7 @@ struct dns_zone {
 	struct map by_address;	// cluster address -> "namespace/name" (heap)
 	struct map by_endpoint; // endpoint address of a headless Service -> "namespace/name" (heap)
 	struct map endpoints;	// "namespace/name" -> struct addresses: what by_endpoint has of it
+	size_t turn;		// of endpoints: many clients take the first address that they are told
 };
 
 struct addresses {
@@ -28,6 +29,12 @@ struct result {
 	struct dns_answer *answer;
 	size_t room; // for records
 };
+
+static bool ready(const struct json *endpoint)
+{
+	const struct json *is = json_at(endpoint, "conditions.ready");
+	return !is || is->type != JSON_BOOL || is->boolean;
+}
 
 // ---- keeping the indexes
 
@@ -57,7 +64,7 @@ static void on_slices(void *arg, struct str service)
 	for (size_t i = 0; i < n; i++)
 		json_each(endpoint, json_at(slices[i], "endpoints")) {
 			struct str address = json_str(endpoint, "addresses.0");
-			if (json_str(endpoint, "hostname").n == 0 || map_has(&z->by_endpoint, address))
+			if (json_str(endpoint, "hostname").n == 0 || !ready(endpoint) || map_has(&z->by_endpoint, address))
 				continue; // only endpoints with a name of their own have one to tell
 			fresh->list = mem_realloc(fresh->list, (fresh->count + 1) * sizeof *fresh->list);
 			fresh->list[fresh->count++] = mem_strdup(arena_c(&a, address));
@@ -158,12 +165,6 @@ static void add_address(struct result *r, const struct dns_query *q, struct str 
 		memcpy(add(r, six ? DNS_AAAA : DNS_A)->address, bytes, sizeof bytes);
 }
 
-static bool ready(const struct json *endpoint)
-{
-	const struct json *is = json_at(endpoint, "conditions.ready");
-	return !is || is->type != JSON_BOOL || is->boolean;
-}
-
 // The name of an endpoint below its Service: its hostname, or its address with dashes.
 static struct str host_of(struct arena *a, const struct json *endpoint)
 {
@@ -214,14 +215,37 @@ static bool add_endpoints(struct result *r, const struct dns_query *q, const str
 	return any;
 }
 
+static void reverse(struct dns_record *list, size_t n)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		struct dns_record x = list[i];
+		list[i] = list[n - 1 - i];
+		list[n - 1 - i] = x;
+	}
+}
+
+// Another one comes first each time.
+static void take_turns(struct dns_zone *z, struct dns_answer *x)
+{
+	if (x->count < 2)
+		return;
+	size_t first = z->turn++ % x->count;
+	reverse(x->answers, first);
+	reverse(x->answers + first, x->count - first);
+	reverse(x->answers, x->count);
+}
+
 static bool answer_service(struct result *r, const struct dns_query *q, const struct target *t)
 {
 	if (json_str_is(t->service, "spec.type", "ExternalName")) {
 		add(r, DNS_CNAME)->target = json_str(t->service, "spec.externalName");
 		return true;
 	}
-	if (t->headless)
-		return add_endpoints(r, q, t, STR_NONE);
+	if (t->headless) {
+		bool any = add_endpoints(r, q, t, STR_NONE);
+		take_turns(t->zone, r->answer);
+		return any;
+	}
 	json_each(ip, json_at(t->service, "spec.clusterIPs"))
 		add_address(r, q, ip->text);
 	return true;

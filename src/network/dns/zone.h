@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of Services and pods, as the Kubernetes DNS specification 1.1.0 has them, answered from the caches:
-//   SERVICE.NAMESPACE.svc.ZONE                 A of the cluster address; of a headless one A of each ready endpoint;
+//   SERVICE.NAMESPACE.svc.ZONE                 A of the cluster address; of a headless one A of each ready endpoint, with
+//                                              another one first each time;
 //                                              CNAME where it is an ExternalName
 //   _PORT._PROTOCOL.SERVICE.NAMESPACE.svc.ZONE SRV
 //   HOST.SERVICE.NAMESPACE.svc.ZONE            A of one endpoint of a headless Service (its hostname, or 10-1-2-3)
