@@ -5,7 +5,7 @@
 //   GET|POST /attach/NS/POD[/UID]/CONTAINER
 //   GET|POST /portForward/NS/POD[/UID]?port=N
 //   GET  /pods /healthz /stats/summary /metrics /metrics/cadvisor
-// Streams: WebSocket (v5, v4.channel.k8s.io and their base64 kin) and SPDY/3.1. A client certificate of our CA is
+// Streams: every WebSocket protocol and SPDY/3.1, as wire/remote.h lists them. A client certificate of our CA is
 // required. A client that stalls holds up only itself. At most 1,000 logs and sessions are open: more is 429.
 #ifndef NODE_STREAM_SERVER_H
 #define NODE_STREAM_SERVER_H

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs, exec, attach and port forwarding of a pod, by the agent of its node.
 #include "base/encode.h"
+#include "server/authorize/authorize.h"
 #include "server/proxy/node_address.h"
 #include "server/proxy/node_clients.h"
 #include "server/proxy/proxy.h"
@@ -195,12 +196,22 @@ void proxy_pod_log(struct call *c)
 
 // ---- streams
 
+// A GET, which is all that a WebSocket can begin with, needs the right to create as well: who may only read runs nothing.
+static int check_may_connect(struct call *c, struct err *e)
+{
+	struct access a = access_of_call(c);
+	a.verb = STR("create");
+	return access_check(c, &a, e);
+}
+
 static void connect_pod(struct call *c, const char *what, bool with_container, const struct option *options,
 			size_t count)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct place p;
-	int ok = locate(c, with_container, true, &p, &e);
+	int ok = check_may_connect(c, &e);
+	if (ok == 0)
+		ok = locate(c, with_container, true, &p, &e);
 	if (ok == 0 && str_empty(p.node))
 		ok = err_set(&e, ERR_BAD_REQUEST, "pod %.*s does not have a host assigned", STR_FMT(c->route.name));
 	if (ok == 0 && !http_header_lists(c->headers, "Connection", "upgrade"))
