@@ -68,13 +68,16 @@ static int conform_quantity(struct walk *w, const struct frame *f, struct json *
 {
 	struct quantity q;
 	if (v->type == JSON_STRING) {
-		if (quantity_parse(str_trim(v->text), &q) < 0)
+		v->text = str_trim(v->text);
+		if (quantity_parse(v->text, &q) < 0)
 			return refuse(w, f, "is no quantity (a number with an optional suffix: 100m, 1.5Gi, 2e3)");
 	} else if (v->type != JSON_INT && v->type != JSON_REAL) {
 		return wrong_type(w, f, "a quantity", v);
 	} else if (quantity_of(v, &q) < 0) {
 		return refuse(w, f, "is no quantity");
 	}
+	if (v->type == JSON_STRING && quantity_stays(v->text))
+		return 0;
 	struct str text = quantity_text(w->arena, q);
 	if (v->type != JSON_STRING || !str_eq(text, v->text))
 		set_text(v, text);
@@ -92,7 +95,8 @@ static int conform_time(struct walk *w, const struct frame *f, struct json *v, b
 	struct far_time t;
 	if (v->type != JSON_STRING)
 		return wrong_type(w, f, "a time", v);
-	if (far_time_parse(v->text, &t) < 0 || (micro && !has_micros(v->text)))
+	bool lower_case = str_find(v->text, 't') >= 0 || str_find(v->text, 'z') >= 0;
+	if (lower_case || far_time_parse(v->text, &t) < 0 || (micro && !has_micros(v->text)))
 		return refuse(w, f, micro ? "is no time like 2006-01-02T15:04:05.000000Z"
 					  : "is no time like 2006-01-02T15:04:05Z");
 	struct str text = micro ? far_time_format_micro(w->arena, t) : far_time_format(w->arena, t);

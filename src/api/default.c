@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drops fields of features that are off, and fills in absent ones: first what the schema says (`default=`, and {} for
+// Drops fields of features that are off, rounds amounts of resources up to thousandths, and fills in absent fields: first what the schema says (`default=`, and {} for
 // objects that are no pointers), then the type's own function (`defaults=` in the schema, src/api/defaults/), which sees
 // what lies below filled in.
 #include "api/object.h"
+#include "api/quantity.h"
 
 static void fill_object(struct arena *a, const struct api_type *t, struct json *object);
 
@@ -16,6 +17,14 @@ static void fill_children(struct arena *a, const struct api_field *f, struct jso
 	json_each(child, v)
 		if (child->type == JSON_OBJECT)
 			fill_object(a, f->type, child);
+}
+
+static void round_amounts(struct arena *a, struct json *amounts)
+{
+	struct quantity q;
+	json_each(amount, amounts)
+		if (quantity_of(amount, &q) == 0 && quantity_cmp(q, quantity_whole_milli(q)) != 0)
+			amount->text = quantity_text(a, quantity_whole_milli(q));
 }
 
 static struct json *standard_of(struct arena *a, const struct api_field *f)
@@ -42,6 +51,8 @@ static void fill_object(struct arena *a, const struct api_type *t, struct json *
 			json_unlink(object, v);
 		else if (f && f->value == API_OBJECT)
 			fill_children(a, f, v);
+		else if (f && f->value == API_QUANTITY && f->shape == API_MAP)
+			round_amounts(a, v);
 	}
 	if (t->defaults)
 		t->defaults(a, object);

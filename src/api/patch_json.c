@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON patch (RFC 6902): operations in order, each on what the one before left.
+// JSON patch (RFC 6902): operations in order, each on what the one before left. As in Kubernetes v1.36 a member that is
+// not there can be replaced, and copied or tested as null; a value that is not given is null.
 #include "api/patch.h"
 
 enum {
@@ -44,8 +45,6 @@ static int64_t array_index(const struct json *array, struct str step, bool past)
 	int64_t i, count = array->count;
 	if (past && str_is(step, "-"))
 		return count;
-	if (step.n > 1 && step.p[0] == '0')
-		return -1;
 	if (str_to_i64(step, &i))
 		return -1;
 	if (i < 0)
@@ -64,26 +63,28 @@ static struct json *step_into(struct patching *p, struct json *at, struct str st
 	return i < 0 ? NULL : json_index(at, (size_t)i);
 }
 
-// The value that holds the pointer's last step, and that step. NULL where the way there is broken.
+// The value that holds the pointer's last step, and that step. NULL where the way there is broken. What stands before
+// the first '/' means nothing.
 static struct json *parent_of(struct patching *p, struct str pointer, struct str *last)
 {
-	if (pointer.n == 0 || pointer.p[0] != '/')
-		return NULL;
 	struct json *at = p->root;
-	struct str step, rest = str_from(pointer, 1);
+	struct str step, rest;
+	if (!str_cut(pointer, '/', &step, &rest))
+		return NULL;
 	while (at && str_cut(rest, '/', &step, &rest))
 		at = step_into(p, at, unescape(p->arena, step));
 	*last = unescape(p->arena, step);
 	return at;
 }
 
+// What the pointer leads to; null for a member that its object lacks; NULL: nowhere.
 static struct json *find(struct patching *p, struct str pointer)
 {
 	if (pointer.n == 0)
 		return p->root;
 	struct str last;
-	struct json *parent = parent_of(p, pointer, &last);
-	return parent ? step_into(p, parent, last) : NULL;
+	struct json *parent = parent_of(p, pointer, &last), *found = parent ? step_into(p, parent, last) : NULL;
+	return !found && parent && parent->type == JSON_OBJECT ? json_null(p->arena) : found;
 }
 
 static int add(struct patching *p, struct str path, struct json *value)
@@ -125,14 +126,13 @@ static int replace(struct patching *p, struct str path, struct json *value)
 	}
 	struct str last;
 	struct json *parent = parent_of(p, path, &last);
-	struct json *old = parent ? step_into(p, parent, last) : NULL;
-	if (!old)
-		return impossible(p, "there is no value to replace", path);
-	if (parent->type == JSON_OBJECT) {
-		json_set(parent, old->key, value);
+	if (parent && parent->type == JSON_OBJECT) {
+		json_set(parent, last, value);
 		return 0;
 	}
-	int64_t i = array_index(parent, last, false);
+	int64_t i = parent && parent->type == JSON_ARRAY ? array_index(parent, last, false) : -1;
+	if (i < 0)
+		return impossible(p, "there is no value to replace", path);
 	json_remove_index(parent, (size_t)i);
 	json_insert(parent, (size_t)i, value);
 	return 0;
@@ -148,7 +148,7 @@ static size_t size_of(const struct json *value)
 
 static int copy(struct patching *p, struct str from, struct str path)
 {
-	struct json *value = find(p, from);
+	struct json *value = from.n ? find(p, from) : NULL;
 	if (!value)
 		return impossible(p, "there is no value to copy", from);
 	p->copied += size_of(value);
@@ -172,15 +172,14 @@ static int move(struct patching *p, struct str from, struct str path)
 static int test(struct patching *p, struct str path, const struct json *value)
 {
 	const struct json *found = find(p, path);
-	bool same = found ? json_equal(found, value) : value->type == JSON_NULL;
-	return same ? 0 : impossible(p, "the value is not what the test expects", path);
+	return found && json_equal(found, value) ? 0 : impossible(p, "the value is not what the test expects", path);
 }
 
 static int perform(struct patching *p, const struct json *operation)
 {
 	const struct json *path_given = json_get(operation, STR("path")),
 			  *from_given = json_get(operation, STR("from"));
-	const struct json *given = json_get(operation, STR("value"));
+	const struct json *given = json_get(operation, STR("value")), *value = given ? given : json_null(p->arena);
 	struct str op = json_str(operation, "op"), path = json_str(operation, "path"),
 		   from = json_str(operation, "from");
 	if (!path_given || path_given->type != JSON_STRING)
@@ -197,12 +196,9 @@ static int perform(struct patching *p, const struct json *operation)
 	bool is_add = str_is(op, "add"), is_replace = str_is(op, "replace"), is_test = str_is(op, "test");
 	if (!is_add && !is_replace && !is_test)
 		return impossible(p, "the operation is not known", op);
-	if (!given)
-		return impossible(p, "it has no value", op);
 	if (is_test)
-		return test(p, path, given);
-	struct json *value = json_clone(p->arena, given);
-	return is_add ? add(p, path, value) : replace(p, path, value);
+		return test(p, path, value);
+	return is_add ? add(p, path, json_clone(p->arena, value)) : replace(p, path, json_clone(p->arena, value));
 }
 
 int api_patch_json(struct arena *a, struct json **object, const struct json *operations, struct err *e)

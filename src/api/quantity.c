@@ -25,10 +25,10 @@ struct digits {
 
 enum { DIGITS_KEPT = 28 }; // 2^63 with nine decimals has 28
 
-// [0-9]*(.[0-9]*)? with one digit at least; returns the bytes read, 0 when there is no number.
+// [0-9]*(.[0-9]*)?, where no digit is 0; returns the bytes read.
 static size_t read_digits(struct str s, struct digits *d)
 {
-	size_t i = 0, seen = 0;
+	size_t i = 0;
 	int kept = 0;
 	bool point = false;
 	*d = (struct digits){0};
@@ -40,7 +40,6 @@ static size_t read_digits(struct str s, struct digits *d)
 		}
 		if (c < '0' || c > '9')
 			break;
-		seen++;
 		if (kept < DIGITS_KEPT) {
 			d->mantissa = d->mantissa * 10 + (c - '0');
 			kept += d->mantissa > 0;
@@ -50,7 +49,7 @@ static size_t read_digits(struct str s, struct digits *d)
 			d->exponent += !point;
 		}
 	}
-	return seen ? i : 0;
+	return i;
 }
 
 // mantissa * 10^exponent * 2^shift in billionths, rounded up.
@@ -114,16 +113,22 @@ static int read_suffix(struct str s, int *ten, int *two, enum quantity_form *for
 	return read_exponent(s, ten);
 }
 
+static struct str without_sign(struct str text)
+{
+	return text.n > 0 && (text.p[0] == '-' || text.p[0] == '+') ? str_from(text, 1) : text;
+}
+
 int quantity_parse(struct str text, struct quantity *out)
 {
 	bool negative = text.n > 0 && text.p[0] == '-';
-	if (text.n > 0 && (text.p[0] == '-' || text.p[0] == '+'))
-		text = str_from(text, 1);
+	if (text.n == 0)
+		return -1;
+	text = without_sign(text);
 	struct digits d;
 	size_t n = read_digits(text, &d);
 	int ten, two;
 	enum quantity_form form;
-	if (n == 0 || (n < text.n && text.p[n] == 0) || read_suffix(str_from(text, n), &ten, &two, &form))
+	if ((n < text.n && text.p[n] == 0) || read_suffix(str_from(text, n), &ten, &two, &form))
 		return -1;
 	d.exponent += ten;
 	__int128 nano = to_nano(d, two);
@@ -191,6 +196,56 @@ struct str quantity_text(struct arena *a, struct quantity q)
 	if (step == 0)
 		return arena_fmt(a, "%lld", (long long)value);
 	return arena_fmt(a, "%lld%ci", (long long)value, binary_suffixes[step - 1]);
+}
+
+static size_t digits_at(struct str s)
+{
+	size_t n = 0;
+	while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+		n++;
+	return n;
+}
+
+enum { DECIMAL_DIGITS = 18, BINARY_DIGITS = 14 }; // of texts that are looked at at all
+
+bool quantity_stays(struct str text)
+{
+	struct str rest = without_sign(text), whole, part = STR("");
+	while (rest.n && rest.p[0] == '0')
+		rest = str_from(rest, 1);
+	whole = str_sub(rest, 0, digits_at(rest));
+	rest = str_from(rest, whole.n);
+	bool point = rest.n && rest.p[0] == '.';
+	if (point) {
+		rest = str_from(rest, 1);
+		part = str_sub(rest, 0, digits_at(rest));
+		rest = str_from(rest, part.n);
+	}
+	int ten, two;
+	enum quantity_form form;
+	if (whole.n == 0 || read_suffix(rest, &ten, &two, &form))
+		return false;
+	if (form == QUANTITY_BINARY) {
+		int64_t value;
+		return part.n == 0 && (int)whole.n + two * 3 / 10 <= BINARY_DIGITS && !str_to_i64(whole, &value) &&
+		       value % 8 != 0;
+	}
+	int scale = ten - (int)part.n;
+	char digits[DECIMAL_DIGITS];
+	if (whole.n + part.n > DECIMAL_DIGITS || scale < -9 || scale % 3 != 0)
+		return false;
+	memcpy(digits, whole.p, whole.n);
+	memcpy(digits + whole.n, part.p, part.n);
+	return !str_ends((struct str){digits, whole.n + part.n}, STR("000"));
+}
+
+struct quantity quantity_whole_milli(struct quantity q)
+{
+	const __int128 unit = NANO / 1000;
+	__int128 rest = q.nano % unit;
+	if (rest)
+		q.nano += rest > 0 ? unit - rest : -unit - rest;
+	return q;
 }
 
 int quantity_cmp(struct quantity a, struct quantity b)

@@ -27,6 +27,10 @@ struct quantity quantity_of_milli(int64_t milli);
 
 // The one text of this amount: no fraction, the greatest suffix that leaves none. "0.5" gives "500m", "1024Ki" "1Mi".
 struct str quantity_text(struct arena *a, struct quantity q);
+// Whether Kubernetes v1.36 takes the text of a quantity for that one and leaves it as it is. It does not look closely:
+// "1.125" and "+5" stay too.
+bool quantity_stays(struct str text);
+struct quantity quantity_whole_milli(struct quantity q); // rounded to thousandths, away from zero
 
 int quantity_cmp(struct quantity a, struct quantity b); // <0, 0, >0
 int64_t quantity_value(struct quantity q);		// whole units, rounded up

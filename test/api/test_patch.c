@@ -65,9 +65,17 @@ TEST(patch_json)
 	JSON_PATCH("{\"a\":1}", "[{\"op\":\"replace\",\"path\":\"\",\"value\":{\"b\":2}}]", "{\"b\":2}");
 	JSON_PATCH("{\"a\":1}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":2}]", NULL);
 	JSON_PATCH("{}", "[{\"op\":\"remove\",\"path\":\"/a\"}]", NULL);
-	JSON_PATCH("{}", "[{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}]", NULL);
+	// As v1.36 does it, not as RFC 6902 says.
+	JSON_PATCH("{}", "[{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}]", "{\"a\":1}");
+	JSON_PATCH("{}", "[{\"op\":\"replace\",\"path\":\"/a/b\",\"value\":1}]", NULL);
+	JSON_PATCH("{\"l\":[1]}", "[{\"op\":\"replace\",\"path\":\"/l/1\",\"value\":1}]", NULL);
+	JSON_PATCH("{\"l\":[1,2]}", "[{\"op\":\"remove\",\"path\":\"/l/01\"}]", "{\"l\":[1]}");
+	JSON_PATCH("{}", "[{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/b\"},{\"op\":\"add\",\"path\":\"/c\"}]", "{\"b\":null,\"c\":null}");
+	JSON_PATCH("{}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/b\"}]", NULL);
+	JSON_PATCH("{\"a\":1}", "[{\"op\":\"test\",\"path\":\"/a/b\",\"value\":null}]", NULL);
+	JSON_PATCH("{\"a\":1}", "[{\"op\":\"remove\",\"path\":\"x/a\"}]", "{}");
 	JSON_PATCH("{\"l\":[]}", "[{\"op\":\"add\",\"path\":\"/l/1\",\"value\":1}]", NULL);
-	JSON_PATCH("{\"l\":[1]}", "[{\"op\":\"add\",\"path\":\"/l/00\",\"value\":1}]", NULL);
+	JSON_PATCH("{\"l\":[1]}", "[{\"op\":\"add\",\"path\":\"/l/00\",\"value\":2}]", "{\"l\":[2,1]}");
 	JSON_PATCH("{}", "[{\"op\":\"nonsense\",\"path\":\"/a\"}]", NULL);
 	JSON_PATCH("{\"a\":{\"b\":{}}}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a/b/c\"}]", NULL);
 	JSON_PATCH("{}", "{\"op\":\"add\"}", NULL);

@@ -15,7 +15,7 @@ TEST(quantity_canonical_text)
 		{"1n", "1n"},		{"0.1n", "1n"},		  {"-0.1n", "-1n"},	 {"9223372036854775807", "9223372036854775807"},
 		{"99E", "9223372036854775807"}, {"1.1Ki", "1126400m"}, {"100Ei", "9223372036854775807"}, {"1e-3", "1e-3"},
 		{"0.001", "1m"},	{"1u", "1u"},		  {"000001", "1"},	 {"1000000000000000000000", "9223372036854775807"},
-		{"123456789.123456789", "123456789123456789n"},
+		{"123456789.123456789", "123456789123456789n"}, {"m", "0"}, {"Ki", "0"}, {".", "0"}, {"+", "0"},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -33,11 +33,37 @@ TEST(quantity_canonical_text)
 
 TEST(quantity_refuses)
 {
-	static const char *const bad[] = {"", "x", "1x", "Mi", "1 Mi", "1mi", "1ki", "--1", "1e", "1e+", "1.2.3", "1Kii", ".", "+", "1K"};
+	static const char *const bad[] = {"", "x", "1x", "1 Mi", "1mi", "1ki", "--1", "1e", "1e+", "1.2.3", "1Kii", "1K"};
 	struct quantity q;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (!quantity_parse(str_of(bad[i]), &q))
 			unit_fail(__FILE__, __LINE__, "%s is taken", bad[i]);
+}
+
+TEST(quantity_texts_that_stay)
+{
+	static const char *const stay[] = {"1", "100m", "1.125", "2.250", "+5", "0004", "9E3", "3Ki", "+046Ki", "99E", "1e+3", "1234.5e-2"};
+	static const char *const change[] = {"0", "00", "0.5", "0.125", "1.5", "1000", "1.000", "8Ki", "1.5Ki", "0m", "m", "1000m", "1.1234567891234567890"};
+	for (size_t i = 0; i < ARRAY_LEN(stay); i++)
+		if (!quantity_stays(str_of(stay[i])))
+			unit_fail(__FILE__, __LINE__, "%s does not stay", stay[i]);
+	for (size_t i = 0; i < ARRAY_LEN(change); i++)
+		if (quantity_stays(str_of(change[i])))
+			unit_fail(__FILE__, __LINE__, "%s stays", change[i]);
+}
+
+TEST(quantity_of_thousandths)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {{"1n", "1m"}, {"1.0001", "1001m"}, {"-1n", "-1m"}, {"1.5", "1500m"}, {"9E", "9E"}};
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct quantity q;
+		REQUIRE(!quantity_parse(str_of(cases[i].in), &q));
+		CHECK_STR(quantity_text(&a, quantity_whole_milli(q)), cases[i].out);
+	}
 }
 
 TEST(quantity_arithmetic)

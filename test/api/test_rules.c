@@ -313,6 +313,17 @@ TEST(labels_with_the_status)
 	}
 }
 
+TEST(what_is_dropped_counts_as_a_change)
+{
+#define SLICE(endpoint) \
+	"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice'," META ",'addressType':'IPv4','endpoints':[{'addresses':['10.0.0.1']" endpoint "}]}"
+	struct write w CLEAN_WRITE;
+	write_init(&w);
+	REQUIRE(!write_update(&w, SLICE(""), SLICE(",'deprecatedTopology':{'k':'v'}")));
+	CHECK_INT(json_i64(w.object, "metadata.generation", 0), 2);
+	CHECK(!json_at(w.object, "endpoints.0.deprecatedTopology"));
+}
+
 TEST(rules_of_others)
 {
 	CREATE("{'apiVersion':'v1','kind':'Endpoints'," META ",'subsets':[{}]}", "subsets[0] Required");

@@ -186,6 +186,8 @@ TEST(pod_updates)
 	UPDATE(GATED(""), GATED(NODE("{'matchExpressions':[" ASKS("a") "]}")), "");
 	UPDATE(GATED(",'nodeSelector':{'a':'b'}"), GATED(""), "spec.nodeSelector Invalid");
 	UPDATE(POD(WORK), POD("'containers':[{'name':'c','image':' i','imagePullPolicy':'Always'}]"), "spec.containers[0].image Invalid; spec.containers[0].image Invalid");
+	UPDATE(CONTAINER("'env':[{'name':'A','valueFrom':{'resourceFieldRef':{'resource':'limits.cpu','divisor':'0'}}}]"),
+	       CONTAINER("'env':[{'name':'A','valueFrom':{'resourceFieldRef':{'resource':'limits.cpu'}}}]"), "");
 	UPDATE(CONTAINER("'command':['a']"), POD("'containers':[{'name':'c','image':'j','command':['a']}]"), "");
 	UPDATE(CONTAINER("'command':['a']"), CONTAINER("'command':['b']"), "spec Forbidden");
 	UPDATE(POD(WORK), POD("'containers':[{'name':'c','image':'i'},{'name':'d','image':'i'}]"), "spec.containers Forbidden");

@@ -465,7 +465,7 @@ TEST(a_runtime_class_must_exist)
 	CHECK_INT(ask(&w, "POST", PODS_OF_DEFAULT,
 		      "{'metadata':{'name':'p'},'spec':{'runtimeClassName':'x','containers':[{'name':'c','image':'i'}]}}").code, 403);
 	CHECK_INT(ask(&w, "POST", PODS_OF_DEFAULT,
-		      "{'metadata':{'name':'p'},'spec':{'overhead':{},'containers':[{'name':'c','image':'i'}]}}").code, 403);
+		      "{'metadata':{'name':'p'},'spec':{'overhead':{'cpu':'1'},'containers':[{'name':'c','image':'i'}]}}").code, 403);
 	CHECK_INT(ask(&w, "POST", PODS_OF_DEFAULT, "{'metadata':{'name':'p'},'spec':{'containers':[{'name':'c','image':'i'}]}}").code, 201);
 	world_finish(&w);
 }

@@ -129,10 +129,14 @@ static void check_slice_ports(struct check *c, const struct json *ports)
 }
 
 // Versions before this one wrote it; now it is dropped without a word.
-static void drop_topology(struct json *slice)
+static bool drop_topology(struct json *slice)
 {
-	json_each(endpoint, json_get(slice, STR("endpoints")))
+	bool had_some = false;
+	json_each(endpoint, json_get(slice, STR("endpoints"))) {
+		had_some = had_some || field(endpoint, "deprecatedTopology");
 		json_remove(endpoint, STR("deprecatedTopology"));
+	}
+	return had_some;
 }
 
 void rules_endpoint_slice_prepare_create(struct api_context *c, struct json *slice)
@@ -142,7 +146,9 @@ void rules_endpoint_slice_prepare_create(struct api_context *c, struct json *sli
 
 void rules_endpoint_slice_prepare_update(struct api_context *c, struct json *slice, const struct json *old)
 {
-	drop_topology(slice);
+	if (drop_topology(slice)) // what is dropped counts as a change
+		json_put_int(c->arena, json_get(slice, STR("metadata")), "generation",
+			     json_i64(old, "metadata.generation", 0) + 1);
 }
 
 void rules_endpoint_slice_create(struct check *c)

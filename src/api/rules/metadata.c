@@ -59,13 +59,14 @@ static void check_owners(struct check *c, const struct path *p, const struct jso
 	}
 }
 
-// A name that the server will make from generateName may not yet end as a name must.
+// A name that the server will make from generateName may not yet end as a name must: a letter stands for its last two
+// bytes, whatever the first of them is.
 static void check_generate_name(struct check *c, const struct path *p, struct str prefix, format_check *name)
 {
 	if (prefix.n > 1 && prefix.p[prefix.n - 1] == '-') {
 		char *masked = arena_c(c->arena, prefix);
-		masked[prefix.n - 1] = 'a';
-		prefix = (struct str){masked, prefix.n};
+		masked[prefix.n - 2] = 'a';
+		prefix = (struct str){masked, prefix.n - 1};
 	}
 	check_format(c, p, prefix, name);
 }

@@ -51,8 +51,8 @@ int patch_conform(struct call *c, struct json *object, const struct api_type *ty
 {
 	struct err why CLEAN_ERR = ERR_EMPTY;
 	if (object->type != JSON_OBJECT)
-		err_set(&why, ERR_BAD_REQUEST, "the result is no object");
-	else if (api_conform(c->arena, object, type, r, strictness, c->warnings, &why) == 0)
+		return err_set(e, ERR_INVALID, "the result of the patch is no object");
+	if (api_conform(c->arena, object, type, r, strictness, c->warnings, &why) == 0)
 		return 0;
 	err_cause(e, STR("patch"), "FieldValueInvalid", "Invalid value: %s", err_text(&why));
 	return -1;
