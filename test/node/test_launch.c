@@ -152,6 +152,12 @@ TEST(usual_variables)
 	g.image.working_dir = STR("/srv");
 	REQUIRE(!build(&g, "", ""));
 	CHECK(g.out.env_count == 2 && has(&g.out, "PATH=/mine"));
+	REQUIRE(!build(&g, "", "\"tty\":true,"));
+	CHECK(g.out.env_count == 3 && has(&g.out, "TERM=xterm"));
+	struct str vt[] = {STR("TERM=vt100")};
+	g.env = (struct env){vt, 1};
+	REQUIRE(!build(&g, "", "\"tty\":true,"));
+	CHECK(!has(&g.out, "TERM=xterm"));
 	CHECK_STR(g.out.cwd, "/srv");
 	REQUIRE(!build(&g, "", "\"workingDir\":\"/tmp\","));
 	CHECK_STR(g.out.cwd, "/tmp");

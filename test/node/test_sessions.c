@@ -111,14 +111,14 @@ TEST(exec_with_a_terminal)
 	struct talk t CLEAN_TALK;
 	rig_set_up(&g);
 	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
-	struct runtime_session *s = start(&g, &t, "tty; read line; stty size; exit 6", true, true, 0);
+	struct runtime_session *s = start(&g, &t, "tty; read line; stty size; echo $TERM; exit 6", true, true, 0);
 	for (int i = 0; i < 400 && str_find(buf_str(&t.out), '\n') < 0; i++)
 		rig_turn(&g, 25);
 	runtime_session_resize(s, 132, 43);
 	runtime_session_write(s, STR("go\n"));
 	REQUIRE(rig_until(&g, &t.ended));
 	CHECK(!t.failed && t.code == 6);
-	CHECK_STR(buf_str(&t.out), "/dev/pts/0\r\ngo\r\n43 132\r\n");
+	CHECK_STR(buf_str(&t.out), "/dev/pts/0\r\ngo\r\n43 132\r\nxterm\r\n");
 }
 
 TEST(a_size_told_before_there_is_a_terminal_counts)

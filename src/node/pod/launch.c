@@ -132,12 +132,14 @@ static bool has_name(const struct env *env, struct str prefix)
 
 static void set_env(const struct launch_context *x, struct runtime_container_spec *out)
 {
-	struct str *all = ARENA_ARRAY(x->arena, struct str, x->env->count + 2);
+	struct str *all = ARENA_ARRAY(x->arena, struct str, x->env->count + 3);
 	size_t n = 0;
 	if (!has_name(x->env, STR("PATH=")))
 		all[n++] = STR(DEFAULT_PATH);
 	if (!has_name(x->env, STR("HOSTNAME=")))
 		all[n++] = arena_fmt(x->arena, "HOSTNAME=%.*s", STR_FMT(x->hostname));
+	if (out->tty && !has_name(x->env, STR("TERM=")))
+		all[n++] = STR("TERM=xterm");
 	for (size_t i = 0; i < x->env->count; i++)
 		all[n++] = x->env->items[i];
 	out->env = all;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/images/store.h"
 #include "node/images/tree.h"
 #include "node/runtime/engine.h"
 #include "node/runtime/seccomp.h"
@@ -58,12 +59,8 @@ static int write_config(struct engine *g, struct arena *a, const struct runtime_
 	pod_read(g, a, spec->pod_uid, &pod);
 	if (pid_namespace >= 0)
 		pod.pid_ns = arena_fmt(a, "/proc/%d/fd/%d", (int)getpid(), pid_namespace);
-	struct str text = json_text(a, bundle_config(a, spec, &pod, &host, &who, capabilities));
-	const char *path = arena_fmt(a, "%s/config.json", dir).p;
-	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
-		return err_errno(e, errno, "%s", path);
-	return 0;
+	const struct json *config = bundle_config(a, spec, &pod, &host, &who, capabilities);
+	return store_write_unsynced(arena_fmt(a, "%s/config.json", dir).p, json_text(a, config), e);
 }
 
 static int make_log_directory(struct arena *a, struct str log_path, struct err *e)

@@ -60,6 +60,15 @@ static const char *file(struct exec *x, struct arena *a, const char *suffix)
 
 // ---- on the pool: making ready and starting
 
+// Programs ask the environment what their terminal can do.
+static void name_terminal(struct arena *a, struct json *env)
+{
+	json_each(variable, env)
+		if (str_starts(variable->text, STR("TERM=")))
+			return;
+	json_push(env, json_string(a, STR("TERM=xterm")));
+}
+
 static int write_process(struct exec *x, struct arena *a, struct err *e)
 {
 	struct str text;
@@ -72,11 +81,10 @@ static int write_process(struct exec *x, struct arena *a, struct err *e)
 		json_push(args, json_string(a, x->args[i]));
 	json_put(process, "args", args);
 	json_put_bool(a, process, "terminal", x->session.tty);
+	if (x->session.tty)
+		name_terminal(a, json_need_array(a, process, "env"));
 	x->oom_score = json_i64(process, "oomScoreAdj", OOM_SCORE_NONE);
-	text = json_text(a, process);
-	const char *to = file(x, a, "json");
-	int fd CLEAN_FD = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	return fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n ? err_errno(e, errno, "%s", to) : 0;
+	return store_write_unsynced(file(x, a, "json"), json_text(a, process), e);
 }
 
 static int listen_for_terminal(struct exec *x, struct arena *a, struct err *e)

@@ -87,12 +87,7 @@ static int write_record(struct engine *g, struct arena *a, const struct runtime_
 	json_put_bool(a, j, "hostIpc", s->host_ipc);
 	json_put_bool(a, j, "sharePid", s->share_pid);
 	json_put_bool(a, j, "hostname", !str_empty(s->hostname));
-	struct str text = json_text(a, j);
-	const char *path = pod_path(g, a, uid, "pod.json");
-	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
-		return err_errno(e, errno, "%s", path);
-	return 0;
+	return store_write_unsynced(pod_path(g, a, uid, "pod.json"), json_text(a, j), e);
 }
 
 void pod_read(const struct engine *g, struct arena *a, struct str uid_str, struct bundle_pod *out)

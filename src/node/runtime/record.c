@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // record.json: what a later agent must know of a container besides what the other files say.
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -23,11 +22,7 @@ int record_write(struct arena *a, const char *path, const struct runtime_contain
 	json_put_str(a, j, "logPath", spec->log_path);
 	json_put_bool(a, j, "tty", spec->tty);
 	json_put_bool(a, j, "stdinOpen", spec->stdin_open);
-	struct str text = json_text(a, j);
-	int fd CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
-		return err_errno(e, errno, "%s", path);
-	return 0;
+	return store_write_unsynced(path, json_text(a, j), e);
 }
 
 static int record_read(struct arena *a, const char *path, struct runtime_container_spec *out)
