@@ -45,3 +45,21 @@ bool address_of_machine(char *out, size_t size)
 {
 	return address_of_default_route(out, size) || of_first_interface(out, size);
 }
+
+static bool has(const struct ifaddrs *i, struct in_addr address)
+{
+	return i->ifa_addr && i->ifa_addr->sa_family == AF_INET &&
+	       ((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr == address.s_addr;
+}
+
+bool address_is_here(const char *address)
+{
+	struct ifaddrs *all, *i;
+	struct in_addr wanted;
+	if (inet_pton(AF_INET, address, &wanted) != 1 || getifaddrs(&all) < 0)
+		return false;
+	for (i = all; i && !has(i, wanted);)
+		i = i->ifa_next;
+	freeifaddrs(all);
+	return i != NULL;
+}

@@ -11,5 +11,7 @@
 bool address_of_machine(char *out, size_t size);
 // That of the default route alone.
 bool address_of_default_route(char *out, size_t size);
+// Whether an interface of this machine has it.
+bool address_is_here(const char *address);
 
 #endif

@@ -37,6 +37,7 @@ struct agent {
 	struct log_rotation *rotation;
 	struct timer renewal, whereabouts;
 	char address[INET6_ADDRSTRLEN];
+	bool homeless; // it is the bridge's, for want of another
 };
 
 // ---- the network as the node sees it
@@ -78,24 +79,27 @@ static const struct pod_network_ops pod_network_ops = {attach, detach, expose, c
 
 static void choose_address(struct agent *x)
 {
-	if (node_flags.address) {
+	struct str bridge = network_dns_address(x->network);
+	if (node_flags.address)
 		str_to_c(str_of(node_flags.address), x->address, sizeof x->address);
-	} else if (!address_of_machine(x->address, sizeof x->address)) {
-		str_to_c(network_dns_address(x->network), x->address, sizeof x->address);
+	else if (!address_of_machine(x->address, sizeof x->address))
+		str_to_c(bridge, x->address, sizeof x->address);
+	x->homeless = str_is(bridge, x->address);
+	if (x->homeless && !node_flags.address)
 		log_warn("this machine has no IPv4 address: the node goes by its bridge's, %s", x->address);
-	}
 }
 
-// The machine may get another address, or its first, while we run.
+// The machine may get its first address while we run, or another one instead. Beside a new one the old one stays good.
 static void look_for_address(struct timer *t)
 {
 	struct agent *x = CONTAINER_OF(t, struct agent, whereabouts);
 	char now[INET6_ADDRSTRLEN];
 	timer_start(x->loop, t, LOOK_S * TIME_S);
-	if (!address_of_default_route(now, sizeof now) || strcmp(now, x->address) == 0)
+	if ((!x->homeless && address_is_here(x->address)) || !address_of_default_route(now, sizeof now))
 		return;
 	log_info("the address of this machine is %s now, no longer %s", now, x->address);
 	str_to_c(str_of(now), x->address, sizeof x->address);
+	x->homeless = false;
 	node_move(x->node, x->address);
 }
 

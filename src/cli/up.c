@@ -23,7 +23,7 @@
 #include "cli/node.h"
 #include "cli/trim.h"
 
-enum { ARGUMENTS_MAX = 64, FIRST_DELAY_MS = 100, LAST_DELAY_MS = 5000, STEADY_S = 30, STOP_PATIENCE_S = 15 };
+enum { ARGUMENTS_MAX = 64, FIRST_DELAY_MS = 100, LAST_DELAY_MS = 5000, LOOK_S = 10, STEADY_S = 30, STOP_PATIENCE_S = 15 };
 
 struct half {
 	const char *name; // "server", "node"
@@ -141,7 +141,35 @@ static void stop(struct half *halves, size_t n)
 		}
 }
 
-static int supervise(struct half *halves, size_t n)
+// The server was started by an address that may go while we run, as machines move between networks: then it needs a
+// certificate for the new one, and the agent the way to it. (The agent waits for the file until the server has written it.)
+static void follow_address(struct half *halves, size_t n, char *address, size_t size)
+{
+	char path[4096], fresh[INET_ADDRSTRLEN];
+	if (!*address || address_is_here(address) || !address_of_default_route(fresh, sizeof fresh))
+		return;
+	log_warn("the address of this machine is %s now, no longer %s: starting both again", fresh, address);
+	str_to_c(str_of(fresh), address, size);
+	snprintf(path, sizeof path, "%s/node.kubeconfig", cli_data_dir);
+	unlink(path);
+	for (size_t i = 0; i < n; i++)
+		if (halves[i].pid)
+			kill(halves[i].pid, SIGTERM);
+}
+
+// Until the next half is to be started, or it is time to look again.
+static struct timespec until_next(const struct half *halves, size_t n)
+{
+	int64_t wait = LOOK_S * TIME_S;
+	for (size_t i = 0; i < n; i++)
+		if (!halves[i].pid && halves[i].start_at - now() < wait)
+			wait = halves[i].start_at - now();
+	wait = wait < 0 ? 0 : wait;
+	return (struct timespec){wait / TIME_S, wait % TIME_S};
+}
+
+// address: that by which the server is reached, as long as the machine has it; "": it does not matter.
+static int supervise(struct half *halves, size_t n, char *address, size_t address_size)
 {
 	sigset_t signals;
 	int64_t begun = now();
@@ -155,13 +183,8 @@ static int supervise(struct half *halves, size_t n)
 		start(&halves[i]);
 	trim_code();
 	for (;;) {
-		int64_t wait = INT64_MAX;
-		for (size_t i = 0; i < n; i++)
-			if (!halves[i].pid && halves[i].start_at - now() < wait)
-				wait = halves[i].start_at - now();
-		wait = wait < 0 ? 0 : wait;
-		struct timespec patience = {wait / TIME_S, wait % TIME_S};
-		int got = wait == INT64_MAX ? sigwaitinfo(&signals, NULL) : sigtimedwait(&signals, NULL, &patience);
+		struct timespec patience = until_next(halves, n);
+		int got = sigtimedwait(&signals, NULL, &patience);
 		if (got == SIGTERM || got == SIGINT || got == SIGHUP)
 			break;
 		reap(halves, n);
@@ -169,6 +192,7 @@ static int supervise(struct half *halves, size_t n)
 			stop(halves, n);
 			return EXIT_FAILURE;
 		}
+		follow_address(halves, n, address, address_size);
 		for (size_t i = 0; i < n; i++)
 			if (!halves[i].pid && now() >= halves[i].start_at)
 				start(&halves[i]);
@@ -199,16 +223,19 @@ static int claim(const char *data_dir)
 	return file;
 }
 
-// A machine without an address of its own is still reached by its pods: at their bridge.
-static int choose_address(char *room, size_t size, struct err *e)
+// address: the machine's own, where the server is to be reached at that. A machine without any is still reached by its
+// pods: at their bridge.
+static int choose_address(char *address, size_t size, struct err *e)
 {
-	if (cli_advertise_address || address_of_machine(room, size))
+	static char bridge[INET_ADDRSTRLEN];
+	*address = '\0';
+	if (cli_advertise_address || address_of_machine(address, size))
 		return 0;
-	if (places_gateway_of(node_flags.pod_range, room, size, e) < 0)
+	if (places_gateway_of(node_flags.pod_range, bridge, sizeof bridge, e) < 0)
 		return -1;
 	log_warn("this machine has no IPv4 address: pods reach the API at their bridge's, %s; start again when it has one "
-		 "for others", room);
-	cli_advertise_address = room;
+		 "for others", bridge);
+	cli_advertise_address = bridge;
 	return 0;
 }
 
@@ -243,7 +270,7 @@ static int run_up(int count, char **operands)
 	add_argument(&halves[0], "--node");
 	add_argument(&halves[0], setup.name);
 	daemon_prepare();
-	int status = supervise(halves, ARRAY_LEN(halves));
+	int status = supervise(halves, ARRAY_LEN(halves), address, sizeof address);
 	for (size_t i = 0; i < ARRAY_LEN(halves); i++)
 		drop_arguments(&halves[i]);
 	char path[4096];

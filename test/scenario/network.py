@@ -147,6 +147,28 @@ def test_an_endpoint_outside_answers_through_the_node():
         server.wait()
 
 
+def test_the_server_follows_the_machines_address():
+    """On a machine that had an address when it was started: it moves to another network."""
+    need()
+    moved = Machine(name="m").start()
+    here = Client(moved)
+    here.await_node()
+    check("192.0.2.10" in open(moved.kubeconfig).read(), "the server is not reached by the machine's address")
+    shell(f"ip addr del 192.0.2.10/24 dev up0; ip addr add 192.0.2.11/24 dev up0; ip route replace default via {OUTSIDE}")
+
+    def slices():
+        code, found = here.ask("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices")
+        return code == 200 and "192.0.2.11" in str(found)
+    eventually(lambda: "192.0.2.11" in open(moved.kubeconfig).read(), 20, "the server does not follow")
+    eventually(slices, 20, "the Service kubernetes does not follow")
+    lease = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-1"
+    before = here.must("GET", lease)["spec"]["renewTime"]
+    eventually(lambda: here.must("GET", lease)["spec"]["renewTime"] > before, 30, "the agent does not reach the server")
+    shell(f"ip addr del 192.0.2.11/24 dev up0; ip addr add 192.0.2.10/24 dev up0; ip route replace default via {OUTSIDE}")
+    moved.destroy()
+    eventually(lambda: address() == "192.0.2.10", 15)
+
+
 def test_firewalls_come_and_flush_and_go():
     need()
     shell("nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'")
