@@ -76,7 +76,7 @@ struct call {
 	bool cancelled;
 	bool counted;	  // among the worker's calls in flight
 	bool is_watch;	  // counted as a watch
-	enum shape shape; // in which the client wants objects
+	struct wanted_shape wanted; // in which the client wants objects
 };
 
 struct str call_header(const struct call *c, const char *name); // STR_NONE when absent

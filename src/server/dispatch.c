@@ -170,7 +170,7 @@ static void dispatch_resource(struct call *c)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	bool raw = r->sub && !r->sub->type; // log, exec, proxy: what they answer is not ours to shape
 	bool has_table = !r->resource->ephemeral && !(r->sub && str_is(r->sub->name, "token"));
-	if ((!raw && negotiate_shape(call_header(c, "Accept"), has_table, &c->shape, &e) < 0) ||
+	if ((!raw && negotiate_shape(call_header(c, "Accept"), has_table, &c->wanted, &e) < 0) ||
 	    put_websocket_front(c, handle, &e) < 0) {
 		respond_error(c, &e, NULL);
 		return;

@@ -48,28 +48,29 @@ static bool is_json(struct str media)
 	return str_eq_nocase(media, STR("application/json")) || str_is(media, "*/*") || str_is(media, "application/*");
 }
 
-int negotiate_shape(struct str accept, bool has_table, enum shape *out, struct err *e)
+// What a clause about JSON asks for; false where that is not to be had.
+static bool take_clause(const struct clause *c, bool has_table, struct wanted_shape *out)
+{
+	out->version = str_is(c->version, "v1beta1") ? "meta.k8s.io/v1beta1" : "meta.k8s.io/v1";
+	out->shape = SHAPE_OBJECT;
+	if (str_empty(c->as))
+		return true;
+	if (!str_is(c->group, "meta.k8s.io") || !(str_is(c->version, "v1") || str_is(c->version, "v1beta1")))
+		return false;
+	bool partial = str_is(c->as, "PartialObjectMetadata") || str_is(c->as, "PartialObjectMetadataList");
+	out->shape = partial ? SHAPE_PARTIAL : SHAPE_TABLE;
+	return partial || (has_table && str_is(c->as, "Table"));
+}
+
+int negotiate_shape(struct str accept, bool has_table, struct wanted_shape *out, struct err *e)
 {
 	struct clause c;
-	*out = SHAPE_OBJECT;
+	*out = (struct wanted_shape){SHAPE_OBJECT, "meta.k8s.io/v1"};
 	if (str_empty(accept))
 		return 0;
-	while (next_clause(&accept, &c)) {
-		if (!is_json(c.media))
-			continue;
-		if (str_empty(c.as))
+	while (next_clause(&accept, &c))
+		if (is_json(c.media) && take_clause(&c, has_table, out))
 			return 0;
-		if (!str_is(c.group, "meta.k8s.io") || !str_is(c.version, "v1"))
-			continue;
-		if (has_table && str_is(c.as, "Table")) {
-			*out = SHAPE_TABLE;
-			return 0;
-		}
-		if (str_is(c.as, "PartialObjectMetadata") || str_is(c.as, "PartialObjectMetadataList")) {
-			*out = SHAPE_PARTIAL;
-			return 0;
-		}
-	}
 	return err_set(e, ERR_NOT_ACCEPTABLE, "only this media type is served: application/json");
 }
 

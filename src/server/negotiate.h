@@ -8,9 +8,14 @@
 
 enum shape { SHAPE_OBJECT, SHAPE_TABLE, SHAPE_PARTIAL };
 
+struct wanted_shape {
+	enum shape shape;
+	const char *version; // "meta.k8s.io/v1" or "meta.k8s.io/v1beta1", of tables and partial objects
+};
+
 // The first acceptable shape in the client's order; nothing said: the object. has_table: whether there is one of what is
 // asked for. ERR_NOT_ACCEPTABLE.
-int negotiate_shape(struct str accept, bool has_table, enum shape *out, struct err *e);
+int negotiate_shape(struct str accept, bool has_table, struct wanted_shape *out, struct err *e);
 // Whether JSON is acceptable at all, for plain paths.
 int negotiate_json(struct str accept, struct err *e);
 // Whether a clause of Accept asks for this media type by name (with these parameters where given).

@@ -7,7 +7,10 @@
 
 int presenter_init(struct presenter *p, struct call *c, struct err *e)
 {
-	*p = (struct presenter){.resource = c->route.resource, .shape = c->shape, .wall_ns = loop_wall(c->loop)};
+	*p = (struct presenter){.resource = c->route.resource,
+				.shape = c->wanted.shape,
+				.version = c->wanted.version,
+				.wall_ns = loop_wall(c->loop)};
 	arena_init(&p->scratch);
 	struct str include = query_get(&c->query, "includeObject");
 	if (p->shape != SHAPE_TABLE || str_empty(include) || str_is(include, "Metadata"))
@@ -28,11 +31,18 @@ void presenter_finish(struct presenter *p)
 	arena_finish(&p->scratch);
 }
 
-static void add_partial(struct buf *out, struct str object)
+// {"kind":"Table","apiVersion":"meta.k8s.io/v1",
+static void begin_meta(struct buf *out, const struct presenter *p, const char *kind)
+{
+	buf_fmt(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",", kind, p->version);
+}
+
+static void add_partial(struct buf *out, const struct presenter *p, struct str object)
 {
 	struct str metadata = STR("{}");
 	shallow_get(object, "metadata", &metadata);
-	BUF_LIT(out, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":");
+	begin_meta(out, p, "PartialObjectMetadata");
+	BUF_LIT(out, "\"metadata\":");
 	buf_add(out, metadata);
 	buf_add_byte(out, '}');
 }
@@ -49,7 +59,7 @@ static void add_row(struct buf *out, struct presenter *p, struct str object)
 	if (p->include == INCLUDE_OBJECT)
 		buf_add(out, object);
 	else if (p->include == INCLUDE_METADATA)
-		add_partial(out, object);
+		add_partial(out, p, object);
 	else
 		BUF_LIT(out, "null");
 	buf_add_byte(out, '}');
@@ -92,16 +102,16 @@ static void add_version(struct buf *out, const struct api_resource *r)
 void present_list_begin(struct buf *out, struct presenter *p, int64_t revision, struct str next, int64_t remaining)
 {
 	if (p->shape == SHAPE_TABLE) {
-		BUF_LIT(out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",");
+		begin_meta(out, p, "Table");
 		add_list_metadata(out, revision, next, remaining);
 		add_columns(out, p);
 		BUF_LIT(out, ",\"rows\":[");
 		return;
 	}
-	BUF_LIT(out, "{\"kind\":\"");
 	if (p->shape == SHAPE_PARTIAL) {
-		BUF_LIT(out, "PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\",");
+		begin_meta(out, p, "PartialObjectMetadataList");
 	} else {
+		BUF_LIT(out, "{\"kind\":\"");
 		buf_add(out, p->resource->kind);
 		BUF_LIT(out, "List\",\"apiVersion\":\"");
 		add_version(out, p->resource);
@@ -124,7 +134,7 @@ void present_list_item(struct buf *out, struct presenter *p, struct str object, 
 		add_row(out, p, object);
 		break;
 	case SHAPE_PARTIAL:
-		add_partial(out, object);
+		add_partial(out, p, object);
 		break;
 	}
 }
@@ -139,11 +149,11 @@ void present_object(struct buf *out, struct presenter *p, struct str object)
 	if (p->shape == SHAPE_OBJECT) {
 		buf_add(out, object);
 	} else if (p->shape == SHAPE_PARTIAL) {
-		add_partial(out, object);
+		add_partial(out, p, object);
 	} else {
 		struct str revision = shallow_revision(object);
-		BUF_LIT(out,
-			"{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"");
+		begin_meta(out, p, "Table");
+		BUF_LIT(out, "\"metadata\":{\"resourceVersion\":\"");
 		buf_add(out, revision);
 		BUF_LIT(out, "\"}");
 		add_columns(out, p);
@@ -155,7 +165,7 @@ void present_object(struct buf *out, struct presenter *p, struct str object)
 
 void respond_object(struct call *c, int code, struct blob *object)
 {
-	if (c->shape == SHAPE_OBJECT) {
+	if (c->wanted.shape == SHAPE_OBJECT) {
 		respond_blob(c, code, object);
 		return;
 	}

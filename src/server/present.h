@@ -11,6 +11,7 @@ enum include_object { INCLUDE_METADATA, INCLUDE_OBJECT, INCLUDE_NONE }; // besid
 struct presenter {
 	const struct api_resource *resource;
 	enum shape shape;
+	const char *version; // of tables and partial objects
 	enum include_object include;
 	int64_t wall_ns;   // ages are reckoned at
 	bool columns_said; // of a watch: only the first table says them

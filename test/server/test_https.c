@@ -277,3 +277,21 @@ TEST(certificates_renew_themselves)
 	http_client_destroy(client);
 	site_finish(&s);
 }
+
+TEST(tables_are_of_the_version_asked_for)
+{
+	static const char *const versions[] = {"v1", "v1beta1"};
+	struct site s;
+	site_init(&s, 0);
+	struct http_client *client = site_connect(&s, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		struct str accept = arena_fmt(&s.arena, "application/json;as=Table;v=%s;g=meta.k8s.io", versions[i]);
+		struct http_header h[] = {{STR("Accept"), accept}, {STR("Authorization"), STR("Bearer root")}};
+		struct reply r = site_fetch(&s, client, "GET", "/api/v1/namespaces", h, 2, STR_NONE);
+		struct str head = arena_fmt(&s.arena, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",", versions[i]);
+		CHECK_INT(r.code, 200);
+		CHECK(str_starts(r.body, head));
+	}
+	http_client_destroy(client);
+	site_finish(&s);
+}

@@ -84,8 +84,8 @@ TEST(queries_are_decoded_and_bounded)
 static int shape_where(bool has_table, const char *accept)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
-	enum shape s;
-	return negotiate_shape(str_of(accept), has_table, &s, &e) < 0 ? -1 : (int)s;
+	struct wanted_shape w;
+	return negotiate_shape(str_of(accept), has_table, &w, &e) < 0 ? -1 : (int)w.shape;
 }
 
 static int shape(const char *accept)
@@ -100,7 +100,8 @@ TEST(shapes_are_negotiated_in_the_clients_order)
 	CHECK_INT(shape("application/json;as=Table;v=v1;g=meta.k8s.io,application/"
 			"json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"),
 		  SHAPE_TABLE);
-	CHECK_INT(shape("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"), SHAPE_OBJECT);
+	CHECK_INT(shape("application/json;as=Table;v=v1alpha1;g=meta.k8s.io,application/json"), SHAPE_OBJECT);
+	CHECK_INT(shape("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"), SHAPE_TABLE);
 	CHECK_INT(shape("application/vnd.kubernetes.protobuf,application/json"), SHAPE_OBJECT);
 	CHECK_INT(shape("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"), SHAPE_PARTIAL);
 	CHECK_INT(shape("application/json;as=Nonsense;v=v1;g=meta.k8s.io"), -1);

@@ -185,7 +185,7 @@ static int prepare(struct listing *l, struct page **page, struct err *e)
 	if (list_options_of(&c->query, false, &l->options, e) < 0 ||
 	    selection_of(c->arena, c->route.resource, &l->options, STR_NONE, &l->selection, e) < 0)
 		return -1;
-	if (c->shape == SHAPE_TABLE && l->presenter.include != INCLUDE_OBJECT && l->options.limit >= TABLE_LIMIT &&
+	if (l->presenter.shape == SHAPE_TABLE && l->presenter.include != INCLUDE_OBJECT && l->options.limit >= TABLE_LIMIT &&
 	    l->options.limit < TABLE_PAGE)
 		l->options.limit = TABLE_PAGE;
 	l->hash = query_hash(c, &l->options);

@@ -73,17 +73,14 @@ static void write_bookmark(struct watch *w, bool initial_events_end)
 	const struct api_resource *r = w->call->route.resource;
 	struct arena *a = &w->scratch;
 	arena_reset(a);
-	struct str version = api_version_text(a, r);
+	bool partial = w->presenter.shape == SHAPE_PARTIAL;
+	struct str kind = partial ? STR("PartialObjectMetadata") : r->kind;
+	struct str version = partial ? str_of(w->presenter.version) : api_version_text(a, r);
 	struct str note = initial_events_end ? STR(",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}")
 					     : STR_NONE;
 	struct str object = arena_fmt(
 		a, "{\"kind\":\"%.*s\",\"apiVersion\":\"%.*s\",\"metadata\":{\"resourceVersion\":\"%lld\"%.*s}}",
-		STR_FMT(r->kind), STR_FMT(version), (long long)w->revision, STR_FMT(note));
-	if (w->presenter.shape == SHAPE_PARTIAL)
-		object = arena_fmt(a,
-				   "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\","
-				   "\"metadata\":{\"resourceVersion\":\"%lld\"%.*s}}",
-				   (long long)w->revision, STR_FMT(note));
+		STR_FMT(kind), STR_FMT(version), (long long)w->revision, STR_FMT(note));
 	w->call->front->write(w->call, event_line("BOOKMARK", object));
 }
 
