@@ -175,6 +175,23 @@ TEST(exec_cancelled)
 	CHECK_STR(buf_str(&u.out), "0\n");
 }
 
+// At whatever point of its start the client goes away, the process does not stay.
+TEST(exec_cancelled_while_it_starts)
+{
+	struct rig g CLEAN_RIG;
+	struct talk t CLEAN_TALK, u CLEAN_TALK;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
+	for (int i = 0; i < 150; i++) {
+		struct runtime_session *s = start(&g, &t, "exec sleep 500", i % 2, true, 0);
+		rig_turn(&g, i % 30);
+		runtime_session_cancel(s);
+	}
+	rig_turn(&g, 500);
+	run(&g, &u, "ps | grep -c '[s]leep 500'", 0);
+	CHECK_STR(buf_str(&u.out), "0\n");
+}
+
 // What a process leaves behind on its pipe is not waited for.
 TEST(exec_leaving_a_child)
 {

@@ -25,18 +25,18 @@
 enum { CONFIG_MAX = 4 << 20, SAID_MAX = 4096, READ_MAX = 32 << 10, READS_A_TURN = 8, END_OF_INPUT = 4 /* ^D */ };
 enum { OOM_SCORE_NONE = 1001 }; // beyond all scores
 enum { TERMINAL_HOLDS_MAX = 64 << 10 }; // more than the kernel keeps of a terminal's output
-enum { TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, LOOK_MS = 1 };
+enum { TERMINAL_WAIT_MS = 10000, TRIES = 5, RETRY_MS = 10, LOOK_MS = 1, KILL_LOOK_MS = 2, KILL_LOOKS = 5000 };
 
 struct exec {
 	struct session session;
 	struct work work;
-	struct timer timer, retry, look;
+	struct timer timer, retry, look, kill_again;
 	struct arena arena;
 	const struct str *args;
 	size_t arg_count;
 	int64_t timeout_ns;
 	const char *files; // RUN/exec/N: .json, .pid, .log, .sock
-	int tries;
+	int tries, kill_looks;
 	int64_t oom_score; // the container's
 	pid_t crun;
 	int pipes[3]; // our ends, from the pool thread to the loop; with a terminal only [1]
@@ -212,6 +212,7 @@ static void free_exec(struct session *s)
 	timer_stop(&x->timer);
 	timer_stop(&x->retry);
 	timer_stop(&x->look);
+	timer_stop(&x->kill_again);
 	for (int i = 0; i < 3; i++)
 		tree_close_fd(&x->pipes[i]);
 	remove_files(x);
@@ -219,17 +220,26 @@ static void free_exec(struct session *s)
 	arena_finish(&x->arena);
 }
 
-// crun does not pass on signals: the process itself is the one to be killed; crun then ends with its code.
+// crun does not pass on signals: the process itself is the one to be killed; crun then ends with its code. While crun is
+// still starting it, it could not be found, but would live on without crun: that is waited for.
 static void kill_process(struct exec *x)
 {
+	struct loop *l = x->session.engine->base.loop;
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct container *c = container_get(x->session.engine, str_of(x->session.id));
 	int pid = (int)file_number(file(x, &a, "pid"), 0);
 	if (c && container_alive(x->session.engine, container_cgroup(c, &a), pid))
 		kill(pid, SIGKILL);
+	else if (x->crun > 0 && !x->exited && c && x->kill_looks++ < KILL_LOOKS)
+		timer_start(l, &x->kill_again, KILL_LOOK_MS * TIME_MS);
 	else if (x->crun > 0 && !x->exited)
 		kill(x->crun, SIGKILL);
+}
+
+static void kill_again(struct timer *t)
+{
+	kill_process(CONTAINER_OF(t, struct exec, kill_again));
 }
 
 // While it is being started on the pool, exec_started will see to it.
@@ -373,6 +383,7 @@ static void on_process_end(struct session *s, struct channel *c, int events)
 	if (waitpid(x->crun, &status, WNOHANG) != x->crun)
 		return;
 	x->exited = true;
+	timer_stop(&x->kill_again);
 	x->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	x->unread[0] = count_unread(s, &s->out);
 	x->unread[1] = count_unread(s, &s->err);
@@ -515,6 +526,7 @@ struct runtime_session *engine_exec(struct runtime *r, const struct runtime_exec
 	x->pipes[0] = x->pipes[1] = x->pipes[2] = -1;
 	x->timer = (struct timer){.fire = on_timeout, .loop = r->loop};
 	x->look = (struct timer){.fire = look_at_stderr, .loop = r->loop};
+	x->kill_again = (struct timer){.fire = kill_again, .loop = r->loop};
 	copy_args(x, spec);
 	const struct container *c = container_get(g, spec->id);
 	if (!c || c->phase != RUNTIME_RUNNING || !spec->arg_count) {
