@@ -196,7 +196,8 @@ void proxy_pod_log(struct call *c)
 
 // ---- streams
 
-// A GET, which is all that a WebSocket can begin with, needs the right to create as well: who may only read runs nothing.
+// A GET, which is all that a WebSocket can begin with, needs the right to create as well: who may only read pods/exec
+// runs nothing.
 static int check_may_connect(struct call *c, struct err *e)
 {
 	struct access a = access_of_call(c);
