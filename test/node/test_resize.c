@@ -11,6 +11,7 @@
 #include "node/pod/allocation.h"
 #include "node/pod/plan.h"
 #include "node/pod/resize_plan.h"
+#include "node/pod/status_resources.h"
 #include "sys/sim.h"
 #include "tar_maker.h"
 #include "unit.h"
@@ -224,6 +225,27 @@ TEST(what_a_resizing_pod_counts)
 	struct container_size held[] = {{300, 300, 1, 1}, {10, 10, 40 * MIB, 0}};
 	CHECK_INT(pod_requests(s, held).cpu_milli, 350);
 	CHECK_INT(pod_requests(s, held).memory, 104 * MIB);
+	pod_spec_unref(s);
+}
+
+TEST(what_the_status_says_of_the_whole_pod)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct pod_spec *s = sized(&a, "a:100/64 b:50/32", "");
+	struct pod_spec *own = pod_of("\"resources\":{\"requests\":{\"cpu\":\"0.2\",\"memory\":\"10m\"}},\"containers\":[{\"name\":\"c\"}]", 1);
+	struct pod_resize going = {.in_progress = true, .pod = pod_limits(s)};
+	going.pod.memory_bytes = 128 * MIB;
+	struct json *status = json_object(&a);
+	status_put_pod(&a, status, s, &(struct pod_resize){0});
+	CHECK_STR(json_text(&a, status), "{\"resources\":{\"requests\":{\"cpu\":\"150m\",\"memory\":\"96Mi\"},\"limits\":{\"cpu\":\"150m\","
+		  "\"memory\":\"96Mi\"}},\"allocatedResources\":{\"cpu\":\"150m\",\"memory\":\"96Mi\"}}");
+	status_put_pod(&a, status, s, &going);
+	CHECK_STR(json_str(status, "resources.limits.memory"), "128Mi");
+	status_put_pod(&a, status, own, &(struct pod_resize){0});
+	CHECK_STR(json_str(status, "allocatedResources.cpu"), "0.2");
+	CHECK_STR(json_str(status, "resources.requests.memory"), "10m");
+	pod_spec_unref(own);
 	pod_spec_unref(s);
 }
 

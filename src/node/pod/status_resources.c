@@ -70,6 +70,16 @@ static struct json *amounts(struct arena *a, const struct node_amounts *n)
 	return list;
 }
 
+// In the pod's own words where it has some: sums are in whole bytes.
+static void quote(struct arena *a, struct json *list, const struct pod_spec *s, const char *which)
+{
+	if (json_at(s->object, "spec.overhead"))
+		return;
+	json_each(amount, json_get(json_at(s->object, "spec.resources"), str_of(which)))
+		if (json_get(list, amount->key))
+			json_set(list, amount->key, json_clone(a, amount));
+}
+
 void status_put_pod(struct arena *a, struct json *status, const struct pod_spec *s, const struct pod_resize *resize)
 {
 	struct node_amounts requests = pod_requests(s, NULL), limits = pod_limit_amounts(s);
@@ -79,6 +89,9 @@ void status_put_pod(struct arena *a, struct json *status, const struct pod_spec 
 		limits.memory = (int64_t)resize->pod.memory_bytes;
 	struct json *asked = amounts(a, &requests), *allowed = amounts(a, &limits);
 	struct json *resources = json_put(status, "resources", json_object(a));
+	quote(a, asked, s, "requests");
+	if (!resize->in_progress)
+		quote(a, allowed, s, "limits");
 	if (asked->count) {
 		json_put(status, "allocatedResources", asked);
 		json_put(resources, "requests", json_clone(a, asked));
