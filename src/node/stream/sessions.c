@@ -4,7 +4,7 @@
 #include "node/stream/server.h"
 #include "wire/remote.h"
 
-enum { ARGS_MAX = 4096, STDIN_HIGH = 256 << 10, STDIN_LOOK_MS = 5 };
+enum { ARGS_MAX = 4096, STDIN_HIGH = 256 << 10, STDIN_LOOK_MS = 5, STDIN_LOOK_MAX_MS = 100 };
 
 struct exchange_session {
 	struct open_stream open;
@@ -14,6 +14,7 @@ struct exchange_session {
 	struct runtime_exec_spec spec;
 	bool attach, paused, stdin_ended, stdin_held;
 	struct timer stdin_timer; // looks whether the process has taken its stdin
+	int64_t look_ms;	  // the more seldom, the longer it has not
 };
 
 static void free_session(struct exchange_session *s)
@@ -67,7 +68,8 @@ static void look_at_stdin(struct timer *t)
 {
 	struct exchange_session *s = CONTAINER_OF(t, struct exchange_session, stdin_timer);
 	if (runtime_session_pending(s->session) > STDIN_HIGH / 2) {
-		timer_start(t->loop, t, STDIN_LOOK_MS * TIME_MS);
+		s->look_ms = s->look_ms * 2 < STDIN_LOOK_MAX_MS ? s->look_ms * 2 : STDIN_LOOK_MAX_MS;
+		timer_start(t->loop, t, s->look_ms * TIME_MS);
 		return;
 	}
 	s->stdin_held = false;
@@ -83,7 +85,8 @@ static void on_stdin(void *arg, struct str data)
 	if (!s->stdin_held && runtime_session_pending(s->session) > STDIN_HIGH) {
 		s->stdin_held = true;
 		remote_read(s->remote, false);
-		timer_start(s->open.server->loop, &s->stdin_timer, STDIN_LOOK_MS * TIME_MS);
+		s->look_ms = STDIN_LOOK_MS;
+		timer_start(s->open.server->loop, &s->stdin_timer, s->look_ms * TIME_MS);
 	}
 }
 
