@@ -286,6 +286,33 @@ TEST(attach_end_of_stdin)
 	CHECK_STR(buf_str(&t.out), "5\n");
 }
 
+// A container whose stdin is open for others too goes on; who has said all does not wait for its end.
+TEST(attach_leaves_stdin_open)
+{
+	struct rig g CLEAN_RIG;
+	struct talk t CLEAN_TALK;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec c = rig_spec(&g, "c1", "read a; echo \"first $a\"; read b; echo \"then $b\"; exit 3");
+	c.stdin_open = true;
+	REQUIRE(rig_create(&g, &c) == 0 && rig_start(&g, "c1") == 0);
+	memset(&t, 0, sizeof(t));
+	struct runtime_session *s = runtime_attach(g.runtime, STR("c1"), true, &events, &t);
+	runtime_session_write(s, STR("jar\n"));
+	runtime_session_close_stdin(s);
+	CHECK(!t.ended);
+	REQUIRE(rig_until(&g, &t.ended));
+	CHECK(!t.failed);
+	buf_clear(&t.out);
+	t.ended = false;
+	s = runtime_attach(g.runtime, STR("c1"), true, &events, &t);
+	runtime_session_write(s, STR("lid\n"));
+	REQUIRE(rig_until(&g, &t.ended));
+	CHECK(str_ends(buf_str(&t.out), STR("then lid\n")));
+	rig_wait_exit(&g, "c1");
+	CHECK_INT(g.exited.exit_code, 3);
+}
+
 // A client that does not read must not stop the container.
 TEST(attach_stalled)
 {

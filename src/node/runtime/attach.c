@@ -22,7 +22,8 @@ struct attach {
 	struct session session;
 	struct buf held;
 	bool at_end;
-	struct timer refuse;
+	bool until_stdin_ends; // the container's stdin outlives this client's, and then there is nothing to wait for
+	struct timer leave;    // tells the end in a turn of its own
 	struct err e;
 };
 
@@ -104,9 +105,19 @@ static void on_socket_ready(struct session *s, struct channel *c, int events)
 	}
 }
 
+static void leave(struct timer *timer)
+{
+	struct attach *t = CONTAINER_OF(timer, struct attach, leave);
+	session_end(&t->session, 0, t->e.reason ? &t->e : NULL);
+}
+
+// Who has said all to a container that goes on listening to others is let go; otherwise the container sees the end.
 static void stdin_closed(struct session *s)
 {
-	if (s->out.fd >= 0)
+	struct attach *t = attach_of(s);
+	if (t->until_stdin_ends)
+		timer_start(s->base.runtime->loop, &t->leave, 0);
+	else if (s->out.fd >= 0)
 		shutdown(s->out.fd, SHUT_WR);
 }
 
@@ -120,7 +131,7 @@ static void resize_attach(struct session *s, int width, int height)
 static void free_attach(struct session *s)
 {
 	struct attach *t = attach_of(s);
-	timer_stop(&t->refuse);
+	timer_stop(&t->leave);
 	buf_finish(&t->held);
 	err_clear(&t->e);
 }
@@ -141,12 +152,6 @@ static int connect_to_conmon(struct engine *g, const char *id, struct err *e)
 	return -1;
 }
 
-static void refuse(struct timer *timer)
-{
-	struct attach *t = CONTAINER_OF(timer, struct attach, refuse);
-	session_end(&t->session, 0, &t->e);
-}
-
 struct runtime_session *engine_attach(struct runtime *r, struct str id, bool stdin_open,
 				      const struct runtime_session_events *ev, void *arg)
 {
@@ -158,6 +163,8 @@ struct runtime_session *engine_attach(struct runtime *r, struct str id, bool std
 	buf_init(&t->held);
 	s->tty = c && c->tty;
 	s->stdin_open = stdin_open && c && c->stdin_open;
+	t->until_stdin_ends = s->stdin_open && !(c->stdin_once && !c->tty);
+	t->leave.fire = leave;
 	s->packets = true;
 	s->on_resume = resume_attach;
 	s->on_stdin_closed = stdin_closed;
@@ -167,8 +174,7 @@ struct runtime_session *engine_attach(struct runtime *r, struct str id, bool std
 		err_set(&t->e, ERR_NOT_FOUND, "container %.*s does not run", STR_FMT(id));
 	int fd = t->e.reason ? -1 : connect_to_conmon(g, s->id, &t->e);
 	if (fd < 0) {
-		t->refuse = (struct timer){.fire = refuse, .loop = r->loop};
-		timer_start(r->loop, &t->refuse, 0);
+		timer_start(r->loop, &t->leave, 0);
 		return &s->base;
 	}
 	session_open_channel(s, &s->out, fd, UV_READABLE, on_socket_ready);

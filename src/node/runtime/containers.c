@@ -35,6 +35,7 @@ struct container *container_add(struct engine *g, const struct runtime_container
 	c->log_path = copy(spec->log_path);
 	c->tty = spec->tty;
 	c->stdin_open = spec->stdin_open;
+	c->stdin_once = spec->stdin_once;
 	map_set(&g->containers, spec->id, c);
 	return c;
 }

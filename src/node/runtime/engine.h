@@ -33,7 +33,7 @@ struct pod {
 struct container {
 	struct engine *engine;
 	char *id, *pod_uid, *name, *note, *image_id, *log_path;
-	bool tty, stdin_open;
+	bool tty, stdin_open, stdin_once;
 	enum runtime_phase phase;
 	int pid;
 	int64_t created, started, finished;

@@ -22,6 +22,7 @@ int record_write(struct arena *a, const char *path, const struct runtime_contain
 	json_put_str(a, j, "logPath", spec->log_path);
 	json_put_bool(a, j, "tty", spec->tty);
 	json_put_bool(a, j, "stdinOpen", spec->stdin_open);
+	json_put_bool(a, j, "stdinOnce", spec->stdin_once);
 	return store_write_unsynced(path, json_text(a, j), e);
 }
 
@@ -40,6 +41,7 @@ static int record_read(struct arena *a, const char *path, struct runtime_contain
 		.log_path = json_str(j, "logPath"),
 		.tty = json_is_true(j, "tty"),
 		.stdin_open = json_is_true(j, "stdinOpen"),
+		.stdin_once = json_is_true(j, "stdinOnce"),
 	};
 	return str_empty(out->id) || str_empty(out->pod_uid) ? -1 : 0;
 }

@@ -99,6 +99,7 @@ static void copy_step(struct resize_job *j, size_t i, const struct runtime_resiz
 		.log_path = arena_str(a, str_of(c->log_path)),
 		.tty = c->tty,
 		.stdin_open = c->stdin_open,
+		.stdin_once = c->stdin_once,
 	};
 }
 
