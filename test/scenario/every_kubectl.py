@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 
-from harness import IMAGE, Client, Failure, Platform, Skip, check
+from harness import IMAGE, Client, Failure, Platform, Skip, check, eventually
 
 SIDE_BY_SIDE = 3  # kubectl needs a core for its own start, the platform the rest
 platform = None
@@ -84,6 +84,7 @@ def with_one(test, version, binary):
     k = Kubectl(version, binary, re.sub(r"[^0-9a-z]+", "-", name)[:60].strip("-"))
     try:
         k("create", "namespace", k.namespace)
+        eventually(lambda: k("get", "serviceaccount", "default", ok=False).returncode == 0, 30, "no account in the namespace")
         test(k)
     except Skip as why:
         print(f"    kubectl {version}: {why}", flush=True)
