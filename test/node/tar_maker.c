@@ -114,12 +114,15 @@ static void pack(struct buf *out, const struct layout_layer *l)
 		buf_add(out, l->tar);
 }
 
+const char *layout_volumes;
+
 static struct str config_of(struct arena *a, const struct layout_layer *layers, size_t count)
 {
 	struct buf b CLEAN_BUF;
 	buf_init(&b);
-	buf_fmt(&b, "{\"architecture\":\"%.*s\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"sh\"],\"Env\":[\"PATH=/bin\"]},"
-		    "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[", STR_FMT(oci_architecture()));
+	buf_fmt(&b, "{\"architecture\":\"%.*s\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"sh\"],\"Env\":[\"PATH=/bin\"],"
+		    "\"Volumes\":%s},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[",
+		STR_FMT(oci_architecture()), layout_volumes ? layout_volumes : "null");
 	for (size_t i = 0; i < count; i++) {
 		struct str id = layers[i].lie_diff_id ? str_of(layers[i].lie_diff_id) : oci_digest_of(a, layers[i].tar);
 		buf_fmt(&b, "%s\"%.*s\"", i ? "," : "", STR_FMT(id));

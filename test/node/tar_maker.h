@@ -23,6 +23,7 @@ struct layout_layer {
 
 // Writes an OCI layout into the directory (made). name NULL: without.
 void layout_write(const char *dir, const char *name, const struct layout_layer *layers, size_t count);
+extern const char *layout_volumes; // of configs written from now on: "{\"/data\":{}}"; NULL: none
 // Writes an archive of the form of `docker save` before version 25.
 void docker_write(const char *dir, const char *name, const struct layout_layer *layers, size_t count);
 

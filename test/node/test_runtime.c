@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "node/images/tree.h"
 #include "runtime_fixture.h"
 #include "tar_maker.h"
 #include "unit.h"
@@ -309,6 +310,63 @@ TEST(mounts)
 	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c2") == 0);
 	rig_wait_exit(&g, "c2");
 	CHECK_STR(rig_log(&g, "c2"), "shared");
+}
+
+// An image of busybox and these entries.
+static void import_more(struct rig *g, const char *name, struct str tar)
+{
+	char *text = NULL;
+	int fd CLEAN_FD = open("/bin/busybox", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	struct buf all CLEAN_BUF;
+	struct image *got;
+	size_t count;
+	REQUIRE(fd >= 0 && fstat(fd, &st) == 0);
+	text = mem_alloc((size_t)st.st_size);
+	REQUIRE(read(fd, text, (size_t)st.st_size) == st.st_size);
+	buf_init(&all);
+	tar_add(&all, "bin/busybox", '0', 0755, NULL, (struct str){text, (size_t)st.st_size});
+	tar_add(&all, "bin/sh", '2', 0777, "busybox", STR_NONE);
+	buf_add(&all, tar);
+	tar_end(&all);
+	free(text);
+	struct layout_layer layer = {.tar = buf_str(&all)};
+	const char *source = arena_fmt(&g->a, "%s/%s", g->dir, name).p;
+	layout_write(source, arena_fmt(&g->a, "%s:v", name).p, &layer, 1);
+	REQUIRE(images_import(g->images, &g->a, source, NULL, &got, &count, NULL) == 0);
+	g->busybox = got[0];
+}
+
+// What an image declares as volumes can be written to under a read-only root, with what the image has there; a link among
+// them leads nowhere outside.
+TEST(volumes_of_the_image)
+{
+	struct rig g CLEAN_RIG;
+	struct buf tar CLEAN_BUF;
+	rig_set_up(&g);
+	buf_init(&tar);
+	tar_add(&tar, "data/file", '0', 0644, NULL, STR("of the image\n"));
+	tar_add(&tar, "tmp", '5', 01777, NULL, STR_NONE);
+	tar_add(&tar, "out", '2', 0777, "/../../../../../../tmp", STR_NONE);
+	tar_add(&tar, "gone", '2', 0777, "/nowhere", STR_NONE);
+	layout_volumes = "{\"/data\":{},\"/made/up/\":{},\"/out\":{},\"/gone\":{},\"/proc/x\":{},\"/mine\":{}}";
+	import_more(&g, "volumes", buf_str(&tar));
+	layout_volumes = NULL;
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	const char *mine = arena_fmt(&g.a, "%s/mine", g.dir).p;
+	mkdir(mine, 0755);
+	struct runtime_container_spec s = rig_spec(&g, "c1",
+		"exec 2>&1; cat /data/file; echo x >/data/new && echo x >/made/up/new && echo x >/out/onggi-out && echo x >/mine/new; "
+		"(echo x >/new) 2>/dev/null || echo refused; busybox ls /tmp");
+	s.image_id = g.busybox.id;
+	s.read_only_root = true;
+	s.mounts = (struct runtime_mount[]){{.source = str_of(mine), .target = STR("/mine")}};
+	s.mount_count = 1;
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_STR(rig_log(&g, "c1"), "of the image\nrefused\nonggi-out");
+	CHECK(access("/tmp/onggi-out", F_OK) < 0);
+	CHECK(access(arena_fmt(&g.a, "%s/new", mine).p, F_OK) == 0);
 }
 
 // Processes of one container see those of the other; the first process outlives both.

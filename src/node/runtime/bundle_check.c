@@ -74,6 +74,19 @@ static bool below(struct str path, struct str directory)
 	return str_starts(path, directory) && (path.n == directory.n || path.p[directory.n] == '/');
 }
 
+struct str bundle_find_volume(struct arena *a, int root, const char *root_path, struct str volume)
+{
+	static const char *const ours[] = {"/proc", "/sys", "/dev"};
+	const struct identity nobody = {0};
+	char path[PATH_MAX], real[PATH_MAX];
+	int fd CLEAN_FD = -1;
+	bool useful = volume.n && volume.p[0] == '/' && str_to_c(volume, path, sizeof(path)) &&
+		      make_dirs(root, volume, &nobody) == 0 && real_name(root, path, real, &fd) && real[0];
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		useful = useful && !below(str_of(real), str_of(ours[i]));
+	return useful ? arena_fmt(a, "%s%s", root_path, real) : STR_NONE;
+}
+
 static int refuse(struct str cwd, const char *why, struct err *e)
 {
 	return err_set(e, ERR_INVALID, "working directory \"%.*s\": %s", STR_FMT(cwd), why);

@@ -37,13 +37,41 @@ static int open_beside(struct create_job *j, int *fd)
 	return err_set(&j->job.e, ERR_CONFLICT, "the container whose processes it is to see has ended");
 }
 
+static bool is_target(const struct runtime_container_spec *spec, struct str path)
+{
+	for (size_t i = 0; i < spec->mount_count; i++)
+		if (str_eq(spec->mounts[i].target, path))
+			return true;
+	return false;
+}
+
+// What the image declares as volumes can be written to although the root is read-only, as with other runtimes: they are
+// mounted from the root itself, which only the container sees as read-only. They come first, for the pod's may lie below.
+static void add_image_volumes(struct arena *a, const struct image *image, int root, const char *root_path,
+			      struct runtime_container_spec *spec)
+{
+	size_t n = 0, most = image->volumes.count + spec->mount_count;
+	struct runtime_mount *mounts = ARENA_ARRAY(a, struct runtime_mount, most + 1);
+	for (size_t i = 0; spec->read_only_root && i < image->volumes.count; i++) {
+		struct str volume = image->volumes.items[i];
+		struct str source =
+			is_target(spec, volume) ? STR_NONE : bundle_find_volume(a, root, root_path, volume);
+		if (!str_empty(source))
+			mounts[n++] = (struct runtime_mount){.source = source, .target = volume};
+	}
+	for (size_t i = 0; i < spec->mount_count; i++)
+		mounts[n++] = spec->mounts[i];
+	spec->mounts = mounts;
+	spec->mount_count = n;
+}
+
 static int write_config(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, int root,
 			int pid_namespace, const char *dir, struct err *e)
 {
 	struct identity who;
 	struct bundle_pod pod;
 	uint64_t capabilities;
-	if (bundle_check_root(root, e) < 0 || identity_find(a, root, spec, &who, e) < 0 ||
+	if (identity_find(a, root, spec, &who, e) < 0 ||
 	    capabilities_of(spec, g->capabilities, &capabilities, e) < 0 ||
 	    bundle_prepare_cwd(root, spec->cwd, &who, e) < 0)
 		return -1;
@@ -80,7 +108,7 @@ static int make_container(struct create_job *j)
 	struct engine *g = j->job.engine;
 	struct arena *a = &j->job.arena;
 	struct err *e = &j->job.e;
-	const struct runtime_container_spec *spec = &j->spec;
+	struct runtime_container_spec *spec = &j->spec;
 	struct image image;
 	struct str root_path;
 	const char *dir = container_dir(g, a, spec->id.p);
@@ -91,8 +119,10 @@ static int make_container(struct create_job *j)
 	int root CLEAN_FD = open(root_path.p, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || mkdir(container_exit_dir(g, a, spec->id.p), 0700) < 0)
 		return err_errno(e, errno, "container's directories");
-	if (open_beside(j, &pid_namespace) < 0 ||
-	    record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 ||
+	if (open_beside(j, &pid_namespace) < 0 || bundle_check_root(root, e) < 0)
+		return -1;
+	add_image_volumes(a, &image, root, root_path.p, spec);
+	if (record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 ||
 	    write_config(g, a, spec, root, pid_namespace, dir, e) < 0 || make_log_directory(a, spec->log_path, e) < 0)
 		return -1;
 	const char *cgroup = arena_fmt(a, "pod%.*s/%.*s", STR_FMT(spec->pod_uid), STR_FMT(spec->id)).p;
