@@ -142,7 +142,7 @@ static void stop(struct half *halves, size_t n)
 }
 
 // The server was started by an address that may go while we run, as machines move between networks: then it needs a
-// certificate for the new one, and the agent the way to it. (The agent waits for the file until the server has written it.)
+// certificate for the new one, and the agent the way to it (the file, for which it waits until the server has written it).
 static void follow_address(struct half *halves, size_t n, char *address, size_t size)
 {
 	char path[4096], fresh[INET_ADDRSTRLEN];

@@ -85,7 +85,8 @@ static void translate(struct rule *r)
 
 static void put_rule(struct netfilter_batch *b, const char *table, const char *chain, unsigned n, bool by_port)
 {
-	struct rule r = {netfilter_batch_add(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, MESSAGE_SIZE), NFT_REG32_00};
+	struct rule r = {.next = NFT_REG32_00};
+	r.message = netfilter_batch_add(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, MESSAGE_SIZE);
 	mnl_attr_put_strz(r.message, NFTA_RULE_TABLE, table);
 	mnl_attr_put_strz(r.message, NFTA_RULE_CHAIN, chain);
 	struct nlattr *all = mnl_attr_nest_start(r.message, NFTA_RULE_EXPRESSIONS);

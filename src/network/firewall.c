@@ -75,7 +75,8 @@ static int on_chain(const struct nlmsghdr *h, void *arg)
 static int read_chains(struct netfilter *n, struct chains *out, struct err *e)
 {
 	char room[64];
-	struct nlmsghdr *h = netfilter_message(n, room, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NLM_F_DUMP, NFPROTO_UNSPEC);
+	struct nlmsghdr *h = netfilter_message(n, room, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN, NLM_F_DUMP,
+					       NFPROTO_UNSPEC);
 	if (netfilter_ask(n, h, on_chain, out) < 0)
 		return err_errno(e, errno, "read the chains of this machine's firewalls");
 	return 0;
@@ -114,7 +115,8 @@ static int on_rule(const struct nlmsghdr *h, void *arg)
 static int find_rules(struct netfilter *n, const struct chain *c, struct search *out, struct err *e)
 {
 	char room[512];
-	struct nlmsghdr *h = netfilter_message(n, room, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE, NLM_F_DUMP, c->family);
+	struct nlmsghdr *h = netfilter_message(n, room, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE, NLM_F_DUMP,
+					       c->family);
 	mnl_attr_put_strz(h, NFTA_RULE_TABLE, c->table);
 	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, c->name);
 	out->count = 0;
@@ -128,8 +130,9 @@ static int let_through(struct arena *a, const struct chain *c, const char *bridg
 	static const char *const ways[] = {"oifname", "iifname"};
 	struct str script = STR("");
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
-		script = arena_fmt(a, "%.*sinsert rule %s %s %s %s \"%s\" counter accept comment \"%.*s\"\n", STR_FMT(script),
-				   family_name(c->family), c->table, c->name, ways[i], bridge, STR_FMT(mark));
+		script = arena_fmt(a, "%.*sinsert rule %s %s %s %s \"%s\" counter accept comment \"%.*s\"\n",
+				   STR_FMT(script), family_name(c->family), c->table, c->name, ways[i], bridge,
+				   STR_FMT(mark));
 	return nft_run(script, e);
 }
 

@@ -2,7 +2,8 @@
 // The firewalls of others. Docker, ufw and their like drop what this machine passes on unless one of their rules accepts
 // it, and what one chain drops no other can save: pods would reach neither each other nor the world. So a rule that lets
 // the pods' bridge through, by which it is known again, goes before all others into each forward chain that drops by its
-// policy. (What a rule of theirs drops or rejects at the end of a chain that accepts, as firewalld's, is not seen.)
+// policy. (Not seen: what a rule of theirs drops at the end of a chain that accepts, as firewalld's, and the old
+// tables of iptables-legacy.)
 #ifndef NETWORK_FIREWALL_H
 #define NETWORK_FIREWALL_H
 

@@ -77,6 +77,8 @@ static void add_sets(struct buf *b, const char *table)
 		"set refused-nodeports { type inet_proto . inet_service; }",
 		"set hairpin { type ipv4_addr . ipv4_addr; }",
 		"set remote { type ipv4_addr . inet_proto . inet_service; }",
+		"set guarded { type ipv4_addr . inet_proto . inet_service; }",
+		"set sources { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }",
 		"map sticky { type ipv4_addr . inet_proto . inet_service : verdict; }",
 		"map sticky-nodeports { type inet_proto . inet_service : verdict; }",
 		("map affinity { type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; "
@@ -167,11 +169,14 @@ static void add_masquerades(struct buf *b, const struct nftables_config *c)
 
 // The bridge lets loopback addresses through, for node ports (places.c): pods may not use that to reach what listens on
 // this machine's loopback alone. And what no longer belongs to a connection would reach its client with the endpoint's
-// own address, which answers with a reset.
+// own address, which answers with a reset. A load balancer's address may be for some clients alone.
 static void add_guards(struct buf *b, const struct nftables_config *c)
 {
 	add_hook(b, c->table, "guard", "filter", "prerouting", -300);
 	buf_fmt(b, "add rule ip %s guard iifname \"%s\" ip daddr 127.0.0.0/8 drop\n", c->table, c->bridge);
+	add_hook(b, c->table, "guard-balancers", "filter", "prerouting", -110);
+	add_rule(b, c->table, "guard-balancers", "ip daddr . meta l4proto . th dport @guarded "
+		 "ip daddr . meta l4proto . th dport . ip saddr != @sources drop");
 	add_hook(b, c->table, "guard-forward", "filter", "forward", -10);
 	buf_fmt(b, "add rule ip %s guard-forward iifname \"%s\" ct state invalid drop\n", c->table, c->bridge);
 }

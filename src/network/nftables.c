@@ -16,7 +16,9 @@
 
 enum {
 	AFFINITIES = PLAN_SETS, // the map that only the kernel fills
-	ELEMENTS_A_MESSAGE = 256, CHAINS_AT_ONCE = 16, ELEMENTS_A_TRANSACTION = 50000, STICKY_CHAINS_MAX = 32, READ_TRIES = 5,
+	CLIENT = 12,		// where the client stands in keys of PLAN_SOURCES
+	ELEMENTS_A_MESSAGE = 256, ELEMENTS_A_TRANSACTION = 50000,
+	CHAINS_AT_ONCE = 16, STICKY_CHAINS_MAX = 32, READ_TRIES = 5,
 };
 
 static const char *const set_names[PLAN_SETS + 1] = {
@@ -30,6 +32,8 @@ static const char *const set_names[PLAN_SETS + 1] = {
 	[PLAN_REMOTE] = "remote",
 	[PLAN_STICKY] = "sticky",
 	[PLAN_STICKY_NODEPORTS] = "sticky-nodeports",
+	[PLAN_GUARDED] = "guarded",
+	[PLAN_SOURCES] = "sources",
 	[AFFINITIES] = "affinity",
 };
 
@@ -230,12 +234,23 @@ static void put_data(struct nlmsghdr *h, const struct plan_element *x)
 	mnl_attr_nest_end(h, data);
 }
 
+static void put_key(struct nlmsghdr *h, uint16_t attribute, const unsigned char *bytes, size_t n)
+{
+	struct nlattr *key = mnl_attr_nest_start(h, attribute);
+	mnl_attr_put(h, NFTA_DATA_VALUE, n, bytes);
+	mnl_attr_nest_end(h, key);
+}
+
 static void put_element(struct nlmsghdr *h, const struct plan_element *x, bool with_data)
 {
 	struct nlattr *element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
-	struct nlattr *key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(h, NFTA_DATA_VALUE, x->key_len, x->key);
-	mnl_attr_nest_end(h, key);
+	put_key(h, NFTA_SET_ELEM_KEY, x->key, x->key_len);
+	if (x->set == PLAN_SOURCES) {
+		unsigned char last[sizeof x->key];
+		memcpy(last, x->key, sizeof last);
+		memcpy(last + CLIENT, x->data, sizeof last - CLIENT);
+		put_key(h, NFTA_SET_ELEM_KEY_END, last, sizeof last);
+	}
 	if (with_data)
 		put_data(h, x);
 	mnl_attr_nest_end(h, element);
@@ -373,6 +388,8 @@ static void read_element(const struct nlattr *element, struct plan_element *x)
 			if (type == NFTA_SET_ELEM_KEY && n <= sizeof x->key) {
 				memcpy(x->key, mnl_attr_get_payload(in), n);
 				x->key_len = (uint8_t)n;
+			} else if (type == NFTA_SET_ELEM_KEY_END && n == sizeof x->key) {
+				memcpy(x->data, (const char *)mnl_attr_get_payload(in) + CLIENT, sizeof x->key - CLIENT);
 			} else if (type == NFTA_SET_ELEM_DATA && mnl_attr_get_type(in) == NFTA_DATA_VERDICT) {
 				read_verdict(in, x);
 			} else if (type == NFTA_SET_ELEM_DATA && n <= sizeof x->data) {

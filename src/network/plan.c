@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-enum { ENDPOINTS_MAX = PLAN_NUMBERS_MAX, PORTS_MAX = 256, STICKY_S = 10800, STICKY_MAX_S = 86400 };
+enum { ENDPOINTS_MAX = PLAN_NUMBERS_MAX, PORTS_MAX = 256, SOURCES_MAX = 256, STICKY_S = 10800, STICKY_MAX_S = 86400 };
 
 struct endpoint {
 	struct in_addr address;
@@ -194,6 +194,64 @@ static void front_at(struct builder *b, struct str text, uint8_t protocol, uint1
 		front(b, &address, protocol, port, w->sticky_s, outside ? w->outside : w->inside);
 }
 
+struct range { // of clients, host byte order
+	uint32_t first, last;
+};
+
+static bool parse_range(struct str text, struct range *out)
+{
+	struct str address, prefix;
+	struct in_addr in;
+	uint64_t bits;
+	if (!str_cut(str_trim(text), '/', &address, &prefix) || !parse_address(address, &in) ||
+	    str_to_u64(prefix, &bits) < 0 || bits > 32)
+		return false;
+	uint32_t rest = bits ? (uint32_t)((1ULL << (32 - bits)) - 1) : UINT32_MAX;
+	*out = (struct range){ntohl(in.s_addr) & ~rest, ntohl(in.s_addr) | rest};
+	return true;
+}
+
+// Those that do not lie within others: two such ranges are either one within the other, or apart.
+static size_t parse_ranges(const struct json *list, struct range out[SOURCES_MAX])
+{
+	size_t n = 0;
+	json_each(text, list) {
+		struct range x;
+		size_t kept = 0;
+		bool within = false;
+		if (text->type != JSON_STRING || !parse_range(text->text, &x))
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			within |= out[i].first <= x.first && x.last <= out[i].last;
+			if (!(x.first <= out[i].first && out[i].last <= x.last))
+				out[kept++] = out[i];
+		}
+		n = within ? n : kept;
+		if (!within && n < SOURCES_MAX)
+			out[n++] = x;
+	}
+	return n;
+}
+
+// spec.loadBalancerSourceRanges: who may call a load balancer's address. None said: everybody.
+static void guard(struct builder *b, const struct json *service, struct str address_text, uint8_t protocol, uint16_t port)
+{
+	const struct json *list = json_at(service, "spec.loadBalancerSourceRanges");
+	struct range ranges[SOURCES_MAX];
+	struct in_addr address;
+	if (!list || list->count == 0 || !parse_address(address_text, &address))
+		return;
+	key(add(b, PLAN_GUARDED), &address, protocol, port);
+	size_t n = parse_ranges(list, ranges);
+	for (size_t i = 0; i < n; i++) {
+		struct plan_element *x = add(b, PLAN_SOURCES);
+		uint32_t first = htonl(ranges[i].first), last = htonl(ranges[i].last);
+		key(x, &address, protocol, port);
+		key_part(x, &first, sizeof first);
+		memcpy(x->data, &last, sizeof last);
+	}
+}
+
 static uint32_t sticky_seconds(const struct json *service)
 {
 	if (!json_str_is(service, "spec.sessionAffinity", "ClientIP"))
@@ -218,8 +276,10 @@ static void service_port(struct builder *b, const struct json *service, const st
 	json_each(ip, json_at(service, "spec.externalIPs"))
 		if (ip->type == JSON_STRING)
 			front_at(b, ip->text, protocol, number, &w, true);
-	json_each(ingress, json_at(service, "status.loadBalancer.ingress"))
+	json_each(ingress, json_at(service, "status.loadBalancer.ingress")) {
 		front_at(b, json_str(ingress, "ip"), protocol, number, &w, true);
+		guard(b, service, json_str(ingress, "ip"), protocol, number);
+	}
 	if (node_port)
 		front(b, NULL, protocol, node_port, w.sticky_s, w.outside);
 	returns(b, protocol, w.inside);

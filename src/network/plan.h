@@ -26,6 +26,8 @@ enum plan_set {
 	PLAN_REMOTE,	      // address . protocol . port: an endpoint that is not on this node, and would answer past it
 	PLAN_STICKY,	      // address . protocol . port : verdict
 	PLAN_STICKY_NODEPORTS, // protocol . port : verdict
+	PLAN_GUARDED,	      // address . protocol . port of a load balancer that not everybody may call
+	PLAN_SOURCES,	      // address . protocol . port . first client to last client (data) that may
 	PLAN_SETS
 };
 
@@ -34,7 +36,7 @@ enum { PLAN_NUMBERS_MAX = 1024 }; // endpoints of one port beyond this are not u
 // Bytes as the kernel wants them: each part padded to four bytes, network byte order (the number in the host's).
 struct plan_element {
 	uint8_t set;	   // enum plan_set
-	uint8_t key_len, data_len; // data_len 0: a verdict, or no data
+	uint8_t key_len, data_len; // data_len 0: a verdict, or no data (but the last of PLAN_SOURCES)
 	uint32_t verdict; // goto the chain for so many endpoints, or for so many seconds (sticky); 0: not a verdict
 	unsigned char key[16], data[8];
 };

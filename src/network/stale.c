@@ -61,12 +61,14 @@ static struct str pair_of(char room[FRONT + ENDPOINT], struct str front, const u
 
 static void add_front(struct fronts *f, const struct plan_element *x, bool now)
 {
-	bool by_port = x->set == PLAN_NODE_ENDPOINTS || x->set == PLAN_REFUSED_NODEPORTS || x->set == PLAN_STICKY_NODEPORTS;
 	bool sticky = x->set == PLAN_STICKY || x->set == PLAN_STICKY_NODEPORTS;
 	bool leads = x->set == PLAN_ENDPOINTS || x->set == PLAN_NODE_ENDPOINTS;
+	bool refused = x->set == PLAN_REFUSED || x->set == PLAN_REFUSED_NODEPORTS;
+	bool by_port = x->set == PLAN_STICKY_NODEPORTS || x->set == PLAN_NODE_ENDPOINTS ||
+		       x->set == PLAN_REFUSED_NODEPORTS;
 	char room[FRONT + ENDPOINT];
 	struct str front = bytes_of(x->key, by_port ? NODE_FRONT : FRONT);
-	if (!sticky && !leads && x->set != PLAN_REFUSED && x->set != PLAN_REFUSED_NODEPORTS)
+	if (!sticky && !leads && !refused)
 		return;
 	map_set(&f->all, front, f);
 	f->udp |= x->key[by_port ? 0 : ADDRESS] == IPPROTO_UDP;
@@ -210,7 +212,8 @@ static int on_flow(const struct nlmsghdr *h, void *arg)
 static int delete_flow(struct netfilter *n, const struct nlattr *there)
 {
 	char room[1024];
-	struct nlmsghdr *h = netfilter_message(n, room, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, NFPROTO_IPV4);
+	struct nlmsghdr *h = netfilter_message(n, room, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, NLM_F_ACK,
+					       NFPROTO_IPV4);
 	mnl_attr_put(h, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(there), mnl_attr_get_payload(there));
 	return netfilter_ask(n, h, NULL, NULL) < 0 && errno != ENOENT ? -1 : 0;
 }

@@ -268,10 +268,12 @@ struct planned {
 };
 
 // A Service at 10.96.0.20 and the node port 30080 that leads to port 8080 of those addresses, joined by blanks.
-static struct planned plan_to(struct arena *a, const char *protocol, const char *more, struct str addresses)
+static struct planned plan_with(struct arena *a, const char *protocol, const char *more, const char *status,
+				struct str addresses)
 {
 	struct str address, service = arena_fmt(a, "{\"spec\":{\"clusterIPs\":[\"10.96.0.20\"],%s\"ports\":[{\"port\":80,"
-						   "\"protocol\":\"%s\",\"nodePort\":30080}]}}", more, protocol);
+						   "\"protocol\":\"%s\",\"nodePort\":30080}]},\"status\":{%s}}",
+						more, protocol, status);
 	struct buf slice CLEAN_BUF;
 	buf_init(&slice);
 	buf_fmt(&slice, "{\"addressType\":\"IPv4\",\"ports\":[{\"port\":8080,\"protocol\":\"%s\"}],\"endpoints\":[", protocol);
@@ -285,6 +287,16 @@ static struct planned plan_to(struct arena *a, const char *protocol, const char 
 	const struct json *slices[] = {l};
 	plan_service(a, s, slices, 1, STR("here"), &x.list, &x.count);
 	return x;
+}
+
+static struct planned plan_to(struct arena *a, const char *protocol, const char *more, struct str addresses)
+{
+	return plan_with(a, protocol, more, "", addresses);
+}
+
+static struct planned plan_balanced(struct arena *a, const char *more, struct str addresses)
+{
+	return plan_with(a, "TCP", more, "\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.9\"}]}", addresses);
 }
 
 static void plan(struct arena *a, struct world *w, const char *affinity, int endpoints, struct plan_element **x, size_t *n)
@@ -598,6 +610,37 @@ TEST(what_no_service_has_is_refused)
 	CHECK_INT(reach(socket(AF_INET, SOCK_STREAM, 0), "10.96.0.21", 80), ECONNREFUSED);
 	CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
 	taken_by(w.server[0], w.server[1]);
+	demolish(&w);
+}
+
+// spec.loadBalancerSourceRanges
+TEST(a_load_balancer_is_called_only_by_those_who_may)
+{
+	enter_own_world();
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct world w;
+	struct planned none = {0}, read, x[3];
+	build(&w, &a);
+	const char *ranges[] = {"\"0.0.0.0/0\"", "\"192.0.2.0/24\"", "\"192.0.2.0/24\",\"10.244.9.0/25\""};
+	for (int i = 0; i < 3; i++) {
+		struct str more = arena_fmt(&a, "\"loadBalancerSourceRanges\":[%s],", ranges[i]);
+		x[i] = plan_balanced(&a, more.p, w.ip[0]);
+	}
+	struct planned before = none;
+	for (int i = 0; i < 3; i++) {
+		MUST_OK(nftables_change(w.tables, before.list, before.count, x[i].list, x[i].count, NULL, &e));
+		before = x[i];
+		CHECK_INT(reach(socket_in(w.ns[2].p), "203.0.113.9", 80), i == 1 ? EINPROGRESS : 0);
+		CHECK_INT(reach(socket_in(w.ns[2].p), "10.96.0.20", 80), 0);
+		MUST_OK(nftables_read(w.tables, &a, &read.list, &read.count, &e));
+		REQUIRE(read.count == x[i].count);
+		for (size_t k = 0; k < read.count; k++)
+			CHECK(plan_element_same(&read.list[k], &x[i].list[k]));
+	}
+	while (taken_by(w.server[0], w.server[1]) >= 0)
+		;
 	demolish(&w);
 }
 

@@ -152,3 +152,19 @@ TEST(plan_remembers_clients_for_their_time)
 		sticky += x[i].set == PLAN_STICKY && x[i].verdict == 60;
 	CHECK_INT(sticky, 1);
 }
+
+TEST(plan_lets_only_some_call_a_load_balancer)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct plan_element *x;
+	size_t n;
+	struct json *service = parse(&a, "{\"spec\":{\"clusterIPs\":[\"10.96.0.20\"],\"ports\":[{\"port\":80}],\"loadBalancerSourceRanges\":["
+					 "\"10.1.0.0/16\",\" 10.0.0.0/8\",\"10.2.0.0/16\",\"192.0.2.7/32\",\"192.0.2.7/32\"]},"
+					 "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.9\"}]}}}");
+	plan_service(&a, service, NULL, 0, STR("here"), &x, &n);
+	CHECK_INT(count_of(x, n, PLAN_GUARDED), 1);
+	REQUIRE(count_of(x, n, PLAN_SOURCES) == 2); // those within others are left out
+	static const unsigned char first[4] = {10}, last[4] = {10, 255, 255, 255};
+	CHECK(memcmp(x[n - 2].key + 12, first, 4) == 0 && memcmp(x[n - 2].data, last, 4) == 0);
+}

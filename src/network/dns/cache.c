@@ -64,8 +64,8 @@ static struct str key_of(const struct dns_query *q, struct key *room)
 	memcpy(room->bytes, q->name.p, n);
 	room->bytes[n] = (char)(q->type >> 8);
 	room->bytes[n + 1] = (char)q->type;
-	room->bytes[n + 2] = (char)(q->recursion_desired | q->checking_disabled << 1 | q->authentic_data << 2 | q->edns << 3 |
-				    q->dnssec_ok << 4);
+	room->bytes[n + 2] = (char)(q->recursion_desired | q->checking_disabled << 1 | q->authentic_data << 2 |
+				    q->edns << 3 | q->dnssec_ok << 4);
 	return (struct str){room->bytes, n + 3};
 }
 

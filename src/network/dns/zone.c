@@ -64,8 +64,9 @@ static void on_slices(void *arg, struct str service)
 	for (size_t i = 0; i < n; i++)
 		json_each(endpoint, json_at(slices[i], "endpoints")) {
 			struct str address = json_str(endpoint, "addresses.0");
-			if (json_str(endpoint, "hostname").n == 0 || !ready(endpoint) || map_has(&z->by_endpoint, address))
-				continue; // only endpoints with a name of their own have one to tell
+			bool named = json_str(endpoint, "hostname").n > 0; // others have no name to tell
+			if (!named || !ready(endpoint) || map_has(&z->by_endpoint, address))
+				continue;
 			fresh->list = mem_realloc(fresh->list, (fresh->count + 1) * sizeof *fresh->list);
 			fresh->list[fresh->count++] = mem_strdup(arena_c(&a, address));
 			map_set(&z->by_endpoint, address, mem_strdup(arena_c(&a, service)));
