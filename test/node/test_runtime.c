@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "node/images/tree.h"
+#include "node/stream/stream_server.h"
 #include "runtime_fixture.h"
 #include "tar_maker.h"
 #include "unit.h"
@@ -561,6 +562,35 @@ TEST(exit_on_a_full_disk)
 	CHECK(!g.exited.lost);
 	CHECK(rig_remove(&g, "c1") == 0);
 	CHECK(umount2(exits, MNT_DETACH) == 0); // the runtime still watches it
+}
+
+// A log that should be rotated on a disk without room for one more file goes on as it is, and so does the container.
+TEST(rotation_on_a_full_disk)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "while true; do echo line; sleep 0.1; done");
+	const char *logs = arena_fmt(&g.a, "%s/logs", g.dir).p, *log = arena_fmt(&g.a, "%s/c1.log", logs).p;
+	REQUIRE(mkdir(logs, 0755) == 0 && mount("tmpfs", logs, "tmpfs", 0, "nr_inodes=2") == 0); // its root and one file
+	s.log_path = str_of(log);
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	struct log_rotation *r = log_rotation_create(g.runtime, 10, 3);
+	rig_turn(&g, 11000); // it looks every ten seconds
+	struct runtime_state state;
+	struct stat before, after;
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &state));
+	CHECK(state.phase == RUNTIME_RUNNING);
+	CHECK(stat(log, &before) == 0);
+	rig_turn(&g, 500);
+	CHECK(stat(log, &after) == 0 && after.st_size > before.st_size);
+	REQUIRE(mount(NULL, logs, NULL, MS_REMOUNT, "nr_inodes=10") == 0);
+	rig_turn(&g, 10000);
+	CHECK(stat(log, &after) == 0 && after.st_ino != before.st_ino);
+	CHECK(stat(arena_fmt(&g.a, "%s.1", log).p, &after) == 0 && after.st_ino == before.st_ino);
+	log_rotation_destroy(r);
+	CHECK(rig_remove(&g, "c1") == 0);
+	umount2(logs, MNT_DETACH);
 }
 
 TEST(log_reopened)

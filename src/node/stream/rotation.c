@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rotation of logs: conmon writes on to a file whatever it is called, so it is renamed first, then conmon is told to open
 // the log's name anew.
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/times.h"
+#include "node/images/tree.h"
 #include "node/stream/stream_server.h"
 
 enum { LOOK_EVERY_S = 10 };
@@ -26,6 +29,17 @@ static void shift(struct arena *a, const char *path, int files)
 	rename(path, arena_fmt(a, "%s.1", path).p);
 }
 
+// conmon opens LOG.tmp, gives it the log's name, and ends where it cannot, the container's output with it: where the disk
+// has no room for one more file, the log stays as it is.
+static bool make_next(struct arena *a, const char *path)
+{
+	const char *next = arena_fmt(a, "%s.tmp", path).p;
+	int fd CLEAN_FD = open(next, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		log_warn("log rotation: %s: %s", next, strerror(errno));
+	return fd >= 0;
+}
+
 static void reopened(void *arg, const struct err *e)
 {
 	if (e && e->reason != ERR_NOT_FOUND)
@@ -42,7 +56,9 @@ static void look(struct timer *t)
 	for (size_t i = 0; i < count; i++) {
 		const char *path = arena_c(&a, list[i].log_path);
 		struct stat st;
-		if (list[i].phase == RUNTIME_EXITED || stat(path, &st) < 0 || (uint64_t)st.st_size < g->max_bytes)
+		bool large = list[i].phase != RUNTIME_EXITED && stat(path, &st) == 0 &&
+			     (uint64_t)st.st_size >= g->max_bytes;
+		if (!large || !make_next(&a, path))
 			continue;
 		shift(&a, path, g->files);
 		runtime_reopen_log(g->runtime, list[i].id, reopened, NULL);
