@@ -254,7 +254,7 @@ static void *resolve(void *arg)
 {
 	struct resolver *r = arg;
 	unsigned char m[8192] = {0};
-	struct sockaddr_in from;
+	struct sockaddr_storage from;
 	socklen_t n = sizeof from;
 	for (ssize_t got; (got = recvfrom(r->socket, m, 512, 0, (struct sockaddr *)&from, &n)) > 12;) {
 		static const unsigned char answer[] = {0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 192, 0, 2, 7};
@@ -271,9 +271,17 @@ static void *resolve(void *arg)
 	return NULL;
 }
 
+static int bound_to_loopback6(void)
+{
+	struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_port = htons(53), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int s = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	REQUIRE(bind(s, (struct sockaddr *)&in, sizeof in) == 0);
+	return s;
+}
+
 static void resolver_start(struct resolver *r, const char *address)
 {
-	r->socket = bound(SOCK_DGRAM, address, 53);
+	r->socket = address ? bound(SOCK_DGRAM, address, 53) : bound_to_loopback6();
 	REQUIRE(pthread_create(&r->thread, NULL, resolve, r) == 0);
 }
 
@@ -321,8 +329,12 @@ TEST(forwarding_goes_on_with_the_next_resolver)
 	world_enter();
 	struct loop *l = loop_real_create();
 	struct dns_forward *f = dns_forward_create(l, STR("127.0.0.1"));
-	struct resolver silent = {.code = -1}, failing = {.code = 2}, good = {0};
+	struct resolver silent = {.code = -1}, failing = {.code = 2}, good = {0}, six = {0};
 	int64_t ms;
+	resolver_start(&six, NULL);
+	CHECK(dns_forward_use(f, STR("nameserver ::1\n")));
+	CHECK_INT(ask_many(l, f, 1, &ms).good, 1);
+	resolver_stop(&six);
 	resolver_start(&silent, "127.0.0.11");
 	resolver_start(&failing, "127.0.0.12");
 	resolver_start(&good, "127.0.0.13");
