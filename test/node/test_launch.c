@@ -194,7 +194,7 @@ TEST(mounts)
 	CHECK(!m[0].read_only && m[1].read_only && m[2].read_only && !m[0].in_memory && m[3].in_memory);
 	CHECK_STR(m[2].host_path, "/srv");
 	struct pod_disk disk;
-	pod_disk_init(&disk, "/data", "/run/x");
+	pod_disk_init_none(&disk);
 	struct launch_context x = {.arena = &g.a, .pod = g.pod, .container = &g.pod->containers[0], .env = &g.env};
 	launch_finish(&x, &disk, m, n, STR("/run/x/words"), &g.out);
 	CHECK_INT(g.out.mount_count, 7); // hosts is the pod's own
@@ -202,6 +202,10 @@ TEST(mounts)
 		CHECK(!str_is(g.out.mounts[i].target, "/etc/hosts"));
 	CHECK_STR(g.out.mounts[6].target, "/dev/termination-log");
 	CHECK(mounts_of(&g, "{\"name\":\"e\",\"mountPath\":\"/e\",\"subPath\":\"a/../../b\"}", &m, &n) < 0);
+	CHECK(mounts_of(&g, "{\"name\":\"h\",\"mountPath\":\"/h\",\"readOnly\":true,\"recursiveReadOnly\":\"Enabled\"}", &m,
+			&n) < 0);
+	CHECK(!mounts_of(&g, "{\"name\":\"h\",\"mountPath\":\"/h\",\"readOnly\":true,\"recursiveReadOnly\":\"IfPossible\"}", &m,
+			 &n));
 	struct str climbing[] = {STR("NAME=..")};
 	g.env = (struct env){climbing, 1};
 	CHECK(mounts_of(&g, "{\"name\":\"e\",\"mountPath\":\"/e\",\"subPathExpr\":\"$(NAME)/b\"}", &m, &n) < 0);

@@ -220,6 +220,11 @@ int launch_mounts(const struct launch_context *x, struct pod_disk_mount **out, s
 		m->in_memory = volume_is_in_memory(volume);
 		m->sub_path = expression.n ? env_expand(x->arena, x->env, expression) : json_str(mount, "subPath");
 		m->read_only = json_is_true(mount, "readOnly") || is_ours(volume);
+		if (json_str_is(mount, "recursiveReadOnly", "Enabled"))
+			return err_set(e, ERR_INVALID,
+				       "volume \"%.*s\" is to be read-only with all that is mounted below, which this node does "
+				       "not give",
+				       STR_FMT(m->volume));
 		if (check_sub_path(m->sub_path, e))
 			return -1;
 	}
