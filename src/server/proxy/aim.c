@@ -38,6 +38,18 @@ static bool is_port(struct str text)
 	return str_to_i64(text, &number) == 0 && number > 0 && number < 65536;
 }
 
+// The pod or service that the route names; NULL and an error where there is none.
+static const struct json *find_object(struct call *c, struct store_snapshot *s, struct aim *aim, struct err *e)
+{
+	struct store_item item;
+	if (parse_aim(c->route.name, aim, e) < 0)
+		return NULL;
+	if (store_get(s, object_key(c->arena, c->route.resource, c->route.namespace, aim->name), &item))
+		return object_parse(c->arena, item.value);
+	status_not_found(e, c->route.resource, aim->name);
+	return NULL;
+}
+
 // ---- nodes
 
 int aim_at_node(struct call *c, struct store_snapshot *s, struct destination *out, struct err *e)
@@ -69,12 +81,9 @@ static int64_t declared_port(const struct json *pod, struct str name)
 int aim_at_pod(struct call *c, struct store_snapshot *s, struct destination *out, struct err *e)
 {
 	struct aim aim;
-	struct store_item item;
-	if (parse_aim(c->route.name, &aim, e) < 0)
+	const struct json *pod = find_object(c, s, &aim, e);
+	if (!pod)
 		return -1;
-	if (!store_get(s, object_key(c->arena, c->route.resource, c->route.namespace, aim.name), &item))
-		return status_not_found(e, c->route.resource, aim.name);
-	struct json *pod = object_parse(c->arena, item.value);
 	int64_t declared = declared_port(pod, aim.port), by_default = aim.https ? 443 : 80;
 	*out = (struct destination){.host = arena_str(c->arena, json_str(pod, "status.podIP")), .https = aim.https};
 	if (is_port(aim.port))
@@ -134,12 +143,10 @@ static const struct json *service_port(struct call *c, const struct json *servic
 int aim_at_service(struct call *c, struct store_snapshot *s, struct destination *out, struct err *e)
 {
 	struct aim aim;
-	struct store_item item;
-	if (parse_aim(c->route.name, &aim, e) < 0)
+	const struct json *service = find_object(c, s, &aim, e);
+	if (!service)
 		return -1;
-	if (!store_get(s, object_key(c->arena, c->route.resource, c->route.namespace, aim.name), &item))
-		return status_not_found(e, c->route.resource, aim.name);
-	const struct json *port = service_port(c, object_parse(c->arena, item.value), aim.port);
+	const struct json *port = service_port(c, service, aim.port);
 	if (!port && !str_empty(aim.port))
 		return err_set(e, ERR_UNAVAILABLE, "no service port \"%.*s\" found for service \"%.*s\"",
 			       STR_FMT(aim.port), STR_FMT(aim.name));
