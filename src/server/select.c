@@ -25,6 +25,24 @@ bool selection_is_everything(const struct selection *s)
 	return !s->labels && !s->fields && str_empty(s->name);
 }
 
+// The node of a pod; it needs no escapes.
+static struct str node_of(struct str pod)
+{
+	struct str spec, name;
+	if (!shallow_get(pod, "spec", &spec) || !shallow_get(spec, "nodeName", &name) || name.n < 2)
+		return STR("");
+	return str_sub(name, 1, name.n - 2);
+}
+
+void selection_narrow(const struct selection *s, const struct api_resource *r, struct store_scope *scope)
+{
+	struct str node = s->fields ? api_field_selector_value(s->fields, "spec.nodeName") : STR_NONE;
+	if (!str_is(r->store_prefix, "pods") || !node.p)
+		return;
+	scope->facet = node_of;
+	scope->wanted = node;
+}
+
 bool selection_matches(const struct selection *s, const struct json *object)
 {
 	if (!str_empty(s->name) && !str_eq(json_str(object, "metadata.name"), s->name))

@@ -7,8 +7,18 @@ enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1 << 20 };
 static const int64_t progress_interval = 5 * TIME_S;
 static const uint64_t nowhere = UINT64_MAX;
 
+typedef struct str facet_fn(struct str value);
+
+// Watches of one prefix that look at one facet, by what they want of it: each list is a map's value.
+struct faceted {
+	facet_fn *facet;
+	struct map wanted; // text -> struct watch_list
+	struct faceted *next;
+};
+
 struct group { // watches of one prefix
-	struct watch_list watches;
+	struct watch_list watches; // those without a facet
+	struct faceted *faceted;
 };
 
 // The core owns a watch except for what stands under "the watcher's": that is the watcher's loop's while a batch is
@@ -19,8 +29,8 @@ struct store_watch {
 	struct loop *loop;
 	struct store_watch_events events;
 	void *arg;
-	struct str prefix;
-	int64_t after; // where it was to start
+	struct store_scope scope; // its texts are the watch's own
+	int64_t after;		  // where it was to start
 
 	LIST_ENTRY(store_watch) all, siblings, ready;
 	struct group *group; // NULL: among the odd
@@ -34,24 +44,78 @@ struct store_watch {
 	bool closed;
 	struct task start, deliver, back, close;
 	struct change *changes; // on their way, with references
-	size_t count, room;
+	size_t count, room, bytes;
 	int64_t revision;
 	struct err end;
 };
 
 // ---- finding watches
 
+static struct faceted *faceted_of(const struct group *g, facet_fn *facet)
+{
+	struct faceted *f = g ? g->faceted : NULL;
+	while (f && f->facet != facet)
+		f = f->next;
+	return f;
+}
+
+// The list of a group that a watch of this scope belongs into.
+static struct watch_list *list_for(struct group *g, const struct store_scope *scope)
+{
+	if (!scope->facet)
+		return &g->watches;
+	struct faceted *f = faceted_of(g, scope->facet);
+	if (!f) {
+		f = MEM_NEW(struct faceted);
+		*f = (struct faceted){.facet = scope->facet, .next = g->faceted};
+		map_init(&f->wanted);
+		g->faceted = f;
+	}
+	struct watch_list *list = map_get(&f->wanted, scope->wanted);
+	if (!list) {
+		list = MEM_NEW(struct watch_list);
+		map_set(&f->wanted, scope->wanted, list);
+	}
+	return list;
+}
+
 static void link_watch(struct store_watch *w)
 {
 	struct hub *h = w->hub;
-	bool odd = w->prefix.n > 0 && !str_ends(w->prefix, STR("/"));
-	if (!odd && !(w->group = map_get(&h->groups, w->prefix))) {
+	struct str prefix = w->scope.prefix;
+	bool odd = prefix.n > 0 && !str_ends(prefix, STR("/"));
+	if (!odd && !(w->group = map_get(&h->groups, prefix))) {
 		w->group = MEM_NEW(struct group);
-		map_set(&h->groups, w->prefix, w->group);
+		map_set(&h->groups, prefix, w->group);
 	}
-	LIST_INSERT_HEAD(odd ? &h->odd : &w->group->watches, w, siblings);
+	LIST_INSERT_HEAD(odd ? &h->odd : list_for(w->group, &w->scope), w, siblings);
 	LIST_INSERT_HEAD(&h->all, w, all);
 	w->linked = true;
+}
+
+static void drop_if_empty(struct group *g, struct faceted *gone)
+{
+	struct faceted **at = &g->faceted;
+	if (gone->wanted.count)
+		return;
+	while (*at != gone)
+		at = &(*at)->next;
+	*at = gone->next;
+	map_finish(&gone->wanted);
+	free(gone);
+}
+
+// After one of its watches has left: what is empty goes.
+static void tidy_group(struct hub *h, struct group *g, const struct store_scope *left)
+{
+	struct faceted *f = left->facet ? faceted_of(g, left->facet) : NULL;
+	struct watch_list *list = f ? map_get(&f->wanted, left->wanted) : NULL;
+	if (list && LIST_EMPTY(list)) {
+		free(map_remove(&f->wanted, left->wanted));
+		drop_if_empty(g, f);
+	}
+	if (LIST_EMPTY(&g->watches) && !g->faceted)
+		free(map_remove(&h->groups, left->prefix));
 }
 
 static void unlink_watch(struct store_watch *w)
@@ -62,8 +126,8 @@ static void unlink_watch(struct store_watch *w)
 		LIST_REMOVE(w, siblings);
 		LIST_REMOVE(w, all);
 	}
-	if (w->linked && w->group && LIST_EMPTY(&w->group->watches))
-		free(map_remove(&w->hub->groups, w->prefix));
+	if (w->linked && w->group)
+		tidy_group(w->hub, w->group, &w->scope);
 	w->is_ready = w->linked = w->lost = false;
 	w->place = nowhere;
 }
@@ -76,37 +140,44 @@ static void forget_changes(struct store_watch *w)
 		record_unref(w->changes[i].before);
 		record_unref(w->changes[i].now);
 	}
-	w->count = 0;
+	w->count = w->bytes = 0;
 }
 
-static void take_change(struct store_watch *w, const struct change *c)
+// Into the batch; false: that is full. A transaction is never told in parts.
+static bool take_change(struct store_watch *w, const struct change *c)
 {
+	bool full = w->count >= BATCH_MAX || w->bytes >= BATCH_BYTES_MAX;
+	if (full && c->revision != w->changes[w->count - 1].revision)
+		return false;
 	if (w->count == w->room) {
 		w->room = w->room ? 2 * w->room : 4;
 		w->changes = mem_realloc(w->changes, w->room * sizeof *w->changes);
 	}
 	w->changes[w->count++] = (struct change){record_ref(c->before), record_ref(c->now), c->revision};
+	w->bytes += c->now && c->now->value ? c->now->value->n : 0;
+	return true;
 }
 
-// The changes from w->place on, as many as go at once; never a part of a transaction.
+static bool reads(const struct store_scope *scope, const struct record *r)
+{
+	return r && r->value && str_eq(scope->facet(blob_str(r->value)), scope->wanted);
+}
+
+static bool concerns(const struct store_watch *w, const struct change *c)
+{
+	const struct store_scope *scope = &w->scope;
+	return str_starts(change_key(c), scope->prefix) &&
+	       (!scope->facet || reads(scope, c->before) || reads(scope, c->now));
+}
+
+// The changes from w->place on, as many as go at once.
 static void gather(struct store_watch *w)
 {
 	const struct history *h = w->hub->history;
-	size_t bytes = 0;
 	uint64_t place = w->place;
-	for (; place < h->end; place++) {
-		const struct change *c = history_at(h, place);
-		bool full = w->count >= BATCH_MAX || bytes >= BATCH_BYTES_MAX;
-		if (full && c->revision != history_at(h, place - 1)->revision)
-			break;
-		if (!str_starts(change_key(c), w->prefix))
-			continue;
-		take_change(w, c);
-		bytes += c->now && c->now->value ? c->now->value->n : 0;
-	}
-	bool all = place == h->end;
-	w->revision = all ? w->hub->revision : history_at(h, place - 1)->revision;
-	w->place = all ? nowhere : place;
+	while (place < h->end && (!concerns(w, history_at(h, place)) || take_change(w, history_at(h, place))))
+		place++;
+	w->place = place < h->end ? place : nowhere;
 }
 
 // Sends the watcher what it has not been told.
@@ -116,11 +187,12 @@ static void send_batch(struct store_watch *w)
 		err_set(&w->end, ERR_EXPIRED, "the changes since revision %lld are no longer known",
 			(long long)w->told);
 		unlink_watch(w);
-	} else if (w->place != nowhere) {
-		gather(w);
-		w->told = w->revision;
-	} else { // progress alone
-		w->told = w->revision = w->hub->revision;
+	} else {
+		if (w->count == 0 && w->place != nowhere) // else it was given them while they were published
+			gather(w);
+		bool all = w->place == nowhere;
+		w->told = w->revision =
+			all ? w->hub->revision : history_at(w->hub->history, w->place - 1)->revision;
 	}
 	w->on_way = true;
 	loop_post(w->loop, &w->deliver);
@@ -152,7 +224,8 @@ static void destroy(struct store_watch *w)
 	unlink_watch(w);
 	err_clear(&w->end);
 	free(w->changes);
-	free((char *)w->prefix.p);
+	free((char *)w->scope.prefix.p);
+	free((char *)w->scope.wanted.p);
 	free(w);
 	h->on_gone(h->owner);
 }
@@ -206,15 +279,20 @@ static void start(struct task *t)
 	await_progress(h);
 }
 
-struct store_watch *hub_watch(struct hub *h, struct str prefix, int64_t after, struct loop *loop,
+static struct str copy_of(struct str text)
+{
+	char *copy = mem_alloc(text.n + 1);
+	str_to_c(text, copy, text.n + 1);
+	return (struct str){copy, text.n};
+}
+
+struct store_watch *hub_watch(struct hub *h, const struct store_scope *scope, int64_t after, struct loop *loop,
 			      const struct store_watch_events *events, void *arg)
 {
 	struct store_watch *w = MEM_NEW(struct store_watch);
-	char *copy = mem_alloc(prefix.n + 1);
-	str_to_c(prefix, copy, prefix.n + 1);
 	*w = (struct store_watch){
-		.ops = h->ops, .hub = h, .loop = loop, .events = *events, .arg = arg, .prefix = {copy, prefix.n},
-		.after = after, .place = nowhere, .start = {.run = start}, .deliver = {.run = deliver},
+		.ops = h->ops, .hub = h, .loop = loop, .events = *events, .arg = arg,
+		.scope = {copy_of(scope->prefix), scope->facet, copy_of(scope->wanted)}, .after = after, .place = nowhere, .start = {.run = start}, .deliver = {.run = deliver},
 		.back = {.run = come_back}, .close = {.run = close_watch},
 	};
 	loop_post(h->core, &w->start);
@@ -223,30 +301,57 @@ struct store_watch *hub_watch(struct hub *h, struct str prefix, int64_t after, s
 
 // ---- publishing
 
-// Those of the list whose prefix the key has are to be told of the change.
-static void notice(struct hub *h, struct watch_list *list, uint64_t place, struct str key)
+// The change at this place is for the watch. It takes it along at once, or comes back to the place: when a batch is on
+// its way, or this one is full.
+static void give(struct hub *h, struct store_watch *w, uint64_t place)
 {
-	struct store_watch *w;
-	LIST_FOREACH(w, list, siblings) {
-		bool known = w->place != nowhere || history_at(h->history, place)->revision <= w->after;
-		if (known || !str_starts(key, w->prefix))
-			continue;
+	const struct change *c = history_at(h->history, place);
+	if (w->place != nowhere || c->revision <= w->after)
+		return;
+	if (w->on_way || !take_change(w, c))
 		w->place = place;
-		if (w->on_way)
-			continue; // it is sent when the batch before has come back
-		LIST_INSERT_HEAD(&h->ready, w, ready);
-		w->is_ready = true;
-	}
+	if (w->on_way || w->is_ready)
+		return;
+	LIST_INSERT_HEAD(&h->ready, w, ready);
+	w->is_ready = true;
 }
 
-static void notice_all(struct hub *h, uint64_t place)
+static void give_all(struct hub *h, const struct watch_list *list, uint64_t place)
 {
-	struct str key = change_key(history_at(h->history, place));
-	notice(h, &h->odd, place, key);
+	struct store_watch *w;
+	if (list)
+		LIST_FOREACH(w, list, siblings)
+			give(h, w, place);
+}
+
+static void give_faceted(struct hub *h, const struct faceted *f, uint64_t place)
+{
+	const struct change *c = history_at(h->history, place);
+	struct watch_list *was = NULL, *is = NULL;
+	if (c->before && c->before->value)
+		was = map_get(&f->wanted, f->facet(blob_str(c->before->value)));
+	if (c->now && c->now->value)
+		is = map_get(&f->wanted, f->facet(blob_str(c->now->value)));
+	give_all(h, was, place);
+	if (is != was)
+		give_all(h, is, place);
+}
+
+static void notice(struct hub *h, uint64_t place)
+{
+	const struct change *c = history_at(h->history, place);
+	struct str key = change_key(c);
+	struct store_watch *w;
+	LIST_FOREACH(w, &h->odd, siblings)
+		if (concerns(w, c))
+			give(h, w, place);
 	for (size_t n = 0; n <= key.n; n++) {
 		struct group *g = n == 0 || key.p[n - 1] == '/' ? map_get(&h->groups, str_sub(key, 0, n)) : NULL;
-		if (g)
-			notice(h, &g->watches, place, key);
+		if (!g)
+			continue;
+		give_all(h, &g->watches, place);
+		for (const struct faceted *f = g->faceted; f; f = f->next)
+			give_faceted(h, f, place);
 	}
 }
 
@@ -273,7 +378,7 @@ void hub_publish(struct hub *h, uint64_t from, int64_t revision)
 	if (from < h->history->first)
 		from = h->history->first;
 	for (uint64_t place = from; place < h->history->end; place++)
-		notice_all(h, place);
+		notice(h, place);
 	while (!LIST_EMPTY(&h->ready)) {
 		struct store_watch *w = LIST_FIRST(&h->ready);
 		LIST_REMOVE(w, ready);

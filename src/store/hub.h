@@ -4,8 +4,8 @@
 //
 // A watch is a place in the history, not a queue: what it has not been told yet stays there until it is, and where
 // the history forgets it first, the watch ends (ERR_EXPIRED). At most one batch is on its way to a watcher, so a slow
-// one costs nobody memory. Watches are found by their prefix, as one look-up for each '/' of the changed key; only
-// those whose prefix ends elsewhere are all looked at.
+// one costs nobody memory. Watches are found by their prefix, as one look-up for each '/' of the changed key, and by
+// what their facet wants, as one look-up for each facet; only those whose prefix ends elsewhere are all looked at.
 #ifndef STORE_HUB_H
 #define STORE_HUB_H
 
@@ -36,7 +36,7 @@ void hub_init(struct hub *h, struct loop *core, const struct store_ops *ops, con
 void hub_finish(struct hub *h); // no watch is left
 
 // From any loop. Close it on its own loop, also after on_end.
-struct store_watch *hub_watch(struct hub *h, struct str prefix, int64_t after, struct loop *loop,
+struct store_watch *hub_watch(struct hub *h, const struct store_scope *scope, int64_t after, struct loop *loop,
 			      const struct store_watch_events *events, void *arg);
 void hub_watch_close(struct store_watch *w);
 

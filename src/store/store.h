@@ -70,6 +70,14 @@ struct store_event {
 
 struct store_watch;
 
+// What a watch is told of: keys that start with `prefix`, and of those, where `facet` is given, the changes from or to
+// values that it reads `wanted` of. So it costs nothing that thousands watch, each what concerns one node.
+struct store_scope {
+	struct str prefix;
+	struct str (*facet)(struct str value); // pure, from any thread; what it returns lies in the value, or for ever
+	struct str wanted;
+};
+
 struct store_watch_events {
 	// One call for one or more changes in order; borrowed during the call. `revision`: everything up to here has been
 	// delivered; also called with count 0 now and then, so that watchers can tell progress (bookmarks).
@@ -91,7 +99,7 @@ struct store_ops {
 	void (*snapshot_scan)(struct store_snapshot *, struct str prefix, struct str after,
 			      bool (*each)(void *arg, const struct store_item *), void *arg);
 	size_t (*snapshot_count)(struct store_snapshot *, struct str prefix, struct str after);
-	struct store_watch *(*watch)(struct store *, struct str prefix, int64_t after, struct loop *loop,
+	struct store_watch *(*watch)(struct store *, const struct store_scope *, int64_t after, struct loop *loop,
 				     const struct store_watch_events *, void *arg);
 	void (*watch_close)(struct store_watch *);
 	void (*destroy)(struct store *);
@@ -149,12 +157,12 @@ static inline size_t store_count(struct store_snapshot *p, struct str prefix, st
 	return STORE_OPS_OF(p)->snapshot_count(p, prefix, after);
 }
 
-// Changes after revision `after` of keys that start with prefix. Where the history no longer reaches back: on_end
+// Changes after revision `after` within the scope, which is copied. Where the history no longer reaches back: on_end
 // with ERR_EXPIRED.
-static inline struct store_watch *store_watch(struct store *s, struct str prefix, int64_t after, struct loop *loop,
-					      const struct store_watch_events *events, void *arg)
+static inline struct store_watch *store_watch(struct store *s, const struct store_scope *scope, int64_t after,
+					      struct loop *loop, const struct store_watch_events *events, void *arg)
 {
-	return s->ops->watch(s, prefix, after, loop, events, arg);
+	return s->ops->watch(s, scope, after, loop, events, arg);
 }
 
 // No callback comes after this (call it on the watch's loop). Due once for every watch, also after on_end.

@@ -257,12 +257,12 @@ size_t view_snapshot_count(struct store_snapshot *p, struct str prefix, struct s
 
 // ---- watches
 
-struct store_watch *view_watch(struct store *s, struct str prefix, int64_t after, struct loop *loop,
+struct store_watch *view_watch(struct store *s, const struct store_scope *scope, int64_t after, struct loop *loop,
 			       const struct store_watch_events *events, void *arg)
 {
 	struct view *v = view_of(s);
 	view_ref(v);
-	return hub_watch(&v->hub, prefix, after, loop, events, arg);
+	return hub_watch(&v->hub, scope, after, loop, events, arg);
 }
 
 void view_watch_close(struct store_watch *w)

@@ -60,7 +60,7 @@ bool view_snapshot_get(struct store_snapshot *p, struct str key, struct store_it
 void view_snapshot_scan(struct store_snapshot *p, struct str prefix, struct str after,
 			bool (*each)(void *arg, const struct store_item *), void *arg);
 size_t view_snapshot_count(struct store_snapshot *p, struct str prefix, struct str after);
-struct store_watch *view_watch(struct store *s, struct str prefix, int64_t after, struct loop *loop,
+struct store_watch *view_watch(struct store *s, const struct store_scope *scope, int64_t after, struct loop *loop,
 			       const struct store_watch_events *events, void *arg);
 void view_watch_close(struct store_watch *w);
 

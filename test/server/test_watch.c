@@ -132,6 +132,41 @@ TEST(one_object_can_be_watched)
 	world_finish(&w);
 }
 
+#define PODS "/api/v1/namespaces/default/pods"
+
+static void make_pod(struct world *w, const char *name, const char *node)
+{
+	struct str body = arena_fmt(&w->arena, "{'metadata':{'name':'%s'},'spec':{%s'containers':[{'name':'c','image':'i'}]}}",
+				    name, node);
+	CHECK_INT(ask(w, "POST", PODS, body.p).code, 201);
+}
+
+TEST(a_node_watches_its_own_pods)
+{
+	struct world w;
+	world_init(&w, 7);
+	ask(&w, "POST", "/api/v1/namespaces/default/serviceaccounts", "{'metadata':{'name':'default'}}");
+	struct pending *one = ask_later(&w, "GET", "/api/v1/pods?watch=true&fieldSelector=spec.nodeName%3Done", "", NULL);
+	struct pending *none = ask_later(&w, "GET", "/api/v1/pods?watch=true&fieldSelector=spec.nodeName%3D", "", NULL);
+	make_pod(&w, "a", "'nodeName':'two',");
+	make_pod(&w, "b", "'nodeName':'one',");
+	make_pod(&w, "c", "");
+	ask(&w, "POST", PODS "/c/binding", "{'metadata':{'name':'c'},'target':{'name':'one'}}");
+	ask_patch(&w, PODS "/a/status", "application/merge-patch+json", "{'status':{'message':'x'}}");
+	ask_patch(&w, PODS "/b/status", "application/merge-patch+json", "{'status':{'message':'x'}}");
+	ask(&w, "DELETE", PODS "/b?gracePeriodSeconds=0", NULL);
+	static const char *const events[] = {"ADDED b", "ADDED c", "MODIFIED b", "DELETED b"};
+	watch_until(one, ARRAY_LEN(events));
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		CHECK_STR(watch_event(one, i), events[i]);
+	watch_until(none, 2);
+	CHECK_STR(watch_event(none, 0), "ADDED c");
+	CHECK_STR(watch_event(none, 1), "DELETED c");
+	pending_free(one);
+	pending_free(none);
+	world_finish(&w);
+}
+
 TEST(a_revision_that_is_forgotten_is_gone)
 {
 	struct world w;

@@ -303,13 +303,23 @@ struct follower { // keeps a model of what it was told
 	struct rig *rig;
 	struct store *store;
 	struct store_watch *watch;
-	struct str prefix;
+	struct store_scope scope;
 	struct map model; // key -> revision
 	int64_t revision;
 	size_t events;
 	bool ended, progress;
 	enum err_reason reason;
 };
+
+static struct str whole_value(struct str value)
+{
+	return value;
+}
+
+static bool follows(const struct follower *f, const struct blob *value)
+{
+	return value && (!f->scope.facet || str_eq(blob_str(value), f->scope.wanted));
+}
 
 static void follow(void *arg, const struct store_event *events, size_t count, int64_t revision)
 {
@@ -320,9 +330,10 @@ static void follow(void *arg, const struct store_event *events, size_t count, in
 		const struct store_event *ev = &events[i];
 		int64_t before = (int64_t)(intptr_t)map_get(&f->model, ev->key);
 		CHECK(ev->revision > f->revision && ev->revision >= last && ev->revision <= revision);
-		CHECK(str_starts(ev->key, f->prefix));
-		CHECK((before != 0) == (ev->previous != NULL));
-		if (ev->value)
+		CHECK(str_starts(ev->key, f->scope.prefix));
+		CHECK(follows(f, ev->previous) || follows(f, ev->value));
+		CHECK((before != 0) == follows(f, ev->previous));
+		if (follows(f, ev->value))
 			map_set(&f->model, ev->key, (void *)(intptr_t)ev->revision);
 		else
 			map_remove(&f->model, ev->key);
@@ -345,19 +356,20 @@ static const struct store_watch_events follow_events = {follow, follow_end};
 static bool follow_item(void *arg, const struct store_item *item)
 {
 	struct follower *f = arg;
-	map_set(&f->model, item->key, (void *)(intptr_t)item->revision);
+	if (follows(f, item->value))
+		map_set(&f->model, item->key, (void *)(intptr_t)item->revision);
 	return true;
 }
 
-static void follower_start(struct follower *f, struct rig *r, struct store *s, struct str prefix)
+static void follower_start(struct follower *f, struct rig *r, struct store *s, struct store_scope scope)
 {
-	*f = (struct follower){.rig = r, .store = s, .prefix = prefix};
+	*f = (struct follower){.rig = r, .store = s, .scope = scope};
 	map_init(&f->model);
 	struct store_snapshot *p = store_snapshot(s);
-	store_scan(p, prefix, STR_NONE, follow_item, f);
+	store_scan(p, scope.prefix, STR_NONE, follow_item, f);
 	f->revision = store_snapshot_revision(p);
 	store_snapshot_release(p);
-	f->watch = store_watch(s, prefix, f->revision, r->user, &follow_events, f);
+	f->watch = store_watch(s, &f->scope, f->revision, r->user, &follow_events, f);
 }
 
 static void follower_stop(struct follower *f)
@@ -375,6 +387,8 @@ struct agreement {
 static bool agree_item(void *arg, const struct store_item *item)
 {
 	struct agreement *a = arg;
+	if (!follows(a->f, item->value))
+		return true;
 	a->count++;
 	a->ok &= (int64_t)(intptr_t)map_get(&a->f->model, item->key) == item->revision;
 	return true;
@@ -384,7 +398,7 @@ static bool follower_agrees(const struct follower *f)
 {
 	struct store_snapshot *p = store_snapshot(f->store);
 	struct agreement a = {f, 0, true};
-	store_scan(p, f->prefix, STR_NONE, agree_item, &a);
+	store_scan(p, f->scope.prefix, STR_NONE, agree_item, &a);
 	store_snapshot_release(p);
 	return a.ok && a.count == f->model.count;
 }
@@ -405,19 +419,22 @@ static void storm(struct rig *r, struct answer *answers, size_t n)
 
 TEST_BOTH(watches_tell_every_change_once_though_they_are_killed)
 {
-	enum { FOLLOWERS = 12, ROUNDS = 20, BURST = 100 };
-	static const struct str prefixes[] = {{"", 0}, {"pods/", 5}, {"pods/a/", 7}, {"nodes/", 6}, {"n", 1}, {"pods/b/1", 8}};
+	enum { FOLLOWERS = 18, ROUNDS = 20, BURST = 100 };
+	static const struct store_scope scopes[] = {
+		{STR_INIT("")}, {STR_INIT("pods/")}, {STR_INIT("pods/a/")}, {STR_INIT("nodes/")}, {STR_INIT("n")}, {STR_INIT("pods/b/1")},
+		{STR_INIT("pods/"), whole_value, STR_INIT("v")}, {STR_INIT("pods/"), whole_value, STR_INIT("w")},
+		{STR_INIT("n"), whole_value, STR_INIT("v")}};
 	struct follower f[FOLLOWERS];
 	static struct answer answers[BURST];
 	for (int i = 0; i < FOLLOWERS; i++)
-		follower_start(&f[i], r, i % 2 ? r->store : r->other, prefixes[i % ARRAY_LEN(prefixes)]);
+		follower_start(&f[i], r, i % 2 ? r->store : r->other, scopes[i % ARRAY_LEN(scopes)]);
 	for (int round = 0; round < ROUNDS; round++) {
 		storm(r, answers, BURST);
 		for (int kills = 0; kills < 6; kills++) {
 			struct follower *victim = &f[rig_draw(r, FOLLOWERS)];
 			r->pause(r, (int64_t)rig_draw(r, 1000000));
 			store_watch_close(victim->watch);
-			victim->watch = store_watch(victim->store, victim->prefix, victim->revision, r->user,
+			victim->watch = store_watch(victim->store, &victim->scope, victim->revision, r->user,
 						    &follow_events, victim);
 		}
 		for (int i = 0; i < BURST; i++)
@@ -438,7 +455,7 @@ TEST_BOTH(watches_tell_every_change_once_though_they_are_killed)
 TEST_SIM(a_watch_tells_progress_without_changes_of_its_own)
 {
 	struct follower f;
-	follower_start(&f, r, r->store, STR("pods/"));
+	follower_start(&f, r, r->store, (struct store_scope){STR("pods/")});
 	int64_t revision = rig_put(r, "nodes/1", STR("v"));
 	r->pause(r, 20 * TIME_S);
 	CHECK(f.progress);
@@ -466,7 +483,7 @@ TEST_BOTH(a_watch_is_closed_from_its_own_callback)
 	store_snapshot_release(p);
 	for (int i = 0; i < 10; i++)
 		rig_put(r, "pods/1", STR("v"));
-	c.watch = store_watch(r->store, STR("pods/"), start, r->user, &(struct store_watch_events){close_at_once, NULL}, &c);
+	c.watch = store_watch(r->store, &(struct store_scope){STR("pods/")}, start, r->user, &(struct store_watch_events){close_at_once, NULL}, &c);
 	for (int i = 0; i < 10; i++)
 		rig_put(r, "pods/1", STR("v"));
 	r->pause(r, 20 * TIME_MS);
@@ -481,7 +498,7 @@ TEST_BOTH(what_is_too_old_is_expired)
 		last = rig_put(r, "pods/2", blob_str(value));
 	struct follower f = {.rig = r, .revision = first};
 	map_init(&f.model);
-	f.watch = store_watch(r->store, STR("pods/"), first, r->user, &follow_events, &f);
+	f.watch = store_watch(r->store, &(struct store_scope){STR("pods/")}, first, r->user, &follow_events, &f);
 	r->run(r, &f.ended);
 	CHECK_INT(f.reason, ERR_EXPIRED);
 	CHECK_INT(f.events, 0);
@@ -505,7 +522,7 @@ TEST(a_slow_watcher_is_overtaken)
 	struct rig *r = rig_open(path, NULL), *deaf = r;
 	REQUIRE(r);
 	struct follower f;
-	follower_start(&f, deaf, r->store, STR("pods/"));
+	follower_start(&f, deaf, r->store, (struct store_scope){STR("pods/")});
 	struct blob *value = big(1 << 20);
 	static struct answer answers[45];
 	for (int i = 0; i < 45; i++) {

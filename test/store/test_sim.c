@@ -74,7 +74,7 @@ static void on_changes(void *arg, const struct store_event *events, size_t count
 TEST_SIM(what_the_cluster_has_forgotten_comes_as_a_whole)
 {
 	bool expired = false;
-	struct store_watch *w = store_watch(r->store, STR_NONE, 1, r->user,
+	struct store_watch *w = store_watch(r->store, &(struct store_scope){STR_NONE}, 1, r->user,
 					    &(struct store_watch_events){on_changes, on_end}, &expired);
 	rig_put(r, "gone", STR("1"));
 	store_sim_cut(r->store, true);

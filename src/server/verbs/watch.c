@@ -20,7 +20,7 @@ struct watch {
 	struct list_options options;
 	struct selection selection;
 	struct presenter presenter;
-	struct str prefix;
+	struct store_scope scope;
 	struct store_snapshot *snapshot; // while what is there is being sent
 	struct buf after;		 // the last key sent of it
 	bool stopped;			 // its walk, because enough is unsent
@@ -156,7 +156,7 @@ static void on_end(void *arg, const struct err *why)
 static void follow(struct watch *w)
 {
 	static const struct store_watch_events events = {on_changes, on_end};
-	w->following = store_watch(w->call->server->store, w->prefix, w->revision, w->call->loop, &events, w);
+	w->following = store_watch(w->call->server->store, &w->scope, w->revision, w->call->loop, &events, w);
 }
 
 // ---- what is there at the beginning
@@ -183,7 +183,7 @@ static bool write_initial(void *arg, const struct store_item *item)
 static void send_initial(struct watch *w)
 {
 	w->stopped = false;
-	store_scan(w->snapshot, w->prefix, buf_str(&w->after), write_initial, w);
+	store_scan(w->snapshot, w->scope.prefix, buf_str(&w->after), write_initial, w);
 	if (w->stopped)
 		return;
 	store_snapshot_release(w->snapshot);
@@ -241,9 +241,10 @@ static int prepare(struct watch *w, struct err *e)
 	if (list_options_of(&c->query, true, &w->options, e) < 0 ||
 	    selection_of(c->arena, c->route.resource, &w->options, c->route.name, &w->selection, e) < 0)
 		return -1;
-	w->prefix = collection_prefix(c->arena, c->route.resource, c->route.namespace);
+	w->scope.prefix = collection_prefix(c->arena, c->route.resource, c->route.namespace);
 	if (!str_empty(w->selection.name) && (!c->route.resource->namespaced || !str_empty(c->route.namespace)))
-		w->prefix = object_key(c->arena, c->route.resource, c->route.namespace, w->selection.name);
+		w->scope.prefix = object_key(c->arena, c->route.resource, c->route.namespace, w->selection.name);
+	selection_narrow(&w->selection, c->route.resource, &w->scope);
 	return worker_call_watches(c, e);
 }
 
