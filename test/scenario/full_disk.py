@@ -149,9 +149,9 @@ def test_full_while_pods_run():
     check(platform.kubectl("exec", "runs", "--", "cat", "/v/a") in ("old", "new" * 3000), "the volume's file is damaged")
     platform.kill_agent()
     platform.start_agent()
-    client.await_node()
-    eventually(lambda: client.ready(f"{PODS}/runs") and client.ready(f"{PODS}/talks"), 20, "what ran is not ready")
-    check(platform.kubectl("exec", "runs", "--", "grep", "-c", "runs", "/etc/hosts") == "1\n", "/etc/hosts is damaged")
+    eventually(lambda: platform.kubectl("exec", "runs", "--", "grep", "-c", "runs", "/etc/hosts", ok=False).stdout == "1\n", 20,
+               "/etc/hosts is damaged")
+    check(client.ready(f"{PODS}/runs") and client.ready(f"{PODS}/talks"), "what ran is not ready")
     check(state("ends")["terminated"]["exitCode"] == 3, "the exit code is lost with the agent")
     check(not state("once").get("terminated"), f"a pod failed for want of room: {state('once')}")
     platform.make_room()
