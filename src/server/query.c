@@ -201,18 +201,15 @@ static void check_match(const struct list_options *o, struct str match, struct e
 		forbid(e, "resourceVersionMatch", "sendInitialEvents requires resourceVersionMatch=NotOlderThan");
 	if (str_empty(match))
 		return;
-	if (o->match == MATCH_UNSAID) {
+	if (o->match == MATCH_UNSAID || (o->watch && o->match != MATCH_NOT_OLDER))
 		err_cause(e, STR("resourceVersionMatch"), "FieldValueNotSupported",
-			  "Unsupported value: \"%.*s\": supported values: \"Exact\", \"NotOlderThan\", \"\"",
-			  STR_FMT(match));
+			  "Unsupported value: \"%.*s\": supported values: %s\"NotOlderThan\"", STR_FMT(match),
+			  o->watch ? "" : "\"Exact\", ");
+	if (o->watch && !o->has_initial_events)
+		forbid(e, "resourceVersionMatch",
+		       "resourceVersionMatch is forbidden for watch without sendInitialEvents");
+	if (o->watch || o->match == MATCH_UNSAID)
 		return;
-	}
-	if (o->watch) {
-		if (!o->has_initial_events)
-			forbid(e, "resourceVersionMatch",
-			       "resourceVersionMatch is forbidden for watch without sendInitialEvents");
-		return;
-	}
 	if (!o->has_revision)
 		forbid(e, "resourceVersionMatch",
 		       "resourceVersionMatch is forbidden unless resourceVersion is provided");

@@ -132,6 +132,16 @@ TEST(one_object_can_be_watched)
 	world_finish(&w);
 }
 
+TEST(a_watch_begins_at_no_exact_revision)
+{
+	struct world w;
+	world_init(&w, 8);
+	struct answer a = ask(&w, "GET", MAPS "?watch=true&resourceVersion=1&resourceVersionMatch=Exact", NULL);
+	CHECK_INT(a.code, 422);
+	CHECK_INT(json_at(a.body, "details.causes")->count, 2);
+	world_finish(&w);
+}
+
 #define PODS "/api/v1/namespaces/default/pods"
 
 static void make_pod(struct world *w, const char *name, const char *node)
