@@ -6,6 +6,8 @@ usage: schema_gen.py OUT.c FILE.schema...
 
 Mistakes are reported as `FILE:LINE: what is wrong`, and nothing is written.
 """
+import base64
+import hashlib
 import json
 import re
 import sys
@@ -399,6 +401,8 @@ class Writer:
                 "\t .namespaced = %s, .ephemeral = %s, .verbs = %s," % (
                     "true" if r.namespaced else "false", "true" if r.ephemeral else "false", self.verbs(r.verbs)),
                 "\t .type = &%s, .store_prefix = %s," % (t.c_name, self.text(store))]
+        if not r.ephemeral and "list" in r.verbs:
+            rows.append("\t .storage_hash = %s," % self.text(self.storage_hash(store)))
         if r.deprecated:
             rows.append("\t .deprecated = %s," % self.text(r.deprecated))
         if "list" in r.verbs:
@@ -408,6 +412,13 @@ class Writer:
                 rows.append("\t .%ss = %ss_%s_%s, .%s_count = %d," % (
                     name, name, r.group.alias, r.kind, name, len(getattr(r, name + "s"))))
         return rows + ["\t},"]
+
+    def storage_hash(self, store):
+        """What discovery tells of the form at rest: that of the first resource that is stored there."""
+        for r in self.r.resources:
+            if store == (r.store or (r.group.name + "/" if r.group.name else "") + r.plural):
+                form = "%s/%s/%s" % (r.group.name, r.group.version, r.kind)
+                return base64.b64encode(hashlib.sha256(form.encode()).digest()[:8]).decode()
 
     def all(self):
         types = sorted(self.r.types, key=lambda t: t.group.type_name(t.name))

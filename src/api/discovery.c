@@ -130,6 +130,8 @@ static void add_resource(struct buf *out, const struct api_resource *r)
 	add_verbs(out, r->verbs);
 	add_optional_strings(out, "shortNames", r->short_names);
 	add_optional_strings(out, "categories", r->categories);
+	if (r->storage_hash.n)
+		buf_fmt(out, ",\"storageVersionHash\":\"%.*s\"", STR_FMT(r->storage_hash));
 	buf_add_byte(out, '}');
 }
 

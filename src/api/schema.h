@@ -106,6 +106,7 @@ struct api_resource {
 	struct str store_prefix; // the key's first part: "pods", "apps/deployments"; shared where two API groups
 				 // show one thing (events of core and events.k8s.io)
 	bool ephemeral;		 // reviews: answered, never stored (create only)
+	struct str storage_hash; // says for discovery in which form it rests; empty: it does not
 	struct str deprecated;	 // since when, and what to use instead; empty: it is not
 };
 
