@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
@@ -170,6 +171,27 @@ int link_bridge(struct link_socket *s, const char *name, uint32_t address, int p
 	if (link_address(s, index, address, prefix, e) < 0 || link_up(s, index, e) < 0)
 		return err_wrap(e, "bridge %s", name);
 	return 0;
+}
+
+bool link_contends(const char *own, uint32_t range, int prefix, char *rival)
+{
+	uint32_t mask = prefix ? htonl(UINT32_MAX << (32 - prefix)) : 0;
+	struct ifaddrs *all;
+	bool found = false;
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (struct ifaddrs *a = all; a && !found; a = a->ifa_next) {
+		if (!a->ifa_addr || !a->ifa_netmask || a->ifa_addr->sa_family != AF_INET || !(a->ifa_flags & IFF_UP) ||
+		    strcmp(a->ifa_name, own) == 0)
+			continue;
+		uint32_t address = ((struct sockaddr_in *)a->ifa_addr)->sin_addr.s_addr;
+		uint32_t common = mask & ((struct sockaddr_in *)a->ifa_netmask)->sin_addr.s_addr;
+		found = (address & common) == (range & common);
+		if (found)
+			snprintf(rival, IFNAMSIZ, "%s", a->ifa_name);
+	}
+	freeifaddrs(all);
+	return found;
 }
 
 // Lets a port of a bridge send a frame back to where it came from: a pod that reaches itself through a Service, on

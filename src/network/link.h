@@ -15,6 +15,9 @@ unsigned link_index(struct link_socket *s, const char *name); // 0: there is non
 // Makes the bridge where absent, gives it the address (kept where it is there) and sets it up. Its hardware address
 // follows from the address, whatever its ports are.
 int link_bridge(struct link_socket *s, const char *name, uint32_t address, int prefix, struct err *e);
+// Finds another link that is up and has an address in or around the range: two links would contend for its packets. The
+// name is put into `rival` (IFNAMSIZ bytes).
+bool link_contends(const char *own, uint32_t range, int prefix, char *rival);
 // The largest packet of the link over which packets leave for the world (the default route); 0: there is none.
 unsigned link_mtu_out(struct link_socket *s);
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -123,6 +124,17 @@ static int allow_routing(const struct places *p, struct err *e)
 	return link_sysctl(localnet, "1", e);
 }
 
+static int make_bridge(struct places *p, struct err *e)
+{
+	char rival[IFNAMSIZ];
+	if (link_contends(p->bridge, htonl(p->base), prefix_of(p->slots), rival))
+		return err_set(e, ERR_CONFLICT,
+			       "the link %s has addresses of the pods' range already: another --pod-range is needed, or "
+			       "the link must go",
+			       rival);
+	return link_bridge(p->links, p->bridge, htonl(p->base + 1), prefix_of(p->slots), e);
+}
+
 int places_create(const struct places_config *config, struct places **out, struct err *e)
 {
 	uint32_t base = 0, slots = 0, services = 0, services_size = 0;
@@ -145,7 +157,7 @@ int places_create(const struct places_config *config, struct places **out, struc
 	p->taken = mem_zalloc(slots * sizeof *p->taken);
 	p->links = links;
 	print_address(base + 1, p->gateway, sizeof p->gateway);
-	if (link_bridge(links, p->bridge, htonl(base + 1), prefix_of(slots), e) < 0 || allow_routing(p, e) < 0 ||
+	if (make_bridge(p, e) < 0 || allow_routing(p, e) < 0 ||
 	    link_route(links, link_index(links, p->bridge), htonl(services), prefix_of(services_size), 0, e) < 0 ||
 	    recover(p, e) < 0) {
 		places_destroy(p);

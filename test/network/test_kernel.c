@@ -102,6 +102,33 @@ static int taken_by(int first, int second)
 	return which;
 }
 
+// Two links with one range contend for its packets, and pods are reached or not as it happens.
+TEST(a_range_that_another_link_has_is_refused)
+{
+	static const struct {
+		const char *address;
+		int prefix;
+		bool contends;
+	} others[] = {{"10.244.9.77", 32, true}, {"10.244.0.1", 16, true}, {"10.244.9.1", 24, true}, {"10.244.8.1", 24, false}};
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		enter_own_world();
+		struct err e CLEAN_ERR = ERR_EMPTY;
+		struct places_config c = config();
+		struct places *p = NULL;
+		struct in_addr address;
+		inet_pton(AF_INET, others[i].address, &address);
+		struct link_socket *links = link_open(&e);
+		MUST_OK(link_bridge(links, "other0", address.s_addr, others[i].prefix, &e));
+		CHECK((places_create(&c, &p, &e) < 0) == others[i].contends);
+		if (others[i].contends)
+			CHECK(str_contains(str_of(err_text(&e)), STR("other0")));
+		err_clear(&e);
+		places_destroy(p);
+		MUST_OK(link_delete(links, "other0", &e));
+		link_close(links);
+	}
+}
+
 TEST(pods_get_addresses_and_keep_them)
 {
 	enter_own_world();
