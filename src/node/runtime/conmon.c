@@ -190,24 +190,24 @@ static int open_conmon(struct arena *a, const char *dir, const char *id)
 {
 	char line[4096];
 	int pid = (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0);
-	int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	int fd = pid > 0 ? process_fd(pid) : -1;
 	size_t n = fd < 0 ? 0 : file_text(arena_fmt(a, "/proc/%d/cmdline", pid).p, line, sizeof(line));
 	if (memmem(line, n, "conmon", 6) && memmem(line, n, id, strlen(id)))
 		return fd;
-	tree_close_fd(&fd);
+	process_fd_close(&fd);
 	return -1;
 }
 
 bool conmon_runs(struct arena *a, const char *dir, const char *id)
 {
-	int fd CLEAN_FD = open_conmon(a, dir, id);
+	int fd CLEAN_PROCESS_FD = open_conmon(a, dir, id);
 	return fd >= 0;
 }
 
 // With what it is running: a crun that is making the container is of its process group.
 void conmon_kill(struct arena *a, const char *dir, const char *id)
 {
-	int fd CLEAN_FD = open_conmon(a, dir, id);
+	int fd CLEAN_PROCESS_FD = open_conmon(a, dir, id);
 	int pid = (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0);
 	if (fd >= 0 && getpgid(pid) == pid)
 		kill(-pid, SIGKILL);
@@ -217,7 +217,7 @@ void conmon_kill(struct arena *a, const char *dir, const char *id)
 
 void conmon_finish(struct arena *a, const char *dir, const char *id)
 {
-	int fd CLEAN_FD = open_conmon(a, dir, id);
+	int fd CLEAN_PROCESS_FD = open_conmon(a, dir, id);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	if (fd >= 0 && poll(&p, 1, FINISH_TIMEOUT_MS) != 1)
 		conmon_kill(a, dir, id);

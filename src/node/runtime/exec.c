@@ -103,7 +103,7 @@ static int listen_for_terminal(struct exec *x, struct arena *a, struct err *e)
 // crun sends the terminal's master over its console socket, unless it fails first.
 static int receive_terminal(int listener, pid_t crun)
 {
-	int end CLEAN_FD = (int)syscall(SYS_pidfd_open, crun, 0);
+	int end CLEAN_PROCESS_FD = process_fd(crun);
 	struct pollfd p[2] = {{.fd = listener, .events = POLLIN}, {.fd = end, .events = POLLIN}};
 	if (end < 0 || poll(p, 2, TERMINAL_WAIT_MS) <= 0 || !p[0].revents)
 		return -1;

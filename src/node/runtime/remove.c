@@ -9,6 +9,7 @@
 
 #include "node/images/tree.h"
 #include "node/runtime/engine.h"
+#include "node/runtime/spawn.h"
 
 enum { EMPTY_TRIES = 2000, EMPTY_WAIT_US = 500 }; // a second for killed processes to be gone
 enum { REMOVE_TRIES = 10 };
@@ -75,7 +76,7 @@ int engine_kill(struct runtime *r, struct str id, int signal, struct err *e)
 		cgroup_kill(&g->cgroups, cgroup);
 		return 0;
 	}
-	int fd CLEAN_FD = (int)syscall(SYS_pidfd_open, c->pid, 0); // before the look, so that it stays the same process
+	int fd CLEAN_PROCESS_FD = process_fd(c->pid); // before the look, so that it stays the same process
 	if (fd < 0 || !container_alive(g, cgroup, c->pid))
 		return err_set(e, ERR_NOT_FOUND, "container %.*s has ended", STR_FMT(id));
 	if (syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0)

@@ -56,9 +56,21 @@ int spawn_start(const struct spawn *s, pid_t *pid, struct err *e)
 	return code ? err_errno(e, code, "run %s", s->args[0]) : 0;
 }
 
+int process_fd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+void process_fd_close(int *fd)
+{
+	if (*fd >= 0)
+		syscall(SYS_close, *fd);
+	*fd = -1;
+}
+
 int spawn_wait(pid_t pid, int timeout_ms, int *status, struct err *e)
 {
-	int fd CLEAN_FD = (int)syscall(SYS_pidfd_open, pid, 0), ready;
+	int fd CLEAN_PROCESS_FD = process_fd(pid), ready;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	do
 		ready = poll(&p, 1, timeout_ms);
