@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,34 +190,34 @@ static int open_conmon(struct arena *a, const char *dir, const char *id)
 {
 	char line[4096];
 	int pid = (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0);
-	int fd = pid > 0 ? process_fd(pid) : -1;
+	int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
 	size_t n = fd < 0 ? 0 : file_text(arena_fmt(a, "/proc/%d/cmdline", pid).p, line, sizeof(line));
 	if (memmem(line, n, "conmon", 6) && memmem(line, n, id, strlen(id)))
 		return fd;
-	process_fd_close(&fd);
+	tree_close_fd(&fd);
 	return -1;
 }
 
 bool conmon_runs(struct arena *a, const char *dir, const char *id)
 {
-	int fd CLEAN_PROCESS_FD = open_conmon(a, dir, id);
+	int fd CLEAN_FD = open_conmon(a, dir, id);
 	return fd >= 0;
 }
 
 // With what it is running: a crun that is making the container is of its process group.
 void conmon_kill(struct arena *a, const char *dir, const char *id)
 {
-	int fd CLEAN_PROCESS_FD = open_conmon(a, dir, id);
+	int fd CLEAN_FD = open_conmon(a, dir, id);
 	int pid = (int)file_number(arena_fmt(a, "%s/conmon.pid", dir).p, 0);
 	if (fd >= 0 && getpgid(pid) == pid)
 		kill(-pid, SIGKILL);
 	else if (fd >= 0)
-		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+		pidfd_send_signal(fd, SIGKILL, NULL, 0);
 }
 
 void conmon_finish(struct arena *a, const char *dir, const char *id)
 {
-	int fd CLEAN_PROCESS_FD = open_conmon(a, dir, id);
+	int fd CLEAN_FD = open_conmon(a, dir, id);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	if (fd >= 0 && poll(&p, 1, FINISH_TIMEOUT_MS) != 1)
 		conmon_kill(a, dir, id);

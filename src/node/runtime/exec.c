@@ -8,9 +8,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -103,7 +103,7 @@ static int listen_for_terminal(struct exec *x, struct arena *a, struct err *e)
 // crun sends the terminal's master over its console socket, unless it fails first.
 static int receive_terminal(int listener, pid_t crun)
 {
-	int end CLEAN_PROCESS_FD = process_fd(crun);
+	int end CLEAN_FD = pidfd_open(crun, 0);
 	struct pollfd p[2] = {{.fd = listener, .events = POLLIN}, {.fd = end, .events = POLLIN}};
 	if (end < 0 || poll(p, 2, TERMINAL_WAIT_MS) <= 0 || !p[0].revents)
 		return -1;
@@ -433,8 +433,7 @@ static void resize_exec(struct session *s, int width, int height)
 
 static void watch_process(struct exec *x)
 {
-	session_open_channel(&x->session, &x->session.ended, (int)syscall(SYS_pidfd_open, x->crun, 0), UV_READABLE,
-			     on_process_end);
+	session_open_channel(&x->session, &x->session.ended, pidfd_open(x->crun, 0), UV_READABLE, on_process_end);
 }
 
 static void watch_output(struct exec *x)

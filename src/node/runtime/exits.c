@@ -3,7 +3,7 @@
 // without anybody left to write one.
 #include <errno.h>
 #include <sys/inotify.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -121,7 +121,7 @@ static void process_ended(uv_poll_t *poll, int status, int events)
 void exit_watch_process(struct container *c)
 {
 	bool watching = c->engine->exit_watch && c->phase != RUNTIME_EXITED;
-	int fd = watching ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
+	int fd = watching ? pidfd_open(c->pid, 0) : -1;
 	if (fd < 0)
 		return; // nobody asks, or it has ended: its exit file is there or comes
 	struct process_watch *w = MEM_NEW(struct process_watch);

@@ -3,13 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "node/images/tree.h"
 #include "node/runtime/engine.h"
-#include "node/runtime/spawn.h"
 
 enum { EMPTY_TRIES = 2000, EMPTY_WAIT_US = 500 }; // a second for killed processes to be gone
 enum { REMOVE_TRIES = 10 };
@@ -76,10 +75,10 @@ int engine_kill(struct runtime *r, struct str id, int signal, struct err *e)
 		cgroup_kill(&g->cgroups, cgroup);
 		return 0;
 	}
-	int fd CLEAN_PROCESS_FD = process_fd(c->pid); // before the look, so that it stays the same process
+	int fd CLEAN_FD = pidfd_open(c->pid, 0); // before the look, so that it stays the same process
 	if (fd < 0 || !container_alive(g, cgroup, c->pid))
 		return err_set(e, ERR_NOT_FOUND, "container %.*s has ended", STR_FMT(id));
-	if (syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0)
+	if (pidfd_send_signal(fd, signal, NULL, 0) < 0)
 		return err_errno(e, errno, "signal %d to container %.*s", signal, STR_FMT(id));
 	return 0;
 }

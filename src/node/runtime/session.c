@@ -68,11 +68,11 @@ void session_close_channel(struct channel *c)
 {
 	if (c->fd < 0)
 		return;
-	uv_poll_stop(&c->poll);
-	close(c->fd); // the poll handle does not use it any more
+	// First: libuv asks the kernel once more to tell nothing of that number, which might be another file by then.
+	uv_close((uv_handle_t *)&c->poll, on_closed);
+	close(c->fd);
 	c->fd = -1;
 	c->events = 0;
-	uv_close((uv_handle_t *)&c->poll, on_closed);
 }
 
 // ---- the end

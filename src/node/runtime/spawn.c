@@ -6,7 +6,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/syscall.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,21 +57,9 @@ int spawn_start(const struct spawn *s, pid_t *pid, struct err *e)
 	return code ? err_errno(e, code, "run %s", s->args[0]) : 0;
 }
 
-int process_fd(pid_t pid)
-{
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
-void process_fd_close(int *fd)
-{
-	if (*fd >= 0)
-		syscall(SYS_close, *fd);
-	*fd = -1;
-}
-
 int spawn_wait(pid_t pid, int timeout_ms, int *status, struct err *e)
 {
-	int fd CLEAN_PROCESS_FD = process_fd(pid), ready;
+	int fd CLEAN_FD = pidfd_open(pid, 0), ready;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	do
 		ready = poll(&p, 1, timeout_ms);
@@ -92,7 +81,7 @@ static struct str said(int fd, char room[SAID_MAX])
 int spawn_run(const char *const *args, const char *const *env, int timeout_ms, struct err *e)
 {
 	char room[SAID_MAX];
-	int says CLEAN_FD = (int)syscall(SYS_memfd_create, "said", 1U /* MFD_CLOEXEC */), status;
+	int says CLEAN_FD = memfd_create("said", MFD_CLOEXEC), status;
 	struct spawn s = {.args = args, .env = env, .fds = {-1, -1, says}, .fd_count = 3};
 	pid_t pid;
 	if (says < 0)

@@ -15,12 +15,6 @@ struct spawn {
 	size_t fd_count;	 // at least 3
 };
 
-// A descriptor of the process, readable once it has ended; -1 and errno. It is closed by process_fd_close alone: the
-// thread sanitizer does not see it made, and would take its close for that of whoever had the number before.
-int process_fd(pid_t pid);
-void process_fd_close(int *fd); // -1 is fine, and is what it leaves
-#define CLEAN_PROCESS_FD __attribute__((cleanup(process_fd_close)))
-
 int spawn_start(const struct spawn *s, pid_t *pid, struct err *e);
 // Waits at most timeout_ms for the child; its exit status as of waitpid in *status. ERR_TIMEOUT: killed and reaped.
 int spawn_wait(pid_t pid, int timeout_ms, int *status, struct err *e);
