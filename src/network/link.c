@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
 #include <linux/rtnetlink.h>
@@ -19,25 +18,20 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "network/netlink.h"
 
 struct link_socket {
-	struct mnl_socket *nl;
-	unsigned port, sequence;
+	struct netlink kernel;
 	char room[4096];
 };
 
 struct link_socket *link_open(struct err *e)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		err_errno(e, errno, "open a netlink socket");
-		if (nl)
-			mnl_socket_close(nl);
+	struct netlink kernel;
+	if (netlink_open(&kernel, NETLINK_ROUTE, e) < 0)
 		return NULL;
-	}
 	struct link_socket *s = MEM_NEW(struct link_socket);
-	s->nl = nl;
-	s->port = mnl_socket_get_portid(nl);
+	s->kernel = kernel;
 	return s;
 }
 
@@ -45,7 +39,7 @@ void link_close(struct link_socket *s)
 {
 	if (!s)
 		return;
-	mnl_socket_close(s->nl);
+	netlink_close(&s->kernel);
 	free(s);
 }
 
@@ -54,7 +48,7 @@ static struct nlmsghdr *request(struct link_socket *s, uint16_t type, uint16_t f
 	struct nlmsghdr *h = mnl_nlmsg_put_header(s->room);
 	h->nlmsg_type = type;
 	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
-	h->nlmsg_seq = ++s->sequence;
+	h->nlmsg_seq = ++s->kernel.sequence;
 	return h;
 }
 
@@ -62,16 +56,7 @@ static struct nlmsghdr *request(struct link_socket *s, uint16_t type, uint16_t f
 static int ask(struct link_socket *s, struct nlmsghdr *h, mnl_cb_t each, void *arg)
 {
 	char answer[8192];
-	if (mnl_socket_sendto(s->nl, h, h->nlmsg_len) < 0)
-		return -1;
-	for (;;) {
-		ssize_t n = mnl_socket_recvfrom(s->nl, answer, sizeof answer);
-		if (n < 0)
-			return -1;
-		int done = mnl_cb_run(answer, (size_t)n, s->sequence, s->port, each, arg);
-		if (done <= MNL_CB_STOP)
-			return done < 0 ? -1 : 0;
-	}
+	return netlink_ask(&s->kernel, h, answer, sizeof answer, each, arg);
 }
 
 static int talk(struct link_socket *s, struct nlmsghdr *h)

@@ -7,31 +7,28 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 
+#include "network/netlink.h"
+
 enum { ANSWER_MAX = 128 << 10, SOCKET_ROOM = 8 << 20, PATIENCE_S = 10, EDGE_SIZE = 64 };
 
 struct netfilter {
-	struct mnl_socket *nl;
-	unsigned port, sequence;
+	struct netlink kernel;
 	char answer[ANSWER_MAX];
 };
 
 struct netfilter *netfilter_open(struct err *e)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		err_errno(e, errno, "open a netfilter socket");
-		if (nl)
-			mnl_socket_close(nl);
+	struct netlink kernel;
+	if (netlink_open(&kernel, NETLINK_NETFILTER, e) < 0)
 		return NULL;
-	}
+	int fd = mnl_socket_get_fd(kernel.socket);
 	int room = SOCKET_ROOM; // a transaction goes out in one message, and all of its acknowledgements come at once
 	struct timeval patience = {.tv_sec = PATIENCE_S};
-	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
-	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
-	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	struct netfilter *n = MEM_NEW(struct netfilter);
-	n->nl = nl;
-	n->port = mnl_socket_get_portid(nl);
+	n->kernel = kernel;
 	return n;
 }
 
@@ -39,7 +36,7 @@ void netfilter_close(struct netfilter *n)
 {
 	if (!n)
 		return;
-	mnl_socket_close(n->nl);
+	netlink_close(&n->kernel);
 	free(n);
 }
 
@@ -49,7 +46,7 @@ static struct nlmsghdr *begin(struct netfilter *n, void *at, uint16_t type, uint
 	struct nlmsghdr *h = mnl_nlmsg_put_header(at);
 	h->nlmsg_type = type;
 	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	h->nlmsg_seq = ++n->sequence;
+	h->nlmsg_seq = ++n->kernel.sequence;
 	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof *g);
 	g->nfgen_family = family;
 	g->version = NFNETLINK_V0;
@@ -66,23 +63,14 @@ struct nlmsghdr *netfilter_message(struct netfilter *n, void *at, uint8_t subsys
 // Forgets what a question that failed has left unread.
 static void drain(struct netfilter *n)
 {
-	while (recv(mnl_socket_get_fd(n->nl), n->answer, sizeof n->answer, MSG_DONTWAIT) > 0)
+	while (recv(mnl_socket_get_fd(n->kernel.socket), n->answer, sizeof n->answer, MSG_DONTWAIT) > 0)
 		;
 }
 
 int netfilter_ask(struct netfilter *n, struct nlmsghdr *message, mnl_cb_t each, void *arg)
 {
 	drain(n);
-	if (mnl_socket_sendto(n->nl, message, message->nlmsg_len) < 0)
-		return -1;
-	for (;;) {
-		ssize_t got = mnl_socket_recvfrom(n->nl, n->answer, sizeof n->answer);
-		if (got < 0)
-			return -1;
-		int more = mnl_cb_run(n->answer, (size_t)got, n->sequence, n->port, each, arg);
-		if (more <= MNL_CB_STOP)
-			return more < 0 ? -1 : 0;
-	}
+	return netlink_ask(&n->kernel, message, n->answer, sizeof n->answer, each, arg);
 }
 
 // ---- transactions
@@ -98,7 +86,7 @@ void netfilter_batch_init(struct netfilter_batch *b, struct netfilter *n)
 	*b = (struct netfilter_batch){.netfilter = n};
 	buf_init(&b->bytes);
 	edge(b, NFNL_MSG_BATCH_BEGIN);
-	b->first = n->sequence;
+	b->first = n->kernel.sequence;
 }
 
 void netfilter_batch_finish(struct netfilter_batch *b)
@@ -126,7 +114,7 @@ static int acknowledged(struct netfilter_batch *b)
 	struct netfilter *n = b->netfilter;
 	int failed = 0;
 	for (size_t left = b->messages; left;) {
-		ssize_t got = mnl_socket_recvfrom(n->nl, n->answer, sizeof n->answer);
+		ssize_t got = mnl_socket_recvfrom(n->kernel.socket, n->answer, sizeof n->answer);
 		if (got < 0)
 			return errno;
 		int rest = (int)got;
@@ -150,6 +138,6 @@ int netfilter_batch_commit(struct netfilter_batch *b, struct err *e)
 		return 0;
 	edge(b, NFNL_MSG_BATCH_END);
 	drain(b->netfilter);
-	int failed = mnl_socket_sendto(b->netfilter->nl, b->bytes.p, b->bytes.n) < 0 ? errno : acknowledged(b);
+	int failed = mnl_socket_sendto(b->netfilter->kernel.socket, b->bytes.p, b->bytes.n) < 0 ? errno : acknowledged(b);
 	return failed ? err_errno(e, failed, "change the packet tables") : 0;
 }
