@@ -266,56 +266,52 @@ static struct json *find_condition(const struct json *conditions, struct str typ
 	return NULL;
 }
 
+struct condition {
+	const char *type;
+	bool good;
+	const char *reason, *message; // NULL: none
+	int64_t generation;	      // 0: none
+};
+
+// same: it stands as it did before, so the time since when stays too.
+static void put_condition(const struct status_context *x, struct json *conditions, const struct condition *n,
+			  const struct json *before, bool same)
+{
+	struct arena *a = x->arena;
+	struct str since = same ? json_str(before, "lastTransitionTime") : STR_NONE;
+	struct json *c = json_push(conditions, json_object(a));
+	json_put_str(a, c, "type", str_of(n->type));
+	if (n->generation)
+		json_put_int(a, c, "observedGeneration", n->generation);
+	json_put_str(a, c, "status", n->good ? STR("True") : STR("False"));
+	json_put(c, "lastProbeTime", json_null(a));
+	json_put_str(a, c, "lastTransitionTime", since.n ? arena_str(a, since) : time_format(a, x->now));
+	if (n->reason)
+		json_put_str(a, c, "reason", str_of(n->reason));
+	if (n->message)
+		json_put_str(a, c, "message", str_of(n->message));
+}
+
 static void add_condition(const struct status_context *x, const struct pod_spec *s, struct json *conditions,
 			  const char *type, const struct verdict *v)
 {
-	struct arena *a = x->arena;
-	struct str good = v->good ? STR("True") : STR("False");
 	const struct json *before = find_condition(json_get(x->previous, STR("conditions")), str_of(type));
-	struct str since = str_eq(json_str(before, "status"), good) ? json_str(before, "lastTransitionTime") : STR_NONE;
-	struct json *c = json_push(conditions, json_object(a));
-	json_put_str(a, c, "type", str_of(type));
-	if (s->generation)
-		json_put_int(a, c, "observedGeneration", s->generation);
-	json_put_str(a, c, "status", good);
-	json_put(c, "lastProbeTime", json_null(a));
-	json_put_str(a, c, "lastTransitionTime", since.n ? arena_str(a, since) : time_format(a, x->now));
-	if (v->reason)
-		json_put_str(a, c, "reason", str_of(v->reason));
-	if (v->message)
-		json_put_str(a, c, "message", str_of(v->message));
+	struct condition c = {type, v->good, v->reason, v->message, s->generation};
+	put_condition(x, conditions, &c, before, json_str_is(before, "status", v->good ? "True" : "False"));
 }
 
-struct resize_condition {
-	const char *type, *reason, *message; // NULL: none
-	int64_t generation;
-};
-
-static void add_resize_condition(const struct status_context *x, struct json *conditions,
-				 const struct resize_condition *r)
+// It is there or not: what changes is the reason.
+static void add_resize_condition(const struct status_context *x, struct json *conditions, const struct condition *c)
 {
-	struct arena *a = x->arena;
-	const struct json *before = find_condition(json_get(x->previous, STR("conditions")), str_of(r->type));
-	struct str since = before && str_eq(json_str(before, "reason"), str_of(r->reason))
-				   ? json_str(before, "lastTransitionTime")
-				   : STR_NONE;
-	struct json *c = json_push(conditions, json_object(a));
-	json_put_str(a, c, "type", str_of(r->type));
-	if (r->generation)
-		json_put_int(a, c, "observedGeneration", r->generation);
-	json_put_str(a, c, "status", STR("True"));
-	json_put(c, "lastProbeTime", json_null(a));
-	json_put_str(a, c, "lastTransitionTime", since.n ? arena_str(a, since) : time_format(a, x->now));
-	if (r->reason)
-		json_put_str(a, c, "reason", str_of(r->reason));
-	if (r->message)
-		json_put_str(a, c, "message", str_of(r->message));
+	const struct json *before = find_condition(json_get(x->previous, STR("conditions")), str_of(c->type));
+	bool same = before && str_eq(json_str(before, "reason"), str_of(c->reason));
+	put_condition(x, conditions, c, before, same);
 }
 
 static void add_resize_conditions(const struct status_context *x, const struct pod_resize *r, struct json *conditions)
 {
-	struct resize_condition pending = {"PodResizePending", "Deferred", r->pending_message, r->pending_generation};
-	struct resize_condition progress = {"PodResizeInProgress", r->error ? "Error" : NULL, r->error, r->generation};
+	struct condition pending = {"PodResizePending", true, "Deferred", r->pending_message, r->pending_generation};
+	struct condition progress = {"PodResizeInProgress", true, r->error ? "Error" : NULL, r->error, r->generation};
 	if (r->pending == RESIZE_INFEASIBLE)
 		pending.reason = "Infeasible";
 	if (r->pending != RESIZE_NOT_PENDING)
