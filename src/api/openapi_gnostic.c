@@ -2,26 +2,20 @@
 // A version 2 document as the protobuf message openapi.v2.Document, which older clients ask for. Only what our own
 // documents hold is written. The numbers are those of gnostic's openapiv2/OpenAPIv2.proto.
 #include "api/openapi_tree.h"
+#include "base/encode.h"
 
 enum { BYTES = 2 }; // wire type
 
-static void put_varint(struct buf *out, uint64_t value)
-{
-	for (; value >= 0x80; value >>= 7)
-		buf_add_byte(out, (char)(value | 0x80));
-	buf_add_byte(out, (char)value);
-}
-
 static void put_bytes(struct buf *out, unsigned number, struct str bytes)
 {
-	put_varint(out, number << 3 | BYTES);
-	put_varint(out, bytes.n);
+	encode_varint(out, number << 3 | BYTES);
+	encode_varint(out, bytes.n);
 	buf_add(out, bytes);
 }
 
 static void put_bool(struct buf *out, unsigned number, bool value)
 {
-	put_varint(out, number << 3);
+	encode_varint(out, number << 3);
 	buf_add_byte(out, value);
 }
 

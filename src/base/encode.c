@@ -135,3 +135,10 @@ int decode_url(struct arena *a, struct str text, bool form, struct str *out)
 	*out = (struct str){p, n};
 	return 0;
 }
+
+void encode_varint(struct buf *out, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		buf_add_byte(out, (char)(value | 0x80));
+	buf_add_byte(out, (char)value);
+}

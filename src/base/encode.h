@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes as text: base64 (RFC 4648), hexadecimal, and percent-encoding of URLs (RFC 3986).
+// Bytes as text: base64 (RFC 4648), hexadecimal, and percent-encoding of URLs (RFC 3986). And protobuf's numbers.
 #ifndef BASE_ENCODE_H
 #define BASE_ENCODE_H
 
@@ -16,5 +16,7 @@ int decode_hex_digit(char c);					    // of either case; -1: it is none
 void encode_url(struct buf *out, struct str s); // everything but unreserved characters
 // %XX, and '+' as a space where `form`; -1 on a broken escape.
 int decode_url(struct arena *a, struct str text, bool form, struct str *out);
+
+void encode_varint(struct buf *out, uint64_t value); // seven bits a byte, the lowest first
 
 #endif

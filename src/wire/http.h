@@ -92,6 +92,9 @@ enum http_event http_reader_close(struct http_reader *r);
 // name without '=' has the value "".
 bool http_query(struct arena *a, struct str query, const char *name, struct str *value);
 
+// How much of a link names its host: "https://host:port", "//host"; 0: none of it, it is a path.
+size_t http_origin_length(struct str link);
+
 // Writing. Values with CR, LF or NUL are a bug of the caller: they are written with '_' instead.
 void http_write_request(struct buf *out, const char *method, struct str target, struct http_headers headers);
 void http_write_status(struct buf *out, int code);	 // "HTTP/1.1 200 OK\r\n"

@@ -114,6 +114,21 @@ void http_write_header(struct buf *out, struct str name, struct str value)
 	BUF_LIT(out, "\r\n");
 }
 
+size_t http_origin_length(struct str link)
+{
+	static const char *const schemes[] = {"http://", "https://", "//"};
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		struct str scheme = str_of(schemes[i]);
+		if (!str_eq_nocase(str_sub(link, 0, scheme.n), scheme))
+			continue;
+		size_t n = scheme.n;
+		while (n < link.n && !memchr("/?#", link.p[n], 3))
+			n++;
+		return n;
+	}
+	return 0;
+}
+
 void http_write_request(struct buf *out, const char *method, struct str target, struct http_headers headers)
 {
 	buf_add_c(out, method);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/encode.h"
 #include "node/probe/page.h"
 #include "wire/grpc.h"
 
@@ -180,10 +181,7 @@ static void write_request(struct buf *out, struct str service)
 	if (str_empty(service))
 		return;
 	buf_add_byte(out, REQUEST_SERVICE);
-	size_t n = service.n;
-	for (; n >= 0x80; n >>= 7)
-		buf_add_byte(out, (char)(n | 0x80));
-	buf_add_byte(out, (char)n);
+	encode_varint(out, service.n);
 	buf_add(out, service);
 }
 

@@ -52,18 +52,14 @@ static bool take_authority(struct str text, struct place *out)
 // Takes "https://host:port" off the front of a link where it has such; false where that is malformed.
 static bool take_origin(struct str *link, struct place *out)
 {
-	static const struct str http = STR_INIT("http://"), https = STR_INIT("https://"), same = STR_INIT("//");
-	bool secure = str_eq_nocase(str_sub(*link, 0, https.n), https);
-	if (secure || str_eq_nocase(str_sub(*link, 0, http.n), http))
-		out->https = secure;
-	else if (!str_starts(*link, same))
+	struct str origin = str_sub(*link, 0, http_origin_length(*link)), scheme, authority;
+	if (str_empty(origin))
 		return true; // a path
-	struct str rest = str_from(*link, (size_t)str_find(*link, '/') + 2);
-	size_t n = 0;
-	while (n < rest.n && !memchr("/?#", rest.p[n], 3))
-		n++;
-	*link = str_from(rest, n);
-	return take_authority(str_sub(rest, 0, n), out);
+	*link = str_from(*link, origin.n);
+	str_cut(origin, '/', &scheme, &authority); // "https:", "/host:port"
+	if (!str_empty(scheme))
+		out->https = str_eq_nocase(scheme, STR("https:"));
+	return take_authority(str_from(authority, 1), out);
 }
 
 // The place that a link on a page means; false: it can't be asked, or is another host's.

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "wire/http.h"
+
 bool links_can_move(const struct link_view *v)
 {
 	for (size_t i = 0; i < v->prefix.n; i++) {
@@ -15,21 +17,6 @@ bool links_can_move(const struct link_view *v)
 }
 
 // ---- one link
-
-static size_t origin_length(struct str link)
-{
-	static const char *const schemes[] = {"http://", "https://", "//"};
-	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-		struct str scheme = str_of(schemes[i]);
-		if (!str_eq_nocase(str_sub(link, 0, scheme.n), scheme))
-			continue;
-		size_t n = scheme.n;
-		while (n < link.n && !memchr("/?#", link.p[n], 3))
-			n++;
-		return n;
-	}
-	return 0;
-}
 
 static bool is_far(const struct link_view *v, struct str host)
 {
@@ -46,7 +33,7 @@ static bool has_prefix(const struct link_view *v, struct str path)
 
 struct str link_move(struct arena *a, const struct link_view *v, struct str link)
 {
-	size_t n = origin_length(link);
+	size_t n = http_origin_length(link);
 	struct str origin = str_sub(link, 0, n), path = str_from(link, n);
 	struct str host = str_from(origin, (size_t)(str_find_last(origin, '/') + 1));
 	bool to_us = n && str_eq(host, v->near_host);
