@@ -6,11 +6,7 @@
 
 #include "api/object.h"
 #include "base/map.h"
-#include "base/times.h"
-#include "fake_runtime.h"
-#include "fake_server.h"
-#include "node/node.h"
-#include "sys/sim.h"
+#include "node_fixture.h"
 #include "unit.h"
 
 #define LIVES SOURCE_ROOT "/../shared/reference/kubernetes-1.36/lives/"
@@ -49,13 +45,8 @@ static const struct fake_act acts[] = {
 	 .runs_ns = 2 * TIME_S},
 };
 
-struct world {
-	struct sim *sim;
-	struct loop *loop;
-	struct fake_server *server;
-	struct fake_runtime *runtime;
-	struct node *node;
-	struct arena arena;
+struct witness { // of one life
+	struct world world;
 	struct map paths;  // container -> struct json array of steps
 	struct json *last; // the pod as last seen
 	bool gone;
@@ -86,14 +77,14 @@ static struct str last_step(const struct json *steps)
 	return steps->count ? steps->last->text : STR_NONE;
 }
 
-static void add_step(struct world *w, struct json *steps, struct str step)
+static void add_step(struct witness *w, struct json *steps, struct str step)
 {
-	json_push(steps, json_string(&w->arena, step));
+	json_push(steps, json_string(&w->world.arena, step));
 }
 
-static void note_container(struct world *w, const struct json *status)
+static void note_container(struct witness *w, const struct json *status)
 {
-	struct arena *a = &w->arena;
+	struct arena *a = &w->world.arena;
 	struct str name = json_str(status, "name"), now = state_text(a, json_get(status, STR("state")));
 	struct json *steps = map_get(&w->paths, name);
 	if (!steps) {
@@ -114,9 +105,10 @@ static void note_container(struct world *w, const struct json *status)
 
 static void on_change(void *arg, const char *type, struct str resource, struct str object)
 {
-	struct world *w = arg;
+	struct witness *w = arg;
+	struct arena *a = &w->world.arena;
 	struct json *pod;
-	if (!str_is(resource, "v1/pods") || json_parse(&w->arena, arena_str(&w->arena, object), NULL, &pod, NULL))
+	if (!str_is(resource, "v1/pods") || json_parse(a, arena_str(a, object), NULL, &pod, NULL))
 		return;
 	w->last = pod;
 	w->gone |= !strcmp(type, "DELETED");
@@ -146,9 +138,9 @@ static void summarize_containers(struct arena *a, const struct json *list, struc
 	}
 }
 
-static struct json *summary(struct world *w)
+static struct json *summary(struct witness *w)
 {
-	struct arena *a = &w->arena;
+	struct arena *a = &w->world.arena;
 	struct json *out = json_object(a);
 	if (w->gone) {
 		json_put_bool(a, out, "gone", true);
@@ -173,54 +165,23 @@ static struct json *summary(struct world *w)
 
 // ---- one life
 
-static struct machine machine(void)
+static void witness_begin(struct witness *w)
 {
-	return (struct machine){.cpus = 4,
-				.memory = 8LL << 30,
-				.storage = 100LL << 30,
-				.architecture = STR("amd64"),
-				.hostname = STR("n1")};
-}
-
-static void world_begin(struct world *w)
-{
-	static struct machine m;
-	m = machine();
-	*w = (struct world){.sim = sim_create(7)};
-	arena_init(&w->arena);
+	*w = (struct witness){.gone = false};
 	map_init(&w->paths);
-	w->loop = sim_loop(w->sim, "node");
-	w->server = fake_server_create(w->loop);
-	w->runtime = fake_runtime_create(w->loop, acts, ARRAY_LEN(acts));
-	fake_server_on_change(w->server, on_change, w);
-	struct node_config c = {
-		.loop = w->loop,
-		.transport = fake_server_transport(w->server),
-		.runtime = fake_runtime_table(w->runtime),
-		.network = fake_network(),
-		.name = "n1",
-		.address = "192.0.2.1",
-		.machine = &m,
-		.port = 10250,
-	};
-	REQUIRE(!node_create(&c, &w->node, NULL));
-	sim_run(w->sim, 2 * TIME_S);
+	world_begin(&w->world, 4, NULL, acts, ARRAY_LEN(acts));
+	fake_server_on_change(w->world.server, on_change, w);
 }
 
-static void world_end(struct world *w)
+static void witness_end(struct witness *w)
 {
-	node_destroy(w->node);
-	sim_run(w->sim, TIME_S);
-	fake_runtime_destroy(w->runtime);
-	fake_server_destroy(w->server);
-	sim_destroy(w->sim);
+	world_end(&w->world);
 	map_finish(&w->paths);
-	arena_finish(&w->arena);
 }
 
-static void create_pod(struct world *w, const struct json *life)
+static void create_pod(struct witness *w, const struct json *life)
 {
-	struct arena *a = &w->arena;
+	struct arena *a = &w->world.arena;
 	const struct api_resource *r = api_resource_find(STR(""), STR("v1"), STR("pods"));
 	struct json *pod = json_object(a), *meta = json_need_object(a, pod, "metadata");
 	json_put_str(a, meta, "name", json_str(life, "name"));
@@ -228,16 +189,16 @@ static void create_pod(struct world *w, const struct json *life)
 	json_put(pod, "spec", json_clone(a, json_get(life, STR("spec"))));
 	api_default(a, r, pod);
 	json_put_str(a, json_get(pod, STR("spec")), "nodeName", STR("n1"));
-	CHECK_INT(fake_server_do(w->server, "POST", PODS, json_text(a, pod).p), 201);
+	CHECK_INT(fake_server_do(w->world.server, "POST", PODS, json_text(a, pod).p), 201);
 }
 
-static void do_action(struct world *w, const struct json *life, struct str action)
+static void do_action(struct witness *w, const struct json *life, struct str action)
 {
-	struct arena *a = &w->arena;
+	struct arena *a = &w->world.arena;
 	struct str verb, kind, name;
 	str_cut(action, ' ', &verb, &kind);
 	if (str_is(verb, "delete")) {
-		fake_server_do(w->server, "DELETE", arena_fmt(a, PODS "/%.*s", STR_FMT(json_str(life, "name"))).p,
+		fake_server_do(w->world.server, "DELETE", arena_fmt(a, PODS "/%.*s", STR_FMT(json_str(life, "name"))).p,
 			       NULL);
 		return;
 	}
@@ -245,21 +206,21 @@ static void do_action(struct world *w, const struct json *life, struct str actio
 	struct str path = arena_fmt(a, "/api/v1/namespaces/lives/%.*ss", STR_FMT(kind));
 	struct str body = arena_fmt(
 		a, "{\"metadata\":{\"name\":\"%.*s\",\"namespace\":\"lives\"},\"data\":{\"k\":\"dg==\"}}", STR_FMT(name));
-	CHECK_INT(fake_server_do(w->server, "POST", path.p, body.p), 201);
+	CHECK_INT(fake_server_do(w->world.server, "POST", path.p, body.p), 201);
 }
 
-static void lead(struct world *w, const struct json *life)
+static void lead(struct witness *w, const struct json *life)
 {
-	int64_t seconds = json_i64(life, "seconds", 12), begun = sim_now(w->sim), ends = begun + seconds * TIME_S;
+	int64_t seconds = json_i64(life, "seconds", 12), begun = sim_now(w->world.sim), ends = begun + seconds * TIME_S;
 	const struct json *then = json_first(json_get(life, STR("then")));
 	struct str until = json_str(life, "until");
-	while (sim_now(w->sim) < ends && !w->gone && !(until.n && str_eq(json_str(w->last, "status.phase"), until))) {
-		if (then && sim_now(w->sim) >= begun + then->first->integer * TIME_S) {
+	while (sim_now(w->world.sim) < ends && !w->gone && !(until.n && str_eq(json_str(w->last, "status.phase"), until))) {
+		if (then && sim_now(w->world.sim) >= begun + then->first->integer * TIME_S) {
 			do_action(w, life, then->last->text);
 			then = then->next;
 		}
-		int64_t left = ends - sim_now(w->sim);
-		sim_run(w->sim, left < 5 * TIME_MS ? left : 5 * TIME_MS);
+		int64_t left = ends - sim_now(w->world.sim);
+		sim_run(w->world.sim, left < 5 * TIME_MS ? left : 5 * TIME_MS);
 	}
 }
 
@@ -272,10 +233,10 @@ static bool has_event(const struct json *list, struct str what)
 	return false;
 }
 
-static struct json *events_of(struct world *w)
+static struct json *events_of(struct witness *w)
 {
-	struct arena *a = &w->arena;
-	struct json *out = json_array(a), *list = fake_server_get(w->server, a, "/api/v1/namespaces/lives/events");
+	struct arena *a = &w->world.arena;
+	struct json *out = json_array(a), *list = fake_server_get(w->world.server, a, "/api/v1/namespaces/lives/events");
 	json_each(e, json_get(list, STR("items"))) {
 		struct str what =
 			arena_fmt(a, "%.*s %.*s", STR_FMT(json_str(e, "type")), STR_FMT(json_str(e, "reason")));
@@ -285,7 +246,7 @@ static struct json *events_of(struct world *w)
 	return out;
 }
 
-static void compare_events(struct world *w, const char *name, const struct json *want)
+static void compare_events(struct witness *w, const char *name, const struct json *want)
 {
 	struct json *got = events_of(w);
 	json_each(e, want) {
@@ -298,9 +259,9 @@ static void compare_events(struct world *w, const char *name, const struct json 
 	}
 }
 
-static void compare(struct world *w, const char *name, const struct json *want)
+static void compare(struct witness *w, const char *name, const struct json *want)
 {
-	struct arena *a = &w->arena;
+	struct arena *a = &w->world.arena;
 	struct json *paths = json_object(a), *end = summary(w), *wanted = json_clone(a, json_get(want, STR("end")));
 	map_each(entry, &w->paths)
 		json_set(paths, entry->key, entry->value);
@@ -313,7 +274,7 @@ static void compare(struct world *w, const char *name, const struct json *want)
 			  json_text(a, json_get(want, STR("path"))).p);
 	if (!json_equal(end, wanted))
 		unit_fail(__FILE__, __LINE__, "%s: end %s, not %s", name, json_text(a, end).p, json_text(a, wanted).p);
-	sim_run(w->sim, TIME_S);
+	sim_run(w->world.sim, TIME_S);
 	compare_events(w, name, json_get(want, STR("events")));
 }
 
@@ -363,12 +324,12 @@ TEST(lives_as_recorded)
 	json_each(life, lives) {
 		if (is_of_others(json_str(life, "name")) || (only && !str_is(json_str(life, "name"), only)))
 			continue;
-		struct world w;
-		world_begin(&w);
+		struct witness w;
+		witness_begin(&w);
 		create_pod(&w, life);
 		lead(&w, life);
 		compare(&w, arena_c(&a, json_str(life, "name")), json_get(known, json_str(life, "name")));
-		world_end(&w);
+		witness_end(&w);
 		led++;
 	}
 	CHECK(only || led >= 29);

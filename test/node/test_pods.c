@@ -2,23 +2,10 @@
 // The node as a whole in virtual time: agents that come back, images that come late, objects that change, pods that are
 // too many, and many at once.
 #include "base/map.h"
-#include "base/times.h"
-#include "fake_runtime.h"
-#include "fake_server.h"
-#include "node/node.h"
-#include "sys/sim.h"
+#include "node_fixture.h"
 #include "unit.h"
 
 #define PODS "/api/v1/namespaces/d/pods"
-
-struct world {
-	struct sim *sim;
-	struct loop *loop;
-	struct fake_server *server;
-	struct fake_runtime *runtime;
-	struct node *node;
-	struct arena arena;
-};
 
 static const struct fake_act acts[] = {
 	{.command = "polite", .term_code = 0},
@@ -26,42 +13,9 @@ static const struct fake_act acts[] = {
 	{.command = "brief", .runs_ns = 100 * TIME_MS},
 };
 
-static void start_node(struct world *w)
-{
-	static const struct machine machine = {.cpus = 4, .memory = 8LL << 30, .storage = 100LL << 30};
-	struct node_config c = {
-		.loop = w->loop,
-		.transport = fake_server_transport(w->server),
-		.runtime = fake_runtime_table(w->runtime),
-		.network = fake_network(),
-		.name = "n1",
-		.address = "192.0.2.1",
-		.machine = &machine,
-		.port = 10250,
-		.pods_max = 120,
-	};
-	REQUIRE(!node_create(&c, &w->node, NULL));
-	sim_run(w->sim, 2 * TIME_S);
-}
-
 static void begin(struct world *w)
 {
-	*w = (struct world){.sim = sim_create(11)};
-	arena_init(&w->arena);
-	w->loop = sim_loop(w->sim, "node");
-	w->server = fake_server_create(w->loop);
-	w->runtime = fake_runtime_create(w->loop, acts, ARRAY_LEN(acts));
-	start_node(w);
-}
-
-static void end(struct world *w)
-{
-	node_destroy(w->node);
-	sim_run(w->sim, TIME_S);
-	fake_runtime_destroy(w->runtime);
-	fake_server_destroy(w->server);
-	sim_destroy(w->sim);
-	arena_finish(&w->arena);
+	world_begin(w, 4, NULL, acts, ARRAY_LEN(acts));
 }
 
 static void add_pod(struct world *w, const char *name, const char *image, const char *command, const char *more)
@@ -101,7 +55,7 @@ TEST(registers_and_renews)
 	struct str later = json_str(fake_server_get(w.server, &w.arena, lease), "spec.renewTime");
 	CHECK(first.n && !str_eq(first, later));
 	CHECK(fake_server_requests(w.server) - requests <= 7); // an idle node is quiet
-	end(&w);
+	world_end(&w);
 }
 
 TEST(agent_comes_back)
@@ -118,7 +72,7 @@ TEST(agent_comes_back)
 	fake_server_do(w.server, "DELETE", PODS "/goes?gracePeriodSeconds=0", "{\"gracePeriodSeconds\":0}");
 	sim_run(w.sim, 5 * TIME_S);
 	CHECK_INT(fake_runtime_running(w.runtime), 2);
-	start_node(&w);
+	world_start_node(&w);
 	sim_run(w.sim, 5 * TIME_S);
 	CHECK_INT(fake_runtime_running(w.runtime), 1); // what vanished meanwhile was taken away
 	CHECK_INT(fake_runtime_created(w.runtime), 2); // nothing was started anew
@@ -130,7 +84,7 @@ TEST(agent_comes_back)
 	CHECK(!pod(&w, "stays"));
 	CHECK_INT(fake_runtime_pods(w.runtime), 0);
 	CHECK_INT(node_pod_count(w.node), 0);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(ends_while_nobody_looks)
@@ -142,11 +96,11 @@ TEST(ends_while_nobody_looks)
 	node_destroy(w.node);
 	fake_runtime_restart(w.runtime);
 	sim_run(w.sim, 5 * TIME_S);
-	start_node(&w);
+	world_start_node(&w);
 	sim_run(w.sim, 5 * TIME_S);
 	check_state(&w, "p", "phase", "Succeeded");
 	CHECK_INT(fake_runtime_created(w.runtime), 1);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(image_comes_late)
@@ -163,7 +117,7 @@ TEST(image_comes_late)
 	sim_run(w.sim, 2 * TIME_S);
 	check_state(&w, "p", "phase", "Running");
 	CHECK_INT(json_i64(pod(&w, "p"), "status.containerStatuses.0.restartCount", -1), 0);
-	end(&w);
+	world_end(&w);
 }
 
 // A container that this machine cannot make now had no life: also where none may be had twice, it gets its own.
@@ -181,7 +135,7 @@ TEST(machine_without_room_for_a_while)
 	sim_run(w.sim, 20 * TIME_S);
 	check_state(&w, "p", "phase", "Running");
 	CHECK_INT(json_i64(pod(&w, "p"), "status.containerStatuses.0.restartCount", -1), 0);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(too_many)
@@ -200,7 +154,7 @@ TEST(too_many)
 	fake_server_do(w.server, "DELETE", PODS "/big", NULL);
 	sim_run(w.sim, TIME_S);
 	CHECK(!pod(&w, "big"));
-	end(&w);
+	world_end(&w);
 }
 
 TEST(of_another_os)
@@ -214,7 +168,7 @@ TEST(of_another_os)
 	check_state(&w, "far", "phase", "Failed");
 	check_state(&w, "far", "reason", "PodOSNotSupported");
 	CHECK_INT(fake_runtime_created(w.runtime), 0);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(many_at_once)
@@ -236,7 +190,7 @@ TEST(many_at_once)
 	sim_run(w.sim, TIME_S);
 	CHECK_INT(fake_runtime_pods(w.runtime), 0);
 	CHECK_INT(node_pod_count(w.node), 0);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(deleted_before_it_runs)
@@ -254,14 +208,14 @@ TEST(deleted_before_it_runs)
 	CHECK_INT(fake_runtime_pods(w.runtime), 0);
 	CHECK_INT(fake_runtime_running(w.runtime), 0);
 	CHECK_INT(node_pod_count(w.node), 0);
-	end(&w);
+	world_end(&w);
 }
 
 static void replace_agent(struct world *w)
 {
 	node_destroy(w->node);
 	fake_runtime_restart(w->runtime);
-	start_node(w);
+	world_start_node(w);
 }
 
 // Whenever an agent ends, the next one knows what there is to be taken away.
@@ -277,14 +231,14 @@ TEST(agent_replaced_while_a_pod_starts)
 		fake_runtime_restart(w.runtime);
 		sim_run(w.sim, TIME_S);
 		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/%s", name).p, NULL);
-		start_node(&w);
+		world_start_node(&w);
 		sim_run(w.sim, 4 * TIME_S);
 		CHECK(!pod(&w, name));
 		CHECK_INT(fake_runtime_pods(w.runtime), 0);
 		CHECK_INT(fake_runtime_running(w.runtime), 0);
 		CHECK_INT(node_pod_count(w.node), 0);
 	}
-	end(&w);
+	world_end(&w);
 }
 
 TEST(agent_replaced_while_a_pod_ends)
@@ -304,7 +258,7 @@ TEST(agent_replaced_while_a_pod_ends)
 		CHECK_INT(fake_runtime_running(w.runtime), 0);
 		CHECK_INT(node_pod_count(w.node), 0);
 	}
-	end(&w);
+	world_end(&w);
 }
 
 TEST(agent_replaced_after_a_pod_has_ended)
@@ -323,7 +277,7 @@ TEST(agent_replaced_after_a_pod_has_ended)
 		CHECK(!pod(&w, "p"));
 		CHECK_INT(node_pod_count(w.node), 0);
 	}
-	end(&w);
+	world_end(&w);
 }
 
 TEST(server_that_stammers)
@@ -344,7 +298,7 @@ TEST(server_that_stammers)
 	sim_run(w.sim, 120 * TIME_S);
 	CHECK_INT(fake_server_count(w.server, PODS), 0);
 	CHECK_INT(fake_runtime_pods(w.runtime), 0);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(grace_that_becomes_shorter)
@@ -361,7 +315,7 @@ TEST(grace_that_becomes_shorter)
 	CHECK(pod(&w, "p") != NULL);
 	sim_run(w.sim, 4 * TIME_S);
 	CHECK(!pod(&w, "p"));
-	end(&w);
+	world_end(&w);
 }
 
 TEST(ephemeral_containers_come_later)
@@ -379,7 +333,7 @@ TEST(ephemeral_containers_come_later)
 	check_state(&w, "p", "ephemeralContainerStatuses.0.state.terminated.reason", "Completed");
 	check_state(&w, "p", "phase", "Running");
 	CHECK_INT(fake_runtime_created(w.runtime), 2); // it is not restarted
-	end(&w);
+	world_end(&w);
 }
 
 TEST(machine_was_restarted)
@@ -392,12 +346,12 @@ TEST(machine_was_restarted)
 	node_destroy(w.node);
 	fake_runtime_destroy(w.runtime); // nothing of it is left
 	w.runtime = fake_runtime_create(w.loop, acts, ARRAY_LEN(acts));
-	start_node(&w);
+	world_start_node(&w);
 	sim_run(w.sim, 5 * TIME_S);
 	check_state(&w, "p", "phase", "Running");
 	CHECK_INT(json_i64(pod(&w, "p"), "status.containerStatuses.0.restartCount", -1), 1);
 	check_state(&w, "p", "containerStatuses.0.lastState.terminated.reason", "ContainerStatusUnknown");
 	check_state(&w, "never", "phase", "Failed");
 	CHECK_INT(fake_runtime_created(w.runtime), 1);
-	end(&w);
+	world_end(&w);
 }

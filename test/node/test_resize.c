@@ -4,15 +4,11 @@
 #include <stdio.h>
 
 #include "base/map.h"
-#include "base/times.h"
-#include "fake_runtime.h"
-#include "fake_server.h"
-#include "node/node.h"
 #include "node/pod/allocation.h"
 #include "node/pod/plan.h"
 #include "node/pod/resize_plan.h"
 #include "node/pod/status_resources.h"
-#include "sys/sim.h"
+#include "node_fixture.h"
 #include "tar_maker.h"
 #include "unit.h"
 
@@ -251,56 +247,10 @@ TEST(what_the_status_says_of_the_whole_pod)
 
 // ---- on a node
 
-struct world {
-	struct sim *sim;
-	struct loop *loop;
-	struct fake_server *server;
-	struct fake_runtime *runtime;
-	struct node *node;
-	struct arena arena;
-	char *data;
-};
-
-static void start_node(struct world *w)
-{
-	static const struct machine machine = {.cpus = 1, .memory = 8LL << 30, .storage = 100LL << 30};
-	struct node_config c = {
-		.loop = w->loop,
-		.transport = fake_server_transport(w->server),
-		.runtime = fake_runtime_table(w->runtime),
-		.network = fake_network(),
-		.name = "n1",
-		.address = "192.0.2.1",
-		.machine = &machine,
-		.port = 10250,
-		.data_dir = w->data,
-		.run_dir = w->data,
-	};
-	REQUIRE(!node_create(&c, &w->node, NULL));
-	sim_run(w->sim, 2 * TIME_S);
-}
-
 static void begin(struct world *w)
 {
 	static const struct fake_act acts[] = {{.command = "polite", .term_code = 0}};
-	*w = (struct world){.sim = sim_create(11)};
-	arena_init(&w->arena);
-	w->data = test_dir("resize");
-	w->loop = sim_loop(w->sim, "node");
-	w->server = fake_server_create(w->loop);
-	w->runtime = fake_runtime_create(w->loop, acts, ARRAY_LEN(acts));
-	start_node(w);
-}
-
-static void end(struct world *w)
-{
-	node_destroy(w->node);
-	sim_run(w->sim, TIME_S);
-	fake_runtime_destroy(w->runtime);
-	fake_server_destroy(w->server);
-	sim_destroy(w->sim);
-	test_dir_remove(w->data);
-	arena_finish(&w->arena);
+	world_begin(w, 1, "resize", acts, ARRAY_LEN(acts));
 }
 
 static void add_pod(struct world *w, const char *name, const char *cpu, const char *more)
@@ -375,7 +325,7 @@ TEST(in_place)
 	CHECK_INT(json_i64(status(&w, "p"), "containerStatuses.0.restartCount", 9), 0);
 	CHECK_INT(events_of(&w, "ResizeStarted"), 1);
 	CHECK_INT(events_of(&w, "ResizeCompleted"), 1);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(deferred_until_there_is_room)
@@ -401,7 +351,7 @@ TEST(deferred_until_there_is_room)
 	CHECK_INT(events_of(&w, "ResizeInfeasible"), 1);
 	ask(&w, "p", "", "700m", "64Mi", 4); // taken back
 	check_has(&w, "p", "700m");
-	end(&w);
+	world_end(&w);
 }
 
 TEST(room_of_a_pod_that_goes)
@@ -415,7 +365,7 @@ TEST(room_of_a_pod_that_goes)
 	fake_server_do(w.server, "DELETE", PODS "/big", NULL);
 	sim_run(w.sim, 5 * TIME_S);
 	check_has(&w, "p", "700m");
-	end(&w);
+	world_end(&w);
 }
 
 TEST(memory_in_use_is_not_taken_away)
@@ -436,7 +386,7 @@ TEST(memory_in_use_is_not_taken_away)
 	sim_run(w.sim, 15 * TIME_S);
 	CHECK_INT(limits_of(&w, "p").memory_bytes, 10 * MIB);
 	CHECK(!condition(&w, "p", "PodResizeInProgress"));
-	end(&w);
+	world_end(&w);
 }
 
 TEST(started_anew_for_its_size)
@@ -459,7 +409,7 @@ TEST(started_anew_for_its_size)
 	sim_run(w.sim, 3 * TIME_S);
 	check_has(&w, "p", "200m");
 	CHECK_INT(json_i64(status(&w, "p"), "containerStatuses.0.restartCount", 0), 2);
-	end(&w);
+	world_end(&w);
 }
 
 TEST(agents_find_what_was_allocated)
@@ -473,7 +423,7 @@ TEST(agents_find_what_was_allocated)
 	fake_runtime_restart(w.runtime);
 	sim_run(w.sim, TIME_S);
 	ask(&w, "big", "", "650m", "64Mi", 2); // and another comes
-	start_node(&w);
+	world_start_node(&w);
 	CHECK_STR(json_str(condition(&w, "p", "PodResizePending"), "reason"), "Deferred");
 	CHECK_STR(json_str(status(&w, "p"), "containerStatuses.0.allocatedResources.cpu"), "300m");
 	check_has(&w, "big", "650m");
@@ -487,11 +437,11 @@ TEST(agents_find_what_was_allocated)
 	fake_runtime_restart(w.runtime);
 	sim_run(w.sim, TIME_S);
 	fake_runtime_use_memory(w.runtime, 5 * MIB);
-	start_node(&w);
+	world_start_node(&w);
 	sim_run(w.sim, 15 * TIME_S);
 	CHECK_INT(limits_of(&w, "big").memory_bytes, 10 * MIB);
 	CHECK(!condition(&w, "big", "PodResizeInProgress"));
-	end(&w);
+	world_end(&w);
 }
 
 // A pod that is gone from the API takes nothing, for the scheduler has given its room away, even if some of it still ends.
@@ -503,5 +453,5 @@ TEST(room_of_a_pod_that_is_no_longer_there)
 	fake_server_do(w.server, "DELETE", PODS "/first?gracePeriodSeconds=0", "{\"gracePeriodSeconds\":0}");
 	add_pod(&w, "second", "800m", "");
 	check_has(&w, "second", "800m");
-	end(&w);
+	world_end(&w);
 }
