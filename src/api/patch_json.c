@@ -87,7 +87,8 @@ static struct json *find(struct patching *p, struct str pointer)
 	return !found && parent && parent->type == JSON_OBJECT ? json_null(p->arena) : found;
 }
 
-static int add(struct patching *p, struct str path, struct json *value)
+// In a list, what stands there is replaced or moves up.
+static int put(struct patching *p, struct str path, struct json *value, bool replace)
 {
 	if (path.n == 0) {
 		p->root = value;
@@ -99,9 +100,12 @@ static int add(struct patching *p, struct str path, struct json *value)
 		json_set(parent, last, value);
 		return 0;
 	}
-	int64_t i = parent && parent->type == JSON_ARRAY ? array_index(parent, last, true) : -1;
+	int64_t i = parent && parent->type == JSON_ARRAY ? array_index(parent, last, !replace) : -1;
 	if (i < 0)
-		return impossible(p, "there is no such place to add at", path);
+		return impossible(p, replace ? "there is no value to replace" : "there is no such place to add at",
+				  path);
+	if (replace)
+		json_remove_index(parent, (size_t)i);
 	json_insert(parent, (size_t)i, value);
 	return 0;
 }
@@ -115,26 +119,6 @@ static int take_out(struct patching *p, struct str path, struct json **out)
 		return impossible(p, "there is no such value", path);
 	json_unlink(parent, child);
 	*out = child;
-	return 0;
-}
-
-static int replace(struct patching *p, struct str path, struct json *value)
-{
-	if (path.n == 0) {
-		p->root = value;
-		return 0;
-	}
-	struct str last;
-	struct json *parent = parent_of(p, path, &last);
-	if (parent && parent->type == JSON_OBJECT) {
-		json_set(parent, last, value);
-		return 0;
-	}
-	int64_t i = parent && parent->type == JSON_ARRAY ? array_index(parent, last, false) : -1;
-	if (i < 0)
-		return impossible(p, "there is no value to replace", path);
-	json_remove_index(parent, (size_t)i);
-	json_insert(parent, (size_t)i, value);
 	return 0;
 }
 
@@ -154,7 +138,7 @@ static int copy(struct patching *p, struct str from, struct str path)
 	p->copied += size_of(value);
 	if (p->copied > COPIED_MAX)
 		return err_set(p->e, ERR_TOO_LARGE, "the JSON patch copies more than %d values", COPIED_MAX);
-	return add(p, path, json_clone(p->arena, value));
+	return put(p, path, json_clone(p->arena, value), false);
 }
 
 static int move(struct patching *p, struct str from, struct str path)
@@ -166,7 +150,7 @@ static int move(struct patching *p, struct str from, struct str path)
 		return impossible(p, "a value can't be moved into itself", path);
 	if (take_out(p, from, &value))
 		return -1;
-	return add(p, path, value);
+	return put(p, path, value, false);
 }
 
 static int test(struct patching *p, struct str path, const struct json *value)
@@ -198,7 +182,7 @@ static int perform(struct patching *p, const struct json *operation)
 		return impossible(p, "the operation is not known", op);
 	if (is_test)
 		return test(p, path, value);
-	return is_add ? add(p, path, json_clone(p->arena, value)) : replace(p, path, json_clone(p->arena, value));
+	return put(p, path, json_clone(p->arena, value), is_replace);
 }
 
 int api_patch_json(struct arena *a, struct json **object, const struct json *operations, struct err *e)
