@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Importing, listing, removing images; layers that try to leave their root are in test_hostile_layers.c.
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -300,6 +301,43 @@ TEST(an_image_of_a_hundred_layers)
 	CHECK_STR(text_in(&f, arena_fmt(&f.a, "%s/f0", path.p).p), "x");
 	CHECK_STR(text_in(&f, arena_fmt(&f.a, "%s/f99", path.p).p), "x");
 	CHECK(rootfs_remove(f.images, STR("c1"), NULL) == 0);
+	for (size_t i = 0; i < 100; i++)
+		buf_finish(&tars[i]);
+}
+
+// Of any number of layers, one and none among them; they stay as they are, and in use until the container goes.
+TEST(images_beside_the_root)
+{
+	struct fixture f CLEAN_FIXTURE;
+	struct layout_layer layers[100] = {{.packing = LAYER_PLAIN}};
+	struct buf tars[100];
+	struct image root;
+	struct str path;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	static const size_t counts[] = {1, 0, 2, 100};
+	set_up(&f);
+	for (size_t i = 0; i < 100; i++)
+		layers[i].tar = one_file_tar(&tars[i], arena_fmt(&f.a, "f%zu", i).p, "x");
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		const char *source = arena_fmt(&f.a, "%s/%zu", f.dir, counts[i]).p;
+		layout_write(source, arena_fmt(&f.a, "of:%zu", counts[i]).p, layers, counts[i]);
+		must_import(&f, source);
+	}
+	REQUIRE(images_find(f.images, &f.a, STR("of:2"), &root, NULL) == 0);
+	REQUIRE(rootfs_mount(f.images, &f.a, STR("c1"), &root, &path, NULL) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		struct str name = arena_fmt(&f.a, "of:%zu", counts[i]);
+		if (rootfs_mount_image(f.images, &f.a, STR("c1"), (unsigned)i, name, &path, &e) < 0)
+			unit_fail(__FILE__, __LINE__, "%s: %s", name.p, err_text(&e));
+		if (counts[i])
+			CHECK_STR(text_in(&f, arena_fmt(&f.a, "%s/f%zu", path.p, counts[i] - 1).p), "x");
+		CHECK(mkdir(arena_fmt(&f.a, "%s/new", path.p).p, 0755) < 0 && errno == EROFS);
+		CHECK(images_remove(f.images, name, &e) < 0 && e.reason == ERR_CONFLICT);
+	}
+	CHECK(rootfs_mount_image(f.images, &f.a, STR("c1"), 4, STR("of:3"), &path, &e) < 0 && e.reason == ERR_NOT_FOUND);
+	CHECK(rootfs_remove(f.images, STR("c1"), NULL) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		CHECK(images_remove(f.images, arena_fmt(&f.a, "of:%zu", counts[i]), NULL) == 0);
 	for (size_t i = 0; i < 100; i++)
 		buf_finish(&tars[i]);
 }

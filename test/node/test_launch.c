@@ -170,7 +170,8 @@ static int mounts_of(struct rig *g, const char *mounts, struct pod_disk_mount **
 	REQUIRE(!build(
 		g,
 		"\"volumes\":[{\"name\":\"e\",\"emptyDir\":{}},{\"name\":\"m\",\"emptyDir\":{\"medium\":\"Memory\"}},"
-		"{\"name\":\"c\",\"configMap\":{\"name\":\"x\"}},{\"name\":\"h\",\"hostPath\":{\"path\":\"/srv\"}}],",
+		"{\"name\":\"c\",\"configMap\":{\"name\":\"x\"}},{\"name\":\"h\",\"hostPath\":{\"path\":\"/srv\"}},"
+		"{\"name\":\"i\",\"image\":{\"reference\":\"models:1\"}}],",
 		list.p));
 	struct launch_context x = {.arena = &g->a, .pod = g->pod, .container = &g->pod->containers[0], .env = &g->env};
 	return launch_mounts(&x, out, count, &g->e);
@@ -201,6 +202,12 @@ TEST(mounts)
 	for (size_t i = 4; i < 7; i++)
 		CHECK(!str_is(g.out.mounts[i].target, "/etc/hosts"));
 	CHECK_STR(g.out.mounts[6].target, "/dev/termination-log");
+	REQUIRE(!mounts_of(&g, "{\"name\":\"i\",\"mountPath\":\"/i\",\"subPath\":\"a/b\"}", &m, &n));
+	x.pod = g.pod;
+	x.container = &g.pod->containers[0];
+	launch_finish(&x, &disk, m, n, STR_NONE, &g.out);
+	CHECK_STR(g.out.mounts[0].image, "models:1");
+	CHECK_STR(g.out.mounts[0].image_path, "a/b");
 	CHECK(mounts_of(&g, "{\"name\":\"e\",\"mountPath\":\"/e\",\"subPath\":\"a/../../b\"}", &m, &n) < 0);
 	CHECK(mounts_of(&g, "{\"name\":\"h\",\"mountPath\":\"/h\",\"readOnly\":true,\"recursiveReadOnly\":\"Enabled\"}", &m,
 			&n) < 0);

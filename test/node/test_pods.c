@@ -120,6 +120,32 @@ TEST(image_comes_late)
 	world_end(&w);
 }
 
+// The image of a volume is waited for like the container's own; of a volume that no container mounts, never.
+TEST(image_of_a_volume_comes_late)
+{
+	struct world w;
+	begin(&w);
+	add_pod(&w, "unused", "i", "polite", "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"example.test/late:1\"}}],");
+	fake_server_do(w.server, "POST", PODS,
+		       "{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\","
+		       "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"example.test/late:1\",\"pullPolicy\":\"IfNotPresent\"}},"
+		       "{\"name\":\"n\",\"image\":{\"reference\":\"example.test/never:1\",\"pullPolicy\":\"Never\"}}],"
+		       "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"command\":[\"polite\"],"
+		       "\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]},"
+		       "{\"name\":\"d\",\"image\":\"i\",\"command\":[\"polite\"],"
+		       "\"volumeMounts\":[{\"name\":\"n\",\"mountPath\":\"/n\"}]}]}}");
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "unused", "phase", "Running");
+	check_state(&w, "p", "containerStatuses.0.state.waiting.reason", "ErrImagePull");
+	check_state(&w, "p", "containerStatuses.1.state.waiting.reason", "ErrImageNeverPull");
+	fake_runtime_add_image(w.runtime, "example.test/late:1");
+	fake_runtime_add_image(w.runtime, "example.test/never:1");
+	sim_run(w.sim, 5 * TIME_S);
+	check_state(&w, "p", "phase", "Running");
+	CHECK_INT(fake_runtime_created(w.runtime), 3);
+	world_end(&w);
+}
+
 // A container that this machine cannot make now had no life: also where none may be had twice, it gets its own.
 TEST(machine_without_room_for_a_while)
 {

@@ -370,6 +370,42 @@ TEST(volumes_of_the_image)
 	CHECK(access(arena_fmt(&g.a, "%s/new", mine).p, F_OK) == 0);
 }
 
+// The files of another image: seen, whole or what a path inside leads to; neither written nor run.
+TEST(images_as_volumes)
+{
+	struct rig g CLEAN_RIG;
+	struct buf tar CLEAN_BUF;
+	rig_set_up(&g);
+	buf_init(&tar);
+	tar_add(&tar, "data/file", '0', 0644, NULL, STR("of the image\n"));
+	tar_add(&tar, "data/run", '0', 0755, NULL, STR("#!/bin/sh\n"));
+	tar_add(&tar, "link", '2', 0777, "/data", STR_NONE);
+	tar_add(&tar, "out", '2', 0777, "../../../../../../../../etc/hostname", STR_NONE);
+	struct str base = g.busybox.id;
+	import_more(&g, "volume", buf_str(&tar));
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec s = rig_spec(&g, "c1",
+		"exec 2>&1; cat /all/data/file /link/file /one; (echo x >/all/x) 2>/dev/null || echo refused; "
+		"(exec /link/run) 2>/dev/null || echo not run");
+	s.image_id = base;
+	s.mounts = (struct runtime_mount[]){
+		{.image = STR("volume:v"), .target = STR("/all")},
+		{.image = STR("volume:v"), .image_path = STR("link"), .target = STR("/link")},
+		{.image = STR("volume:v"), .image_path = STR("data/file"), .target = STR("/one")},
+	};
+	s.mount_count = 3;
+	REQUIRE(rig_create(&g, &s) == 0 && rig_start(&g, "c1") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_STR(rig_log(&g, "c1"), "of the image\nof the image\nof the image\nrefused\nnot run");
+	static const char *const nowhere[] = {"data/none", "out"};
+	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
+		s.id = arena_fmt(&g.a, "d%zu", i);
+		((struct runtime_mount *)s.mounts)[1].image_path = str_of(nowhere[i]);
+		CHECK(rig_create(&g, &s) < 0);
+		CHECK_STR(str_of(err_text(&g.e)), arena_fmt(&g.a, "container main: image \"volume:v\" has no \"%s\"", nowhere[i]).p);
+	}
+}
+
 // Processes of one container see those of the other; the first process outlives both.
 TEST(shared_process_namespace)
 {

@@ -204,6 +204,25 @@ def test_an_image_that_comes_late():
     remove("late")
 
 
+def test_an_image_as_a_volume():
+    need()
+    client.must("POST", PODS, pod("reader", "sh", "-c", "exec 2>&1; cat /jar/bin/busybox | cmp - /one && echo same; echo x >/jar/x; sleep 1000",
+                                  volumes=[{"name": "jar", "image": {"reference": "volume.example/jar:1"}}],
+                                  container={"volumeMounts": [{"name": "jar", "mountPath": "/jar"},
+                                                              {"name": "jar", "mountPath": "/one", "subPath": "bin/busybox"}]}))
+
+    def waiting():
+        statuses = get("reader")["status"].get("containerStatuses") or [{}]
+        return statuses[0].get("state", {}).get("waiting", {})
+    eventually(lambda: waiting().get("reason") in ("ImagePullBackOff", "ErrImagePull"), 20, f"no ImagePullBackOff: {waiting()}")
+    check("volume.example/jar:1" in waiting().get("message", ""), f"the message does not name the image: {waiting()}")
+    platform.import_image("volume.example/jar:1")
+    eventually(lambda: ready("reader"), 40, "the pod did not go on once its volume's image was there")
+    said = platform.kubectl("logs", "reader")
+    check("same" in said and "Read-only file system" in said, said)
+    remove("reader")
+
+
 def test_limits_hold():
     need()
     client.must("POST", PODS, pod("eater", "sh", "-c", "x=a; while true; do x=$x$x; done", restartPolicy="Never",

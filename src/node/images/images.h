@@ -4,7 +4,7 @@
 //   DATA/images/index.json		names and what they stand for (atomic replacement; DATA/images/lock is held meanwhile)
 //   DATA/images/blobs/sha256/HEX	manifests and configs (layers are kept only unpacked)
 //   DATA/layers/HEX/diff		one layer on top of its chain, with overlayfs whiteouts; HEX is the chain ID
-//   DATA/containers/ID/		rootfs (mount point), upper, work: the room of one container
+//   DATA/containers/ID/		rootfs, images/NUMBER (mount points), upper, work: the room of one container
 //
 // Every function is synchronous, works without a running agent and beside one (they share the lock and see each
 // other's changes), and may be called from any thread; imports and mounts belong on a pool thread. What a killed
@@ -79,6 +79,10 @@ int images_tag(struct images *s, struct str name, struct str new_name, struct er
 // in use until rootfs_remove. An ID is used once.
 int rootfs_mount(struct images *s, struct arena *a, struct str id, const struct image *image, struct str *path,
 		 struct err *e);
+// Mounts the files of an image, found by its name, read-only at DATA/containers/ID/images/NUMBER, for a container whose
+// root is mounted; numbers count from 0. That image is in use, too.
+int rootfs_mount_image(struct images *s, struct arena *a, struct str id, unsigned number, struct str name,
+		       struct str *path, struct err *e);
 // Unmounts and deletes DATA/containers/ID. Idempotent.
 int rootfs_remove(struct images *s, struct str id, struct err *e);
 // Bytes and inodes written by the container (its upper directory).

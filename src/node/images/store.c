@@ -12,7 +12,7 @@
 #include "base/map.h"
 #include "node/images/tree.h"
 
-enum { INDEX_BYTES_MAX = 64 << 20 };
+enum { INDEX_BYTES_MAX = 64 << 20, MARKS_MAX = 8 << 20 };
 
 const char *store_path(struct images *s, struct arena *a, const char *format, ...)
 {
@@ -194,10 +194,12 @@ bool store_in_use(struct images *s, struct str id)
 	DIR *d = opendir(path);
 	bool found = false;
 	for (struct dirent *at; d && !found && (at = readdir(d));) {
-		struct str used;
-		const char *mark = store_path(s, &a, "containers/%s/image", at->d_name);
-		found = at->d_name[0] != '.' && store_read_file(&a, AT_FDCWD, mark, 256, &used, NULL) == 0 &&
-			str_eq(used, id);
+		struct str marks, used;
+		const char *path_of_marks = store_path(s, &a, "containers/%s/image", at->d_name);
+		if (at->d_name[0] == '.' || store_read_file(&a, AT_FDCWD, path_of_marks, MARKS_MAX, &marks, NULL) < 0)
+			continue;
+		while (!found && str_next(&marks, '\n', &used))
+			found = str_eq(used, id);
 	}
 	if (d)
 		closedir(d);

@@ -179,15 +179,6 @@ int launch_build(const struct launch_context *x, struct runtime_container_spec *
 	return 0;
 }
 
-static const struct json *find_volume(const struct pod_spec *s, struct str name)
-{
-	json_each(v, json_at(s->object, "spec.volumes")) {
-		if (str_eq(json_str(v, "name"), name))
-			return v;
-	}
-	return NULL;
-}
-
 // Files that the node writes are not for containers to change.
 static bool is_ours(const struct json *volume)
 {
@@ -215,8 +206,9 @@ int launch_mounts(const struct launch_context *x, struct pod_disk_mount **out, s
 		struct pod_disk_mount *m = &(*out)[(*count)++];
 		struct str expression = json_str(mount, "subPathExpr");
 		m->volume = json_str(mount, "name");
-		const struct json *volume = find_volume(x->pod, m->volume);
+		const struct json *volume = pod_spec_volume(x->pod, m->volume);
 		m->host_path = json_str(volume, "hostPath.path");
+		m->image = json_str(volume, "image.reference");
 		m->in_memory = volume_is_in_memory(volume);
 		m->sub_path = expression.n ? env_expand(x->arena, x->env, expression) : json_str(mount, "subPath");
 		m->read_only = json_is_true(mount, "readOnly") || is_ours(volume);
@@ -265,8 +257,12 @@ void launch_finish(const struct launch_context *x, const struct pod_disk *disk, 
 	struct str words_target = json_str(x->container->json, "terminationMessagePath");
 	size_t n = 0, i = 0;
 	json_each(mount, json_get(x->container->json, STR("volumeMounts"))) {
-		list[n++] = (struct runtime_mount){mounts[i].source, json_str(mount, "mountPath"), mounts[i].read_only,
-						   propagation_of(mount)};
+		list[n++] = (struct runtime_mount){.source = mounts[i].source,
+						   .image = mounts[i].image,
+						   .image_path = mounts[i].sub_path,
+						   .target = json_str(mount, "mountPath"),
+						   .read_only = mounts[i].read_only,
+						   .propagation = propagation_of(mount)};
 		i++;
 	}
 	add_etc(x, disk, "hosts", list, &n);

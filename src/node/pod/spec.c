@@ -189,6 +189,15 @@ int pod_spec_find(const struct pod_spec *s, struct str container)
 	return -1;
 }
 
+const struct json *pod_spec_volume(const struct pod_spec *s, struct str name)
+{
+	json_each(volume, json_at(s->object, "spec.volumes")) {
+		if (str_eq(json_str(volume, "name"), name))
+			return volume;
+	}
+	return NULL;
+}
+
 static bool rule_matches(const struct json *rule, int exit_code)
 {
 	bool listed = false;

@@ -79,6 +79,8 @@ void pod_spec_unref(struct pod_spec *s); // NULL is fine
 // Index of the container, or -1.
 int pod_spec_find(const struct pod_spec *s, struct str container);
 
+const struct json *pod_spec_volume(const struct pod_spec *s, struct str name); // NULL: there is none
+
 // Whether the container should run again after it ended with this code: its own rules, its own policy, the pod's.
 bool container_should_restart(const struct pod_spec *s, const struct container_spec *c, int exit_code);
 // "SIGUSR1", "RTMIN+3" with or without "SIG"; 0 when it is no signal.

@@ -8,7 +8,7 @@
 #include "node/pod/resize_plan.h"
 #include "node/pod/worker_parts.h"
 
-enum { CONFIG_RETRY_S = 10, IMAGE_FIRST_RETRY_S = 2, ID_BYTES = 16, START_ERROR_CODE = 128 };
+enum { CONFIG_RETRY_S = 10, ID_BYTES = 16, START_ERROR_CODE = 128 };
 
 struct container_start {
 	struct pod_worker *worker;    // NULL: abandoned
@@ -179,64 +179,6 @@ static void run_failed(struct container_start *s, const struct err *e)
 	tell(w, (int)s->container, EVENTS_WARNING, "Failed", "Error: %s", err_text(e));
 	start_free(s);
 	worker_step_soon(w);
-}
-
-// ---- the image
-
-static bool find_image(struct container_start *s, struct err *e)
-{
-	return !runtime_image(s->host->runtime, &s->memory, spec_of(s)->image, &s->image, e);
-}
-
-static void image_missing(struct container_start *s, const struct err *e)
-{
-	struct pod_worker *w = s->worker;
-	struct container_state *c = state_of(s);
-	const struct container_spec *spec = spec_of(s);
-	int i = (int)s->container;
-	int64_t now = worker_now(w);
-	if (!timer_running(&s->host->image_look))
-		timer_start(s->host->loop, &s->host->image_look, POD_IMAGE_LOOK_MS * TIME_MS);
-	if (e->reason == ERR_BAD_REQUEST) {
-		tell(w, i, EVENTS_WARNING, "InspectFailed", "Failed to apply default image tag \"%.*s\": %s",
-		     STR_FMT(spec->image), err_text(e));
-		tell(w, i, EVENTS_WARNING, "Failed", "Error: InvalidImageName");
-		give_up(s, "InvalidImageName", err_text(e), CONFIG_RETRY_S * TIME_S);
-		return;
-	}
-	if (spec->pull == PULL_NEVER) {
-		struct str text =
-			arena_fmt(&s->memory, "Container image \"%.*s\" is not present with pull policy of Never",
-				  STR_FMT(spec->image));
-		tell(w, i, EVENTS_WARNING, "ErrImageNeverPull", "%s", text.p);
-		tell(w, i, EVENTS_WARNING, "Failed", "Error: ErrImageNeverPull");
-		give_up(s, "ErrImageNeverPull", text.p, CONFIG_RETRY_S * TIME_S);
-		return;
-	}
-	struct str why = arena_fmt(
-		&s->memory, "image \"%.*s\" is not on this node and is not pulled; bring it with `onggi image import`",
-		STR_FMT(spec->image));
-	bool again = c->image_backoff.delay != 0;
-	if (!again) {
-		tell(w, i, EVENTS_WARNING, "Failed", "Failed to pull image \"%.*s\": %s", STR_FMT(spec->image), why.p);
-		tell(w, i, EVENTS_WARNING, "Failed", "Error: ErrImagePull");
-	} else {
-		tell(w, i, EVENTS_NORMAL, "BackOff", "Back-off pulling image \"%.*s\"", STR_FMT(spec->image));
-		tell(w, i, EVENTS_WARNING, "Failed", "Error: ImagePullBackOff");
-		why = arena_fmt(&s->memory, "Back-off pulling image \"%.*s\": ErrImagePull: %s", STR_FMT(spec->image),
-				why.p);
-	}
-	pod_backoff_next(&c->image_backoff, now, now);
-	give_up(s, again ? "ImagePullBackOff" : "ErrImagePull", why.p,
-		again ? c->image_backoff.delay : IMAGE_FIRST_RETRY_S * TIME_S);
-}
-
-bool start_has_image(struct pod_worker *w, size_t container)
-{
-	struct arena a CLEAN_ARENA;
-	struct image image;
-	arena_init(&a);
-	return !runtime_image(w->host->runtime, &a, w->spec->containers[container].image, &image, NULL);
 }
 
 // ---- environment and mounts
@@ -424,14 +366,13 @@ static void disk_ready(struct work *work)
 static void run_turn(struct container_start *s)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
+	struct image_lack lack;
 	if (!goes_on(s, false))
 		return;
-	if (!find_image(s, &e)) {
-		image_missing(s, &e);
+	if (image_lacks(s->worker, s->container, &s->memory, &s->image, &lack)) {
+		give_up(s, lack.reason, lack.message.p, lack.rest);
 		return;
 	}
-	tell(s->worker, (int)s->container, EVENTS_NORMAL, "Pulled",
-	     "Container image \"%.*s\" already present on machine", STR_FMT(spec_of(s)->image));
 	if (build_launch(s, &e)) {
 		config_failed(s, &e);
 		return;

@@ -459,7 +459,7 @@ void worker_retry_images(struct pod_worker *w)
 {
 	for (size_t i = 0; i < w->spec->container_count; i++) {
 		struct container_state *c = &w->state->containers[i];
-		if (!waits_for_image(c) || c->stage == STAGE_STARTING || !start_has_image(w, i))
+		if (!waits_for_image(c) || c->stage == STAGE_STARTING || !image_is_here(w, i))
 			continue;
 		c->retry_at = 0;
 		worker_step_soon(w);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of one worker share: worker.c decides the order, prepare.c makes what the containers share, start.c
-// and stop.c bring containers up and down, tend.c minds those that run, resize.c changes what they have, adopt.c takes over those of a former agent,
-// report.c tells the API, tell.c the users. Nobody else includes this.
+// and stop.c bring containers up and down, image.c looks for their images, tend.c minds those that run, resize.c changes
+// what they have, adopt.c takes over those of a former agent, report.c tells the API, tell.c the users. Nobody else
+// includes this.
 #ifndef NODE_POD_WORKER_PARTS_H
 #define NODE_POD_WORKER_PARTS_H
 
@@ -106,8 +107,16 @@ void start_begin(struct pod_worker *w, size_t container);
 void start_cancel_queued(struct pod_worker *w);		    // those that have not had their turn need not wait for it
 void start_abandon(struct pod_worker *w, size_t container); // the worker is being destroyed
 bool start_exited(struct pod_worker *w, size_t container, const struct runtime_state *s); // before it was known to run
-// Whether the image is there now, for containers that wait for theirs.
-bool start_has_image(struct pod_worker *w, size_t container);
+
+// image.c
+struct image_lack { // why a container waits, and how long until it is tried again
+	const char *reason;
+	struct str message;
+	int64_t rest;
+};
+// Whether an image that the container needs is not on the node, which is told to users; else its own is in *own.
+bool image_lacks(struct pod_worker *w, size_t container, struct arena *a, struct image *own, struct image_lack *lack);
+bool image_is_here(struct pod_worker *w, size_t container); // all that it needs, now; nothing is told
 
 // tend.c
 // It runs, since since_ns; was_started: its startup probe has passed before.

@@ -95,7 +95,7 @@ static void add_spec_mount(struct arena *a, struct json *mounts, const struct ru
 		[RUNTIME_HOST_TO_CONTAINER] = "rslave",
 		[RUNTIME_BIDIRECTIONAL] = "rshared",
 	};
-	const char *access = m->read_only ? "ro" : "rw", *target = arena_c(a, m->target);
+	const char *access = m->image.n ? "ro nosuid nodev noexec" : m->read_only ? "ro" : "rw", *target = arena_c(a, m->target);
 	if (str_empty(m->source))
 		add_mount(a, mounts, target, "tmpfs", "tmpfs", arena_fmt(a, "nosuid nodev mode=1777 %s", access).p);
 	else

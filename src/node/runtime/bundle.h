@@ -30,6 +30,9 @@ int bundle_check_root(int root, struct err *e);
 // Where on the host the directory lies that the image declares as a volume: below root_path, which is `root`; made where
 // it is absent. Empty: it is of no use, being the root itself, in /proc, /sys or /dev, or a link to nowhere.
 struct str bundle_find_volume(struct arena *a, int root, const char *root_path, struct str volume);
+// Where on the host the file or directory lies to which a path leads inside root_path, which is `root`; the path may be
+// relative, or empty for all of it. Empty: there is none.
+struct str bundle_find_inside(struct arena *a, int root, const char *root_path, struct str path);
 // Makes the working directory where it is absent. Refuses one that leads into /proc or /sys (the way out by
 // /proc/self/fd), or that is not absolute. ERR_INVALID.
 int bundle_prepare_cwd(int root, struct str cwd, const struct identity *who, struct err *e);

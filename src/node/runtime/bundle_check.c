@@ -87,6 +87,14 @@ struct str bundle_find_volume(struct arena *a, int root, const char *root_path, 
 	return useful ? arena_fmt(a, "%s%s", root_path, real) : STR_NONE;
 }
 
+struct str bundle_find_inside(struct arena *a, int root, const char *root_path, struct str path)
+{
+	char real[PATH_MAX];
+	int fd CLEAN_FD = -1;
+	return real_name(root, arena_fmt(a, "/%.*s", STR_FMT(path)).p, real, &fd) ? arena_fmt(a, "%s%s", root_path, real)
+										   : STR_NONE;
+}
+
 static int refuse(struct str cwd, const char *why, struct err *e)
 {
 	return err_set(e, ERR_INVALID, "working directory \"%.*s\": %s", STR_FMT(cwd), why);

@@ -47,7 +47,7 @@ static bool is_target(const struct runtime_container_spec *spec, struct str path
 
 // What the image declares as volumes can be written to although the root is read-only, as with other runtimes: they are
 // mounted from the root itself, which only the container sees as read-only. They come first, for the pod's may lie below.
-static void add_image_volumes(struct arena *a, const struct image *image, int root, const char *root_path,
+static void add_declared_volumes(struct arena *a, const struct image *image, int root, const char *root_path,
 			      struct runtime_container_spec *spec)
 {
 	size_t n = 0, most = image->volumes.count + spec->mount_count;
@@ -65,14 +65,35 @@ static void add_image_volumes(struct arena *a, const struct image *image, int ro
 	spec->mount_count = n;
 }
 
+// The files of images that the container is to see; the mounts of its specification then have them as their source.
+static int mount_images(struct images *images, struct arena *a, struct runtime_container_spec *spec, struct err *e)
+{
+	struct runtime_mount *mounts = ARENA_ARRAY(a, struct runtime_mount, spec->mount_count + 1);
+	unsigned number = 0;
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		struct runtime_mount *m = &mounts[i];
+		*m = spec->mounts[i];
+		if (str_empty(m->image))
+			continue;
+		if (rootfs_mount_image(images, a, spec->id, number++, m->image, &m->source, e) < 0)
+			return -1;
+		int top CLEAN_FD = open(m->source.p, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		m->source = bundle_find_inside(a, top, m->source.p, m->image_path);
+		if (str_empty(m->source))
+			return err_set(e, ERR_NOT_FOUND, "image \"%.*s\" has no \"%.*s\"", STR_FMT(m->image),
+				       STR_FMT(m->image_path));
+	}
+	spec->mounts = mounts;
+	return 0;
+}
+
 static int write_config(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, int root,
 			int pid_namespace, const char *dir, struct err *e)
 {
 	struct identity who;
 	struct bundle_pod pod;
 	uint64_t capabilities;
-	if (identity_find(a, root, spec, &who, e) < 0 ||
-	    capabilities_of(spec, g->capabilities, &capabilities, e) < 0 ||
+	if (identity_find(a, root, spec, &who, e) < 0 || capabilities_of(spec, g->capabilities, &capabilities, e) < 0 ||
 	    bundle_prepare_cwd(root, spec->cwd, &who, e) < 0)
 		return -1;
 	struct bundle_host host = {
@@ -121,7 +142,9 @@ static int make_container(struct create_job *j)
 		return err_errno(e, errno, "container's directories");
 	if (open_beside(j, &pid_namespace) < 0 || bundle_check_root(root, e) < 0)
 		return -1;
-	add_image_volumes(a, &image, root, root_path.p, spec);
+	add_declared_volumes(a, &image, root, root_path.p, spec);
+	if (mount_images(g->images, a, spec, e) < 0)
+		return -1;
 	if (record_write(a, arena_fmt(a, "%s/record.json", dir).p, spec, e) < 0 ||
 	    write_config(g, a, spec, root, pid_namespace, dir, e) < 0 || make_log_directory(a, spec->log_path, e) < 0)
 		return -1;
@@ -189,6 +212,8 @@ static void copy_spec(struct arena *a, const struct runtime_container_spec *from
 		mounts[i] = from->mounts[i];
 		mounts[i].source = arena_str(a, mounts[i].source);
 		mounts[i].target = arena_str(a, mounts[i].target);
+		mounts[i].image = arena_str(a, mounts[i].image);
+		mounts[i].image_path = arena_str(a, mounts[i].image_path);
 	}
 	for (size_t i = 0; i < from->device_count; i++)
 		devices[i].path = arena_str(a, from->devices[i].path);

@@ -41,6 +41,8 @@ enum runtime_propagation { RUNTIME_PRIVATE, RUNTIME_HOST_TO_CONTAINER, RUNTIME_B
 
 struct runtime_mount {
 	struct str source; // on the host, must exist; empty: a tmpfs
+	struct str image;      // instead of source: the name of an image, whose files are seen; not to be written or run
+	struct str image_path; // of those only what this leads to, inside the image; empty: all
 	struct str target; // absolute, in the container; made where absent; symlinks of the image stay inside its root
 	bool read_only;
 	enum runtime_propagation propagation;

@@ -131,12 +131,13 @@ static int mount_memory(const char *path, const struct volume *v, int64_t fs_gro
 	const char *options = arena_fmt(&a, "size=%llu,mode=%o,gid=%lld", (unsigned long long)v->size,
 					mode_of(v, fs_group), fs_group >= 0 ? (long long)fs_group : 0LL)
 				      .p;
-	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, v->size ? options : strchr(options, ',') + 1))
+	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME,
+		  v->size ? options : strchr(options, ',') + 1))
 		return err_errno(e, errno, "mount a tmpfs at %s", path);
 	return 0;
 }
 
-static int set_up_one(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
+static int set_up_own(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
 {
 	if (make_directory(path, v, fs_group, e))
 		return -1;
@@ -188,6 +189,18 @@ static int check_host_path(const struct volume *v, struct err *e)
 	return 0;
 }
 
+static int set_up_one(const char *path, const struct volume *v, int64_t fs_group, struct err *e)
+{
+	switch (v->kind) {
+	case VOLUME_HOST:
+		return check_host_path(v, e);
+	case VOLUME_IMAGE:
+		return 0;
+	default:
+		return set_up_own(path, v, fs_group, e);
+	}
+}
+
 static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volume_set *v, struct str *which,
 			  struct err *e)
 {
@@ -195,8 +208,7 @@ static int set_up_volumes(struct pod_disk *d, struct str uid, const struct volum
 	arena_init(&a);
 	for (size_t i = 0; i < v->count; i++) {
 		const struct volume *one = &v->items[i];
-		struct str path = volume_dir(&a, d, uid, one->name, one->in_memory);
-		if (one->kind == VOLUME_HOST ? check_host_path(one, e) : set_up_one(path.p, one, v->fs_group, e)) {
+		if (set_up_one(volume_dir(&a, d, uid, one->name, one->in_memory).p, one, v->fs_group, e)) {
 			*which = one->name;
 			return -1;
 		}
@@ -224,6 +236,8 @@ static int set_up_container(struct pod_disk *d, struct arena *a, struct str uid,
 {
 	for (size_t i = 0; i < count; i++) {
 		struct pod_disk_mount *m = &mounts[i];
+		if (m->image.n)
+			continue;
 		struct str volume =
 			m->host_path.n ? arena_str(a, m->host_path) : volume_dir(a, d, uid, m->volume, m->in_memory);
 		m->source = volume;

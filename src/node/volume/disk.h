@@ -23,10 +23,11 @@ struct pod_disk {
 struct pod_disk_mount {	      // one volumeMount of a container
 	struct str volume;    // its name
 	struct str host_path; // of a VOLUME_HOST, else empty
+	struct str image;     // of a VOLUME_IMAGE its reference, else empty
 	bool in_memory;	      // volume_is_in_memory of it
 	struct str sub_path;  // empty: the whole volume
 	bool read_only;
-	struct str source; // out: what to mount
+	struct str source; // out: what to mount; empty: an image
 };
 
 struct pod_disk_ops {

@@ -219,6 +219,12 @@ static int gather_host(struct gatherer *g, const struct json *source)
 	return 0;
 }
 
+static int gather_image(struct gatherer *g, const struct json *source)
+{
+	g->volume->kind = VOLUME_IMAGE;
+	return 0;
+}
+
 static int gather_config(struct gatherer *g, const struct json *source)
 {
 	return add_object(g, false, json_str(source, "name"), source);
@@ -245,6 +251,7 @@ static const struct {
 } sources[] = {
 	{"emptyDir", gather_empty}, {"hostPath", gather_host},	  {"configMap", gather_config},
 	{"secret", gather_secret},	{"downwardAPI", gather_downward}, {"projected", gather_projected},
+	{"image", gather_image},
 };
 
 static int gather_one(struct gatherer *g, const struct json *volume)

@@ -10,6 +10,7 @@ enum volume_kind {
 	VOLUME_EMPTY,  // a directory of the pod's own
 	VOLUME_MEMORY, // the same on a tmpfs
 	VOLUME_HOST,   // a path of the host
+	VOLUME_IMAGE,  // the files of an image: the runtime mounts them with the container
 	VOLUME_FILES,  // files of ours, replaced all at once when they change
 };
 
