@@ -555,6 +555,28 @@ TEST(agent_killed_while_crun_is_slow)
 	}
 }
 
+// Containers meet crun on a read-only mount, which outlives the agent and follows a crun that was replaced meanwhile.
+TEST(crun_is_not_to_be_written_to)
+{
+	struct rig g CLEAN_RIG;
+	struct stat original, mounted;
+	rig_set_up(&g);
+	rig_close(&g);
+	const char *at = arena_fmt(&g.a, "%s/bin/crun", g.run).p;
+	g.crun = arena_fmt(&g.a, "%s/crun", g.dir).p;
+	for (int i = 0; i < 2; i++) {
+		const char *copy = "cp /usr/bin/crun %s.new && mv %s.new %s";
+		REQUIRE(system(arena_fmt(&g.a, copy, g.crun, g.crun, g.crun).p) == 0);
+		rig_open(&g);
+		REQUIRE(stat(g.crun, &original) == 0 && stat(at, &mounted) == 0);
+		CHECK_INT(mounted.st_ino, original.st_ino);
+		CHECK(open(at, O_WRONLY | O_CLOEXEC) < 0 && errno == EROFS);
+		REQUIRE(rig_run(&g, i ? "c1" : "c0", "true") == 0);
+		rig_wait_exit(&g, i ? "c1" : "c0");
+		rig_close(&g);
+	}
+}
+
 // Where conmon itself is killed, the container's end is noticed all the same.
 TEST(monitor_killed)
 {

@@ -116,20 +116,6 @@ static int engine_pod_stats(struct runtime *r, struct str uid, struct cgroup_sta
 
 // ---- opening
 
-static const char *find_program(struct engine *g, const char *given, const char *name, struct err *e)
-{
-	struct str rest = str_of(engine_env[0] + strlen("PATH=")), dir;
-	if (given)
-		return arena_c(&g->arena, str_of(given));
-	while (str_next(&rest, ':', &dir)) {
-		const char *path = arena_fmt(&g->arena, "%.*s/%s", STR_FMT(dir), name).p;
-		if (access(path, X_OK) == 0)
-			return path;
-	}
-	err_set(e, ERR_UNAVAILABLE, "%s is not installed (looked for in %s)", name, engine_env[0]);
-	return NULL;
-}
-
 // Without CAP_SYS_RESOURCE a process can only make itself likelier to be killed.
 static int find_oom_score_least(const struct engine *g)
 {
@@ -233,9 +219,7 @@ static int prepare(struct engine *g, const struct runtime_options *o, struct err
 	if (!data)
 		return err_errno(e, errno, "%s", o->data_dir);
 	g->data = arena_c(&g->arena, str_of(data));
-	g->crun = find_program(g, o->crun, "crun", e);
-	g->conmon = g->crun ? find_program(g, o->conmon, "conmon", e) : NULL;
-	if (!g->conmon)
+	if (programs_find(g, o, e) < 0)
 		return -1;
 	return cgroups_init(&g->cgroups, NULL, o->cgroup_parent, e) < 0 ? -1 : make_dirs(g, e);
 }
@@ -298,6 +282,7 @@ int runtime_purge(const struct runtime_options *o, struct err *e)
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/exec", g->run).p);
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/exits", g->run).p);
 		tree_erase(AT_FDCWD, arena_fmt(&a, "%s/pods", g->run).p);
+		programs_release(g);
 		if (engine_cgroup_remove(g, "", e) < 0) // the last monitors may still be ending
 			result = -1;
 	}

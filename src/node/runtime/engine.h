@@ -6,6 +6,7 @@
 //                        attach (conmon's sockets), started (its time is the start's), rootfs, upper, work (see images.h)
 //   DATA/exits/ID        the exit code, written by conmon; its time is the end's
 //   RUN/exits/ID/        exit and oom: conmon's first note of the end, in memory, so that a full disk does not lose it
+//   RUN/bin/crun         the program, mounted read-only
 //   RUN/crun/            crun's own state
 //   RUN/exec/            small files of processes being run by exec
 //   RUN/pods/UID/        pod.json, and the pod's namespaces and /dev/shm as mounts: ipc, uts, pid, shm
@@ -72,6 +73,10 @@ const char *engine_path(const struct engine *g, struct arena *a, const char *for
     __attribute__((format(printf, 3, 4)));
 extern const char *const engine_env[]; // for programs we run
 void engine_release(struct engine *g); // one job less; frees what was closed
+
+// programs.c
+int programs_find(struct engine *g, const struct runtime_options *o, struct err *e); // sets crun and conmon
+void programs_release(struct engine *g);
 
 // ---- jobs (jobs.c)
 
