@@ -2,6 +2,7 @@
 // Finds the command and runs it.
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/mem.h"
 #include "cli/commands.h"
@@ -64,6 +65,14 @@ static int unknown(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+// As ps and top show it: those that `up` starts would be called "exe", after the link by which it finds its own program.
+static void name_process(const struct command *c)
+{
+	char name[16]; // what the kernel keeps
+	snprintf(name, sizeof name, "onggi %s", c->name);
+	prctl(PR_SET_NAME, name);
+}
+
 int main(int argc, char **argv)
 {
 	int words, operands;
@@ -84,5 +93,6 @@ int main(int argc, char **argv)
 	int parsed = options_parse(c, argc - words, argv + words, &operands);
 	if (parsed != 0)
 		return parsed > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+	name_process(c);
 	return c->run(operands, argv + words);
 }

@@ -152,6 +152,8 @@ def test_the_agent_alone_is_started_again():
     os.kill(old, signal.SIGKILL)
     eventually(lambda: platform.half("node") not in (None, old), 15, "the agent was not started again")
     run("after")
+    names = [open(f"/proc/{platform.half(half)}/comm").read().strip() for half in ("server", "node")]
+    check(names == ["onggi server", "onggi node"], f"ps shows the halves as {names}")
     check(started_at("beside") == before, "a container was started again")
     remove("beside", "after")
 
