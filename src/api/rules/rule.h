@@ -10,6 +10,7 @@
 #include "api/format.h"
 #include "api/rules/among.h"
 #include "api/rules/fail.h"
+#include "api/rules/same.h"
 #include "api/rules/value.h"
 
 void check_format(struct check *c, const struct path *p, struct str value, format_check *format);

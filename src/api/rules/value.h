@@ -10,8 +10,5 @@ struct str text_of(const struct json *object, const char *name);
 bool is_set(const struct json *object, const char *name); // there, and not an empty list or map
 bool is_true(const struct json *object, const char *name);
 size_t count_of(const struct json *list);
-// Equal in meaning: an empty list or map is as good as none.
-bool same(const struct json *a, const struct json *b);
-bool same_field(const struct json *a, const struct json *b, const char *name);
 
 #endif
