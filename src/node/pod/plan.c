@@ -187,8 +187,10 @@ static void run_all(struct planner *p)
 		bool done = run_container(p, i);
 		may_start = done || initialized;
 	}
-	for (size_t i = s->init_count; i < s->container_count && may_start; i++)
-		run_container(p, i);
+	// Ephemeral ones are for looking at what does not come up.
+	for (size_t i = s->init_count; i < s->container_count; i++)
+		if (may_start || s->containers[i].kind == CONTAINER_EPHEMERAL)
+			run_container(p, i);
 }
 
 // ---- the end
@@ -198,7 +200,7 @@ static int64_t grace_of_pod(const struct planner *p)
 	return p->spec->deleted ? p->spec->deletion_grace_ns : p->spec->grace_ns;
 }
 
-static void stop_one(struct planner *p, size_t i, int64_t grace)
+static void stop_one(struct planner *p, size_t i, bool waits)
 {
 	const struct container_state *c = &p->state->containers[i];
 	bool forced = p->state->deleted || (p->spec->deleted && !p->spec->deletion_grace_ns);
@@ -206,12 +208,13 @@ static void stop_one(struct planner *p, size_t i, int64_t grace)
 		return; // can be stopped in a moment
 	struct plan_action *stop = add(p, PLAN_STOP, i);
 	stop->cause = STOP_POD;
-	stop->grace_ns = forced ? 0 : grace;
+	stop->grace_ns = forced ? 0 : grace_of_pod(p);
 	stop->forced = forced;
+	stop->waits = waits;
 }
 
-// Main containers first, all at once; then sidecars, the last first, with what is left of the grace.
-// Whether anything still lives.
+// Main containers are told first, all at once; then sidecars, the last first. Their hooks run at once, and the grace is one
+// for all. Whether anything still lives.
 static bool stop_all(struct planner *p)
 {
 	const struct pod_spec *s = p->spec;
@@ -219,16 +222,13 @@ static bool stop_all(struct planner *p)
 	for (size_t i = 0; i < s->container_count; i++) {
 		if (s->containers[i].kind == CONTAINER_SIDECAR || !container_is_alive(&p->state->containers[i]))
 			continue;
-		stop_one(p, i, grace_of_pod(p));
+		stop_one(p, i, false);
 		alive = true;
 	}
-	int64_t spent = p->state->stop_begun ? p->now - p->state->stop_begun : 0;
-	int64_t left = grace_of_pod(p) > spent ? grace_of_pod(p) - spent : 0;
-	bool at_once = p->state->deleted;
-	for (size_t i = s->init_count; i-- > 0 && (!alive || at_once);) {
+	for (size_t i = s->init_count; i-- > 0;) {
 		if (s->containers[i].kind != CONTAINER_SIDECAR || !container_is_alive(&p->state->containers[i]))
 			continue;
-		stop_one(p, i, left);
+		stop_one(p, i, alive);
 		alive = true;
 	}
 	return alive;

@@ -26,6 +26,7 @@ struct plan_action {
 	int64_t grace_ns; // 0: kill at once
 	bool restart;
 	bool forced; // the grace is the caller's own, without the usual least time
+	bool waits;  // its hook runs, but its signal waits for its turn, or for the end of the grace
 };
 
 struct pod_plan {

@@ -88,7 +88,6 @@ struct pod_state {
 	char *message;			    // with the two before; owned
 	struct pod_resize resize;
 	bool deleted;			    // the API object is gone: nothing to report to
-	int64_t stop_begun;		    // when the end of the pod was first planned; 0: it lives
 	bool settled;			    // ended, and its end was reported: nothing is left to do
 	struct container_state *containers; // as many as the spec has
 	size_t count;

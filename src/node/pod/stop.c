@@ -14,7 +14,7 @@ struct container_stop {
 	struct timer timer;
 	int64_t begun, deadline; // monotonic
 	int64_t least_until;	 // once signalled it has at least a moment, whatever the grace
-	bool forced;
+	bool forced, waits, signalled;
 };
 
 static struct container_state *state_of(struct container_stop *s)
@@ -51,6 +51,7 @@ static void signal_now(struct container_stop *s)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct pod_host *h = s->worker->host;
+	s->signalled = true;
 	s->least_until = loop_now(h->loop) + LEAST_GRACE_S * TIME_S;
 	if (runtime_kill(h->runtime, str_of(state_of(s)->run.id), signal_of(s), &e) && e.reason != ERR_NOT_FOUND)
 		log_warn("stop container %s: %s", state_of(s)->run.id, err_text(&e));
@@ -65,10 +66,17 @@ static void on_timer(struct timer *t)
 		s->hook = NULL;
 		tell(s->worker, (int)s->container, EVENTS_WARNING, "FailedPreStopHook",
 		     "PreStopHook did not end within the grace period");
-		signal_now(s);
-		return;
 	}
-	kill_now(s);
+	if (s->signalled)
+		kill_now(s);
+	else
+		signal_now(s);
+}
+
+static void signal_in_turn(struct container_stop *s)
+{
+	if (!s->hook && !s->waits && !s->signalled)
+		signal_now(s);
 }
 
 static void on_hook(void *arg, enum action_result result, struct str said)
@@ -78,7 +86,7 @@ static void on_hook(void *arg, enum action_result result, struct str said)
 	if (result == ACTION_BAD)
 		tell(s->worker, (int)s->container, EVENTS_WARNING, "FailedPreStopHook", "PreStopHook failed: %.*s",
 		     STR_FMT(said));
-	signal_now(s);
+	signal_in_turn(s);
 }
 
 static void begin_hook(struct container_stop *s, const struct pod_action *hook)
@@ -92,7 +100,6 @@ static void begin_hook(struct container_stop *s, const struct pod_action *hook)
 		.any_answer = true,
 	};
 	s->hook = action_start(&x, hook, 0, on_hook, s);
-	arm(s);
 }
 
 static void tell_why(struct pod_worker *w, const struct plan_action *how)
@@ -111,10 +118,11 @@ static void tell_why(struct pod_worker *w, const struct plan_action *how)
 		tell(w, (int)how->container, EVENTS_NORMAL, "Killing", "Stopping container %.*s", STR_FMT(name));
 }
 
-// Told again while it ends: the grace may be shorter now, and the next life may be off.
+// Told again while it ends: its turn may have come, the grace may be shorter now, and the next life may be off.
 static void hurry(struct container_stop *s, const struct plan_action *how)
 {
 	int64_t deadline = s->begun + how->grace_ns;
+	s->waits &= how->waits;
 	if (how->cause == STOP_POD)
 		state_of(s)->restart_at_exit = false;
 	if (how->forced && !s->forced) {
@@ -124,6 +132,8 @@ static void hurry(struct container_stop *s, const struct plan_action *how)
 		s->deadline = deadline;
 		arm(s);
 	}
+	if (!s->forced)
+		signal_in_turn(s);
 }
 
 void stop_begin(struct pod_worker *w, const struct plan_action *how)
@@ -136,7 +146,8 @@ void stop_begin(struct pod_worker *w, const struct plan_action *how)
 	}
 	struct container_stop *s = MEM_NEW(struct container_stop);
 	const struct pod_action *hook = &w->spec->containers[how->container].pre_stop;
-	*s = (struct container_stop){.worker = w, .container = how->container, .forced = how->forced};
+	*s = (struct container_stop){
+		.worker = w, .container = how->container, .forced = how->forced, .waits = how->waits};
 	s->timer.fire = on_timer;
 	s->begun = loop_now(w->host->loop);
 	s->deadline = s->begun + how->grace_ns;
@@ -149,12 +160,14 @@ void stop_begin(struct pod_worker *w, const struct plan_action *how)
 		work->hook = NULL;
 	}
 	prober_only_readiness(work->prober);
-	if (s->forced)
+	if (s->forced) {
 		kill_now(s);
-	else if (hook->kind != ACTION_NONE && how->grace_ns > 0)
+		return;
+	}
+	if (hook->kind != ACTION_NONE && how->grace_ns > 0)
 		begin_hook(s, hook);
-	else
-		signal_now(s);
+	arm(s);
+	signal_in_turn(s);
 }
 
 void stop_finish(struct pod_worker *w, size_t container)

@@ -252,8 +252,6 @@ static void stop(struct pod_worker *w, const struct plan_action *how)
 	// The next life begins at its end, so its rest is reckoned now; a resize is no failure.
 	if (how->restart && how->cause != STOP_RESIZE && c->last.finished)
 		pod_backoff_next(&c->backoff, c->last.finished, worker_now(w));
-	if (how->cause == STOP_POD && !w->state->stop_begun)
-		w->state->stop_begun = worker_now(w);
 	stop_begin(w, how);
 }
 
@@ -389,7 +387,6 @@ void worker_update(struct pod_worker *w, struct pod_spec *spec)
 	w->spec = spec;
 	grow(w);
 	if (spec->deleted && !was_deleted) {
-		w->state->stop_begun = w->state->stop_begun ? w->state->stop_begun : worker_now(w);
 		w->state->settled = false; // there is one more thing to do: delete the object
 		prepare_objects_changed(w);
 	} else if (changed) {
