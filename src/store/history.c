@@ -41,17 +41,28 @@ static void grow(struct history *h)
 	h->room *= 2;
 }
 
-void history_add(struct history *h, struct change c)
+void history_add(struct history *h, struct change c, uint64_t told)
 {
 	if (h->end - h->first == h->room) {
-		if (h->room < HISTORY_CHANGES_MAX)
+		if (h->room < HISTORY_CHANGES_MAX || h->first >= told)
 			grow(h);
 		else
 			forget_oldest(h);
 	}
 	h->ring[h->end++ & (h->room - 1)] = c;
 	h->bytes += weight(&c);
-	while (h->bytes > HISTORY_BYTES_MAX)
+	while (h->bytes > HISTORY_BYTES_MAX && h->first < told)
+		forget_oldest(h);
+}
+
+bool history_is_beyond(const struct history *h)
+{
+	return h->bytes > HISTORY_BYTES_MAX || h->end - h->first > HISTORY_CHANGES_MAX;
+}
+
+void history_trim(struct history *h)
+{
+	while (history_is_beyond(h))
 		forget_oldest(h);
 }
 

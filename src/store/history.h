@@ -20,7 +20,11 @@ struct history {
 
 void history_init(struct history *h, int64_t revision); // knows what follows `revision`
 void history_finish(struct history *h);
-void history_add(struct history *h, struct change c); // takes over the references; forgets the oldest beyond the bounds
+// Takes over the references. Forgets the oldest beyond the bounds, but none from place `told` on: what nobody was told of
+// yet must not be missed. Once it was told: history_trim.
+void history_add(struct history *h, struct change c, uint64_t told);
+bool history_is_beyond(const struct history *h); // the bounds
+void history_trim(struct history *h);
 
 static inline const struct change *history_at(const struct history *h, uint64_t place) // first <= place < end
 {

@@ -375,8 +375,6 @@ void hub_publish(struct hub *h, uint64_t from, int64_t revision)
 	h->revision = revision;
 	if (LIST_EMPTY(&h->all))
 		return;
-	if (from < h->history->first)
-		from = h->history->first;
 	for (uint64_t place = from; place < h->history->end; place++)
 		notice(h, place);
 	while (!LIST_EMPTY(&h->ready)) {

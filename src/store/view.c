@@ -107,13 +107,22 @@ static void forget_earlier(struct view *v)
 	}
 }
 
+// After much was published at once: watches have been told, or fall behind.
+static void trim_history(struct view *v)
+{
+	pthread_mutex_lock(&v->lock);
+	history_trim(&v->history);
+	forget_earlier(v);
+	pthread_mutex_unlock(&v->lock);
+}
+
 void view_publish(struct view *v, int64_t revision)
 {
 	struct tree old;
 	pthread_mutex_lock(&v->lock);
 	uint64_t from = v->history.end;
 	for (size_t i = 0; i < v->fresh_count; i++)
-		history_add(&v->history, v->fresh[i]);
+		history_add(&v->history, v->fresh[i], from);
 	old = v->shown;
 	tree_share(&v->working, &v->shown);
 	v->revision = revision;
@@ -122,6 +131,8 @@ void view_publish(struct view *v, int64_t revision)
 	v->fresh_count = 0;
 	tree_finish(&old);
 	hub_publish(&v->hub, from, revision);
+	if (history_is_beyond(&v->history))
+		trim_history(v);
 }
 
 void view_reset(struct view *v, const struct tree *state, int64_t revision)

@@ -513,6 +513,33 @@ TEST_BOTH(what_is_too_old_is_expired)
 	blob_unref(value);
 }
 
+// What goes at once may weigh more than the history holds: who watches still hears of all of it, or that it has not.
+TEST_BOTH(a_watch_hears_of_every_large_object_that_goes_at_once)
+{
+	enum { LARGE = 40 };
+	static struct answer answers[LARGE];
+	char keys[LARGE][16];
+	struct blob *value = big(1 << 20);
+	struct follower f;
+	for (int i = 0; i < LARGE; i++) {
+		snprintf(keys[i], sizeof keys[i], "maps/%02d", i);
+		rig_put(r, keys[i], blob_str(value));
+	}
+	follower_start(&f, r, r->store, (struct store_scope){STR("maps/")});
+	CHECK_INT(f.model.count, LARGE);
+	r->pause(r, 20 * TIME_MS);
+	for (int i = 0; i < LARGE; i++) {
+		struct store_op op = op_delete(keys[i], STORE_ANY);
+		rig_submit(r, r->store, &op, 1, &answers[i]);
+	}
+	for (int i = 0; i < LARGE; i++)
+		r->run(r, &answers[i].done);
+	r->pause(r, 100 * TIME_MS);
+	CHECK(f.ended ? f.reason == ERR_EXPIRED : follower_agrees(&f));
+	follower_stop(&f);
+	blob_unref(value);
+}
+
 // A watcher that does not listen while more passes than the history holds is ended, and nothing is kept for it.
 TEST(a_slow_watcher_is_overtaken)
 {

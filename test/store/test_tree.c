@@ -96,7 +96,7 @@ static void change(struct tree *t, struct model *m, int64_t revision, struct his
 	CHECK(!before || before->revision == m->revisions[i]);
 	m->revisions[i] = remove ? 0 : revision;
 	if (h && (before || now)) {
-		history_add(h, (struct change){before, now, revision});
+		history_add(h, (struct change){before, now, revision}, h->end);
 	} else {
 		record_unref(before);
 		record_unref(now);
@@ -204,7 +204,7 @@ TEST(history_is_bounded)
 	struct record *r = record_of(1, 1);
 	int64_t last = 10 + 2 * HISTORY_CHANGES_MAX;
 	for (int64_t revision = 11; revision <= last; revision++)
-		history_add(&h, (struct change){NULL, record_ref(r), revision});
+		history_add(&h, (struct change){NULL, record_ref(r), revision}, h.end);
 	CHECK_INT(h.end - h.first, HISTORY_CHANGES_MAX);
 	CHECK_INT(h.floor, last - HISTORY_CHANGES_MAX);
 	CHECK_INT(history_at(&h, history_after(&h, last - 5))->revision, last - 4);
@@ -213,9 +213,15 @@ TEST(history_is_bounded)
 	struct record *big = record_create(STR("k"), blob_create_raw(1 << 20));
 	memset(big->value->p, 0, big->value->n);
 	for (int64_t revision = last + 1; revision <= last + 40; revision++)
-		history_add(&h, (struct change){record_ref(big), record_ref(big), revision});
+		history_add(&h, (struct change){record_ref(big), record_ref(big), revision}, h.end);
 	CHECK(h.bytes <= HISTORY_BYTES_MAX);
 	CHECK(h.end - h.first <= 16);
+	uint64_t told = h.end;
+	for (int64_t revision = last + 41; revision <= last + 80; revision++)
+		history_add(&h, (struct change){record_ref(big), record_ref(big), revision}, told);
+	CHECK(h.first == told && h.end == told + 40); // all that was not told of, and nothing else
+	history_trim(&h);
+	CHECK(h.bytes <= HISTORY_BYTES_MAX && h.end - h.first <= 16);
 	record_unref(big);
 	record_unref(r);
 	history_finish(&h);

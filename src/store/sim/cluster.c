@@ -63,7 +63,7 @@ static void apply(struct store_cluster *c, const struct txn_op *op)
 		change.before = tree_remove(&c->tree, record_key(op->record));
 	}
 	if (change.now || change.before)
-		history_add(&c->history, change);
+		history_add(&c->history, change, c->history.end);
 }
 
 void cluster_commit(struct store_cluster *c, struct txn *t)
