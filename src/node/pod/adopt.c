@@ -12,11 +12,18 @@ static int64_t parse_time(const struct json *from, const char *field)
 	return time_parse(json_str(from, field), &t) ? 0 : t;
 }
 
+// The runtime's own, without "crun://".
+static struct str id_of(const struct json *terminated)
+{
+	struct str scheme, id;
+	str_cut(json_str(terminated, "containerID"), '/', &scheme, &id);
+	return str_from(id, 1);
+}
+
 static void read_ended(const struct json *terminated, int attempt, struct container_run *out)
 {
-	struct str id = json_str(terminated, "containerID"), scheme, hex, message = json_str(terminated, "message");
-	str_cut(id, '/', &scheme, &hex);
-	str_to_c(str_from(hex, 1), out->id, sizeof(out->id));
+	struct str message = json_str(terminated, "message");
+	str_to_c(id_of(terminated), out->id, sizeof(out->id));
 	str_to_c(json_str(terminated, "reason"), out->reason, sizeof(out->reason));
 	out->attempt = attempt;
 	out->exit_code = (int)json_i64(terminated, "exitCode", 0);
@@ -56,7 +63,7 @@ void adopt_recall(struct pod_worker *w, size_t i)
 	const struct json *status = status_of(w->spec, i), *ended = json_at(status, "state.terminated");
 	const struct json *before = json_at(status, "lastState.terminated");
 	int restarts = (int)json_i64(status, "restartCount", 0);
-	if (before && !c->last.finished)
+	if (before && !c->last.finished && !str_eq(id_of(before), str_of(c->run.id)))
 		read_ended(before, restarts - (json_at(status, "state.waiting") ? 0 : 1), &c->last);
 	if (c->run.id[0] || !(ended || json_at(status, "state.running") || before))
 		return;
@@ -122,6 +129,17 @@ void worker_adopt(struct pod_worker *w, const struct runtime_state *runs, size_t
 	for (size_t i = 0; i < w->spec->container_count; i++)
 		adopt_recall(w, i);
 	resize_adopt(w);
+}
+
+// After a restart of the machine: what init containers did in the sandbox is gone with it.
+void adopt_anew(struct pod_worker *w)
+{
+	const struct pod_state *st = w->state;
+	for (size_t i = 0; i < st->count; i++)
+		if (container_is_alive(&st->containers[i]))
+			return;
+	for (size_t i = 0; i < st->count; i++)
+		st->containers[i].past = st->containers[i].stage == STAGE_EXITED;
 }
 
 // The sandbox stands again: probes of the containers that kept running go on.

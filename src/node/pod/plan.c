@@ -51,7 +51,7 @@ bool pod_has_finished(const struct pod_spec *s, const struct pod_state *st)
 static bool main_was_begun(const struct pod_spec *s, const struct pod_state *st)
 {
 	for (size_t i = 0; i < s->container_count; i++) {
-		if (s->containers[i].kind == CONTAINER_MAIN && st->containers[i].attempts)
+		if (s->containers[i].kind == CONTAINER_MAIN && st->containers[i].attempts && !st->containers[i].past)
 			return true;
 	}
 	return false;
@@ -64,7 +64,7 @@ bool pod_is_initialized(const struct pod_spec *s, const struct pod_state *st)
 	for (size_t i = 0; i < s->init_count; i++) {
 		const struct container_state *c = &st->containers[i];
 		if (s->containers[i].kind == CONTAINER_SIDECAR ? !(c->stage == STAGE_RUNNING && c->started)
-							       : !(c->stage == STAGE_EXITED && !c->run.exit_code))
+							       : !(c->stage == STAGE_EXITED && !c->run.exit_code && !c->past))
 			return false;
 	}
 	return true;
@@ -161,7 +161,8 @@ static bool run_container(struct planner *p, size_t i)
 		start_or_rest(p, i);
 		return false;
 	case STAGE_EXITED:
-		if (c->restart_at_exit || container_should_restart(p->spec, spec, c->run.exit_code))
+		if (c->restart_at_exit || (c->past && spec->kind == CONTAINER_INIT) ||
+		    container_should_restart(p->spec, spec, c->run.exit_code))
 			start_or_rest(p, i);
 		else
 			return c->run.exit_code == 0;

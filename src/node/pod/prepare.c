@@ -142,7 +142,7 @@ static void make_pod(struct prepare *p, struct network_work *n)
 	if (runtime_pod_limits(p->worker->host->runtime, p->spec->uid, has))
 		spec.limits = (struct cgroup_limits){0}; // of containers that run: changed in order only (resize_plan.h)
 	else
-		*has = spec.limits;
+		adopt_anew(p->worker), *has = spec.limits;
 	spec.limits.pids = p->worker->host->pod_processes_max;
 	worker_enter(p->worker);
 	runtime_pod_make(p->worker->host->runtime, &spec, on_pod_made, p);

@@ -174,7 +174,7 @@ static void run_failed(struct container_start *s, const struct err *e)
 	snprintf(c->run.reason, sizeof(c->run.reason), "StartError");
 	c->stage = STAGE_EXITED;
 	c->restart_at_exit = false;
-	c->backing_off = false;
+	c->backing_off = c->past = false;
 	container_wait(c, "RunContainerError", err_text(e));
 	tell(w, (int)s->container, EVENTS_WARNING, "Failed", "Error: %s", err_text(e));
 	start_free(s);
@@ -278,7 +278,7 @@ static void become_running(struct container_start *s)
 	c->stage = STAGE_RUNNING;
 	c->restart_at_exit = false;
 	c->failed = STOP_NONE;
-	c->backing_off = false;
+	c->backing_off = c->past = false;
 	c->image_backoff = (struct pod_backoff){0};
 	c->retry_at = 0;
 	c->hooking = spec_of(s)->post_start.kind != ACTION_NONE;

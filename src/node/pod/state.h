@@ -43,6 +43,7 @@ struct container_state {
 	struct container_size size; // of the life that is shown or begins
 	struct pod_backoff backoff;
 	bool backing_off; // the rest was told of (event) for the newest end
+	bool past;	  // its lives were in a sandbox that is gone: what it did there counts for nothing
 
 	// Why the newest try did not lead to a running container; empty: it did. Shown as state.waiting.
 	char waiting_reason[POD_REASON_MAX];

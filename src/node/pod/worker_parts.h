@@ -85,6 +85,7 @@ void worker_ended(struct pod_worker *w, size_t container, struct container_run *
 // adopt.c
 void adopt_recall(struct pod_worker *w, size_t container); // what the API still shows of it
 void adopt_resume(struct pod_worker *w);		   // the sandbox stands again: probes go on
+void adopt_anew(struct pod_worker *w);			   // nothing of the sandbox was left
 
 // prepare.c
 void prepare_begin(struct pod_worker *w);

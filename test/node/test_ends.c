@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pods that come to their end: in which order their containers are told, and how long each of them has; and what begins
+// once more where a pod goes on.
+#include <libgen.h>
+#include <unistd.h>
+
+#include "node/volume/files.h"
+#include "node_fixture.h"
+#include "unit.h"
+
+#define PODS "/api/v1/namespaces/d/pods"
+
+static const struct fake_act acts[] = {
+	{.command = "polite", .term_code = 0},
+	{.command = "deaf", .term_code = -1},
+	{.command = "brief", .runs_ns = 100 * TIME_MS},
+	{.command = "second", .runs_ns = TIME_S},
+	{.command = "fails", .runs_ns = 100 * TIME_MS, .exit_code = 1},
+	{.command = "no", .runs_ns = 10 * TIME_MS, .exit_code = 1},
+};
+
+#define CONTAINER(name, command, more) \
+	"{\"name\":\"" name "\",\"image\":\"i\",\"command\":[\"" command "\"]" more "}"
+#define SIDECAR ",\"restartPolicy\":\"Always\""
+// An exec hook that fails: the event tells that it was run.
+#define FAILING_HOOK ",\"lifecycle\":{\"preStop\":{\"exec\":{\"command\":[\"no\"]}}}"
+
+static void add_pod(struct world *w, const char *init, const char *containers, const char *more)
+{
+	struct str body = arena_fmt(&w->arena,
+				    "{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",%s"
+				    "\"initContainers\":[%s],\"containers\":[%s]}}",
+				    more, init, containers);
+	CHECK_INT(fake_server_do(w->server, "POST", PODS, body.p), 201);
+}
+
+static void begin(struct world *w, const char *init, const char *containers, const char *more)
+{
+	world_begin(w, 4, NULL, acts, ARRAY_LEN(acts));
+	add_pod(w, init, containers, more);
+}
+
+static const struct json *pod(struct world *w)
+{
+	return fake_server_get(w->server, &w->arena, PODS "/p");
+}
+
+static void check_state(struct world *w, const char *path, const char *want)
+{
+	struct str got = json_str(pod(w), arena_fmt(&w->arena, "status.%s", path).p);
+	if (!str_is(got, want))
+		unit_fail(__FILE__, __LINE__, "%s is \"%.*s\", not \"%s\"", path, STR_FMT(got), want);
+}
+
+static void label(struct world *w, int value)
+{
+	struct str body = arena_fmt(&w->arena, "{\"metadata\":{\"labels\":{\"x\":\"%d\"}}}", value);
+	CHECK_INT(fake_server_do(w->server, "PATCH", PODS "/p", body.p), 200);
+}
+
+static size_t events_with(struct world *w, const char *reason, const char *about)
+{
+	size_t n = 0;
+	struct json *list = fake_server_get(w->server, &w->arena, "/api/v1/namespaces/d/events");
+	json_each(e, json_get(list, STR("items")))
+		n += json_str_is(e, "reason", reason) && str_contains(json_str(e, "involvedObject.fieldPath"), str_of(about));
+	return n;
+}
+
+// The grace of a sidecar is that of the pod, however often something is heard of the pod meanwhile.
+TEST(news_do_not_shorten_the_grace_of_a_sidecar)
+{
+	struct world w;
+	begin(&w, CONTAINER("s", "deaf", SIDECAR), CONTAINER("c", "polite", ""), "\"terminationGracePeriodSeconds\":30,");
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "phase", "Running");
+	fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+	for (int i = 0; i < 9; i++) {
+		sim_run(w.sim, 3 * TIME_S);
+		label(&w, i);
+	}
+	CHECK(pod(&w) != NULL);
+	CHECK_INT(fake_runtime_running(w.runtime), 1);
+	sim_run(w.sim, 6 * TIME_S);
+	CHECK(!pod(&w));
+	world_end(&w);
+}
+
+// All hooks run at once; only the signal waits for the sidecar's turn.
+TEST(the_hook_of_a_sidecar_runs_though_the_main_container_takes_the_whole_grace)
+{
+	struct world w;
+	begin(&w, CONTAINER("s", "polite", SIDECAR FAILING_HOOK), CONTAINER("c", "deaf", ""),
+	      "\"terminationGracePeriodSeconds\":5,");
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "phase", "Running");
+	fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+	sim_run(w.sim, 2 * TIME_S);
+	CHECK_INT(events_with(&w, "FailedPreStopHook", "{s}"), 1);
+	CHECK_INT(events_with(&w, "Killing", "{s}"), 1);
+	CHECK_INT(fake_runtime_running(w.runtime), 2);
+	sim_run(w.sim, 4 * TIME_S);
+	CHECK(!pod(&w));
+	CHECK_INT(events_with(&w, "FailedPreStopHook", "{s}"), 1);
+	world_end(&w);
+}
+
+TEST(sidecars_end_in_their_order)
+{
+	struct world w;
+	begin(&w, CONTAINER("first", "polite", SIDECAR) "," CONTAINER("second", "deaf", SIDECAR), CONTAINER("c", "deaf", ""),
+	      "\"terminationGracePeriodSeconds\":10,");
+	sim_run(w.sim, TIME_S);
+	fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+	sim_run(w.sim, 9 * TIME_S);
+	CHECK_INT(fake_runtime_running(w.runtime), 3); // two do not hear, the other was not told
+	sim_run(w.sim, 1500 * TIME_MS);
+	CHECK_INT(fake_runtime_running(w.runtime), 1); // the grace is over: who has not been told yet is told now
+	sim_run(w.sim, 3 * TIME_S);
+	CHECK(!pod(&w));
+	world_end(&w);
+}
+
+// kubectl debug is for pods that do not come up.
+TEST(ephemeral_containers_beside_an_init_container_that_fails)
+{
+	struct world w;
+	begin(&w, CONTAINER("i", "fails", ""), CONTAINER("c", "polite", ""), "");
+	sim_run(w.sim, 2 * TIME_S);
+	fake_server_do(
+		w.server, "PATCH", PODS "/p",
+		"{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",\"command\":[\"polite\"]}]}}");
+	sim_run(w.sim, TIME_S);
+	CHECK(json_at(pod(&w), "status.ephemeralContainerStatuses.0.state.running"));
+	check_state(&w, "phase", "Pending");
+	world_end(&w);
+}
+
+// What init containers set up in the pod's network is gone with it.
+TEST(init_containers_run_again_after_the_machine_was_restarted)
+{
+	struct world w;
+	begin(&w, CONTAINER("i", "second", "") "," CONTAINER("s", "polite", SIDECAR), CONTAINER("c", "polite", ""), "");
+	sim_run(w.sim, 3 * TIME_S);
+	check_state(&w, "phase", "Running");
+	node_destroy(w.node);
+	fake_runtime_destroy(w.runtime); // nothing of it is left
+	w.runtime = fake_runtime_create(w.loop, acts, ARRAY_LEN(acts));
+	world_start_node(&w);
+	CHECK_INT(fake_runtime_created(w.runtime), 3);
+	check_state(&w, "phase", "Running");
+	CHECK_INT(json_i64(pod(&w), "status.initContainerStatuses.0.restartCount", -1), 1);
+	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1), 1);
+	world_end(&w);
+}
+
+static const char *log_of(struct world *w, int attempt)
+{
+	return arena_fmt(&w->arena, "%s/logs/%.*s/c.%d.log", w->data, STR_FMT(json_str(pod(w), "metadata.uid")), attempt).p;
+}
+
+// Its newest end is not taken for the one before it too, whose logs go when the next life begins.
+TEST(agent_replaced_while_a_container_rests_keeps_its_logs)
+{
+	struct world w;
+	world_begin(&w, 4, "ends", acts, ARRAY_LEN(acts));
+	add_pod(&w, "", CONTAINER("c", "fails", ""), "");
+	sim_run(w.sim, 25 * TIME_S);
+	check_state(&w, "containerStatuses.0.state.waiting.reason", "CrashLoopBackOff");
+	int newest = (int)json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1);
+	CHECK_INT(newest, 2);
+	const char *log = log_of(&w, newest);
+	REQUIRE(!files_make_dirs(dirname(arena_c(&w.arena, str_of(log))), 0755, NULL));
+	REQUIRE(!files_write(log, STR("why it failed"), 0644, NULL));
+	node_destroy(w.node);
+	fake_runtime_restart(w.runtime);
+	world_start_node(&w);
+	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1), newest + 1);
+	CHECK(access(log, F_OK) == 0);
+	world_end(&w);
+}
