@@ -381,3 +381,54 @@ TEST(machine_was_restarted)
 	CHECK_INT(fake_runtime_created(w.runtime), 1);
 	world_end(&w);
 }
+
+struct refusal {
+	int code, left; // so many times more
+};
+
+static int refuse_statuses(void *arg, const char *method, struct str path)
+{
+	struct refusal *r = arg;
+	bool status = !strcmp(method, "PATCH") && str_ends(path, STR("/status")) && str_contains(path, STR("/pods/"));
+	return status && r->left-- > 0 ? r->code : 0;
+}
+
+// What the API refuses for the moment only is told again: others write to the pod too, and access comes and goes.
+TEST(statuses_that_are_refused_for_a_while)
+{
+	static const int codes[] = {409, 401, 403, 408, 429, 500, 503};
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		struct world w;
+		struct refusal r = {codes[i], 6};
+		begin(&w);
+		fake_server_refuse(w.server, refuse_statuses, &r);
+		add_pod(&w, "p", "i", "polite", "");
+		sim_run(w.sim, 30 * TIME_S);
+		check_state(&w, "p", "phase", "Running");
+		world_end(&w);
+	}
+}
+
+static int refuse_deletions(void *arg, const char *method, struct str path)
+{
+	struct refusal *r = arg;
+	return !strcmp(method, "DELETE") && str_ends(path, STR("/p")) && r->left-- > 0 ? r->code : 0;
+}
+
+TEST(deletion_that_is_refused_for_a_while)
+{
+	static const int codes[] = {409, 403, 429, 500};
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		struct world w;
+		struct refusal r = {codes[i], 6};
+		begin(&w);
+		add_pod(&w, "p", "i", "polite", "");
+		sim_run(w.sim, TIME_S);
+		fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+		fake_server_refuse(w.server, refuse_deletions, &r);
+		sim_run(w.sim, 30 * TIME_S);
+		CHECK(!pod(&w, "p"));
+		CHECK(r.left < 0);
+		world_end(&w);
+	}
+}

@@ -88,16 +88,26 @@ static void enqueue(struct pod_worker *w, const struct json *status)
 	r->last = item;
 }
 
+// Once the pod is gone nobody waits for it.
+static void retry_later(struct pod_worker *w)
+{
+	int64_t wait = RETRY_FIRST_MS;
+	for (int i = 0; i < w->report.failures && wait < RETRY_MAX_MS; i++)
+		wait *= 2;
+	w->report.failures++;
+	if (!w->state->deleted)
+		timer_start(w->host->loop, &w->report.timer, wait * TIME_MS);
+}
+
 // The end of the pod is known to all: where it is being deleted, the object may go.
 static void on_deleted(void *arg, const struct client_response *response)
 {
 	struct pod_worker *w = arg;
-	bool failed = response->e && response->code != 404 && response->code != 409;
-	if (worker_leave(w) && failed) {
-		w->report.deleting = false;
-		w->report.failures++;
-		timer_start(w->host->loop, &w->report.timer, RETRY_FIRST_MS * TIME_MS);
-	}
+	bool failed = response->e && response->code != 404;
+	if (!worker_leave(w) || !failed)
+		return;
+	w->report.deleting = false;
+	retry_later(w);
 }
 
 static struct str pod_path(struct arena *a, const struct pod_spec *s, const char *subresource)
@@ -128,13 +138,10 @@ static void take_first(struct report *r)
 	item_free(item);
 }
 
-static void retry_later(struct pod_worker *w)
+// Not so what passes: a race that was lost to another writer, access that is not there for a moment.
+static bool is_final(int code)
 {
-	int64_t wait = RETRY_FIRST_MS;
-	for (int i = 0; i < w->report.failures && wait < RETRY_MAX_MS; i++)
-		wait *= 2;
-	w->report.failures++;
-	timer_start(w->host->loop, &w->report.timer, wait * TIME_MS);
+	return code == 400 || code == 404 || code == 413 || code == 415 || code == 422;
 }
 
 static void on_sent(void *arg, const struct client_response *response)
@@ -142,12 +149,10 @@ static void on_sent(void *arg, const struct client_response *response)
 	struct pod_worker *w = arg;
 	struct report *r = &w->report;
 	r->open = false;
-	// What the server will never take (the pod is gone, or another has its name) is not sent again.
-	bool lost = response->code >= 400 && response->code < 500 && response->code != 429;
-	bool again = response->e && !lost;
+	bool lost = is_final(response->code), again = response->e && !lost;
 	if (!worker_leave(w))
 		return;
-	if (lost && response->code != 404 && response->code != 409)
+	if (lost && response->code != 404)
 		log_warn("pod %.*s/%.*s: status refused: %s", STR_FMT(w->spec->namespace), STR_FMT(w->spec->name),
 			 err_text(response->e));
 	if (again) {
