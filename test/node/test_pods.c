@@ -11,6 +11,7 @@ static const struct fake_act acts[] = {
 	{.command = "polite", .term_code = 0},
 	{.command = "deaf", .term_code = -1},
 	{.command = "brief", .runs_ns = 100 * TIME_MS},
+	{.command = "slow", .good_from_ns = 20 * TIME_S, .good_until_ns = 1000 * TIME_S},
 };
 
 static void begin(struct world *w)
@@ -431,4 +432,22 @@ TEST(deletion_that_is_refused_for_a_while)
 		CHECK(r.left < 0);
 		world_end(&w);
 	}
+}
+
+// The delay of a probe counts from the container's start, also when it had to wait for the startup probe.
+TEST(probes_after_a_long_start)
+{
+	struct world w;
+	begin(&w);
+	fake_server_do(w.server, "POST", PODS,
+		       "{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":[{"
+		       "\"name\":\"c\",\"image\":\"i\",\"command\":[\"slow\"],"
+		       "\"startupProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1,\"failureThreshold\":100},"
+		       "\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]},\"periodSeconds\":1,\"initialDelaySeconds\":30}}]}}");
+	sim_run(w.sim, 29 * TIME_S);
+	CHECK(json_is_true(pod(&w, "s"), "status.containerStatuses.0.started"));
+	CHECK(!json_is_true(pod(&w, "s"), "status.containerStatuses.0.ready"));
+	sim_run(w.sim, 3 * TIME_S);
+	CHECK(json_is_true(pod(&w, "s"), "status.containerStatuses.0.ready"));
+	world_end(&w);
 }

@@ -12,7 +12,7 @@ static void hook_done(void *arg, enum action_result result, struct str said)
 	if (result != ACTION_BAD) {
 		c->hooking = false;
 		container_wait(c, NULL, NULL);
-		tend_begin(w, i, false, 0);
+		tend_begin(w, i, false, worker_now(w) - c->run.started);
 		worker_report(w);
 	} else {
 		tell(w, (int)i, EVENTS_WARNING, "FailedPostStartHook", "PostStartHook failed: %.*s", STR_FMT(said));

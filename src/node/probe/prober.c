@@ -21,6 +21,7 @@ struct prober {
 	struct loop *loop;
 	struct runtime *runtime;
 	char *container_id, *ip;
+	int64_t begun; // monotonic: when the container started
 	struct probe probes[PROBE_TYPES];
 	const struct prober_events *events;
 	void *arg;
@@ -53,9 +54,9 @@ static void plan_next(struct probe *p)
 	timer_start(p->all->loop, &p->timer, wait > 0 ? wait : 0);
 }
 
-static void begin(struct probe *p, int64_t since_ns)
+static void begin(struct probe *p)
 {
-	int64_t now = loop_now(p->all->loop), first = probe_first_ns(p->spec);
+	int64_t now = loop_now(p->all->loop), first = probe_first_ns(p->spec), since_ns = now - p->all->begun;
 	bool network = p->spec->action.kind == ACTION_HTTP || p->spec->action.kind == ACTION_TCP;
 	bool early = !p->spec->initial_delay_ns && network && p->type != PROBE_LIVENESS && since_ns < first;
 	p->active = true;
@@ -70,7 +71,7 @@ static void begin_rest(struct prober *a)
 	for (int type = PROBE_READINESS; type < PROBE_TYPES; type++) {
 		struct probe *p = &a->probes[type];
 		if (p->spec->action.kind != ACTION_NONE && !p->active)
-			begin(p, 0);
+			begin(p);
 	}
 }
 
@@ -144,17 +145,15 @@ struct prober *prober_create(const struct action_context *x, const struct contai
 	*a = (struct prober){.loop = x->loop, .runtime = x->runtime, .events = ev, .arg = arg};
 	a->container_id = copy(x->container_id);
 	a->ip = copy(x->ip);
+	a->begun = loop_now(x->loop) - since_ns;
 	for (int type = 0; type < PROBE_TYPES; type++) {
 		a->probes[type] = (struct probe){.all = a, .type = type, .spec = &c->probes[type]};
 		a->probes[type].timer.fire = on_timer;
 	}
 	if (c->probes[PROBE_STARTUP].action.kind != ACTION_NONE && !started)
-		begin(&a->probes[PROBE_STARTUP], since_ns);
+		begin(&a->probes[PROBE_STARTUP]);
 	else
-		for (int type = PROBE_READINESS; type < PROBE_TYPES; type++) {
-			if (c->probes[type].action.kind != ACTION_NONE)
-				begin(&a->probes[type], since_ns);
-		}
+		begin_rest(a);
 	return a;
 }
 
