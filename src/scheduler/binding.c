@@ -49,6 +49,7 @@ static void binding_failed(struct binding *b, const char *why)
 		p->attempted_ns = loop_now(s->transport->loop);
 		events_record(s->events, &b->about, EVENTS_WARNING, "FailedScheduling", "Binding rejected: %s", why);
 		scheduler_retry(p);
+		scheduler_wake_waiting(s, false); // the place that it held is free
 	}
 	binding_finish(b);
 }

@@ -22,14 +22,14 @@ static bool is_ours(const struct scheduler *s, const struct json *object)
 static void pod_placed(struct scheduler_pod *p, const struct json *object, bool shape_changed)
 {
 	struct scheduler *s = p->scheduler;
-	bool was_placed = p->state == POD_BOUND;
+	struct str node = json_str(object, "spec.nodeName"), held = snapshot_pod_node(&s->snapshot, p->key);
+	bool was_placed = p->state == POD_BOUND, elsewhere = held.n && !str_eq(held, node); // somebody else bound it there
 	timer_stop(&p->backoff);
 	pending_remove(&s->queue, &p->pending);
 	scheduler_enter(p, POD_BOUND);
-	snapshot_set_pod(&s->snapshot, p->key, json_str(object, "spec.nodeName"), p->shape,
-			 json_at(object, "metadata.deletionTimestamp") != NULL);
+	snapshot_set_pod(&s->snapshot, p->key, node, p->shape, json_at(object, "metadata.deletionTimestamp") != NULL);
 	if (!was_placed || shape_changed) // it may ask for less than before; a new one only takes room
-		scheduler_wake_waiting(s, !was_placed);
+		scheduler_wake_waiting(s, !was_placed && !elsewhere);
 }
 
 // What its condition says of it already.

@@ -328,6 +328,12 @@ void snapshot_remove_pod(struct snapshot *s, struct str key)
 		node_forget(s, node);
 }
 
+struct str snapshot_pod_node(const struct snapshot *s, struct str key)
+{
+	const struct placed *placed = map_get(&s->pods, key);
+	return placed ? placed->placement->node->name : STR_NONE;
+}
+
 // ---- namespaces
 
 void snapshot_set_namespace(struct snapshot *s, struct str name, const struct json *labels)

@@ -78,6 +78,8 @@ void snapshot_remove_node(struct snapshot *s, struct str name);
 // A pod that has a node and has not ended; again after any change.
 void snapshot_set_pod(struct snapshot *s, struct str key, struct str node, struct shape *shape, bool leaving);
 void snapshot_remove_pod(struct snapshot *s, struct str key); // none of that key: nothing happens
+// The node that it counts on; empty: none. Borrowed until the next change.
+struct str snapshot_pod_node(const struct snapshot *s, struct str key);
 void snapshot_set_namespace(struct snapshot *s, struct str name, const struct json *labels);
 void snapshot_remove_namespace(struct snapshot *s, struct str name);
 struct labels snapshot_namespace(const struct snapshot *s, struct str name);

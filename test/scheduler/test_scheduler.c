@@ -160,6 +160,61 @@ TEST(room_of_a_pod_that_goes_before_it_is_bound_is_used)
 	bench_stop(&b);
 }
 
+static int refuse_first(void *arg, const char *method, struct str path)
+{
+	return str_contains(path, STR("/first/binding")) ? 403 : 0;
+}
+
+TEST(room_of_a_refused_binding_is_used)
+{
+	struct bench b;
+	bench_start(&b, 1);
+	add_node(&b, 1, "1", "{}");
+	fake_server_refuse(b.server, refuse_first, NULL);
+	add_pod(&b, "first", "1", "");
+	add_pod(&b, "second", "1", "");
+	sim_run(b.sim, 30 * TIME_S);
+	CHECK_STR(node_of(&b, "second"), "n1");
+	bench_stop(&b);
+}
+
+// Sometimes the binding's 404 comes first, sometimes the watch.
+TEST(room_of_a_pod_that_is_gone_as_it_is_bound_is_used)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct bench b;
+		bench_start(&b, seed);
+		add_node(&b, 1, "1", "{}");
+		sim_run(b.sim, TIME_S);
+		add_pod(&b, "first", "1", "\"terminationGracePeriodSeconds\":0,");
+		add_pod(&b, "second", "1", "");
+		sim_run(b.sim, (int64_t)(sim_random(b.sim) % (2 * TIME_MS)));
+		fake_server_do(b.server, "DELETE", PODS "/first", NULL);
+		sim_run(b.sim, 30 * TIME_S);
+		CHECK_STR(node_of(&b, "second"), "n1");
+		bench_stop(&b);
+	}
+}
+
+TEST(room_of_a_pod_that_another_bound_elsewhere_is_used)
+{
+	struct bench b;
+	bench_start(&b, 1);
+	add_node(&b, 1, "1", "{}");
+	add_node(&b, 2, "1", "{\"unschedulable\":true}");
+	sim_run(b.sim, TIME_S);
+	fake_server_set_faults(b.server, (struct fake_faults){.request_lost = 1000});
+	add_pod(&b, "first", "1", "");
+	add_pod(&b, "second", "1", "");
+	sim_run(b.sim, 100 * TIME_MS);
+	fake_server_do(b.server, "POST", PODS "/first/binding", "{\"target\":{\"name\":\"n2\"}}");
+	fake_server_set_faults(b.server, (struct fake_faults){0});
+	sim_run(b.sim, 30 * TIME_S);
+	CHECK_STR(node_of(&b, "first"), "n2");
+	CHECK_STR(node_of(&b, "second"), "n1");
+	bench_stop(&b);
+}
+
 TEST(room_that_a_smaller_pod_leaves_is_used)
 {
 	struct bench b;
