@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Control groups of both versions over imitated trees: what is written where, and what is read back.
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "node/cgroup/cgroup.h"
 #include "node/images/tree.h"
 #include "tar_maker.h"
@@ -165,6 +168,53 @@ TEST(no_control_groups_at_all)
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	CHECK(cgroups_init(&c, root, "/onggi", &e) < 0 && e.reason == ERR_UNAVAILABLE);
 	test_dir_remove(root);
+}
+
+// A list longer than what is read of it at once: its last line may be half a number, which would be another process.
+TEST(more_processes_than_are_read_at_once)
+{
+	struct tree t CLEAN_TREE;
+	struct buf list CLEAN_BUF;
+	pid_t *pids;
+	size_t count;
+	set_up(&t, true);
+	buf_init(&list);
+	for (int i = 0; i < 20000; i++)
+		buf_fmt(&list, "%d\n", 100000 + i);
+	put(&t, "onggi/podx/cgroup.procs", arena_str(&t.a, buf_str(&list)).p);
+	REQUIRE(cgroup_pids(&t.c, &t.a, "podx", &pids, &count, NULL) == 0);
+	CHECK(count > 1000);
+	for (size_t i = 0; i < count; i++)
+		CHECK_INT(pids[i], 100000 + i);
+}
+
+static void *remove_deep(void *c)
+{
+	return (void *)(intptr_t)cgroup_remove(c, "deep", NULL);
+}
+
+// Whoever may make groups may make them deep.
+TEST(groups_of_any_depth)
+{
+	struct tree t CLEAN_TREE;
+	struct buf path CLEAN_BUF;
+	pthread_t thread;
+	void *result;
+	set_up(&t, true);
+	buf_init(&path);
+	buf_fmt(&path, "%s/onggi/deep", t.root);
+	for (int i = 0; i < 1900; i++)
+		buf_fmt(&path, "/a");
+	REQUIRE(tree_make_dirs(arena_str(&t.a, buf_str(&path)).p, 0755) == 0);
+	struct rlimit before, few = {.rlim_cur = 100};
+	getrlimit(RLIMIT_NOFILE, &before);
+	few.rlim_max = before.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &few);
+	REQUIRE(pthread_create(&thread, NULL, remove_deep, &t.c) == 0); // on a stack as the pool's
+	pthread_join(thread, &result);
+	setrlimit(RLIMIT_NOFILE, &before);
+	CHECK(result == NULL);
+	CHECK(!cgroup_exists(&t.c, "deep"));
 }
 
 // The kernel's own, where we may.

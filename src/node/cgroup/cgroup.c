@@ -149,20 +149,44 @@ static bool is_group(int directory, const struct dirent *at)
 	       (fstatat(directory, at->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode));
 }
 
-// Calls visit for the group and all below it, deepest first.
-static void walk(const struct cgroups *c, const char *tree, const char *path, visit_group *visit, void *arg)
+struct group { // of those found by a walk
+	const char *path;
+	struct group *next;
+};
+
+// Puts the groups right below this one in front of the list.
+static void find_below(const struct cgroups *c, const char *tree, const char *path, struct arena *a, struct group **list)
 {
-	char directory[PATH_MAX], below[PATH_MAX];
+	char directory[PATH_MAX];
 	cgroup_path(c, tree, path, "", directory);
 	DIR *d = has_no_groups(directory) ? NULL : opendir(directory);
 	for (struct dirent *at; d && (at = readdir(d));) {
-		int n = snprintf(below, sizeof(below), "%s%s%s", path, path[0] ? "/" : "", at->d_name);
-		if (is_group(dirfd(d), at) && n < (int)sizeof(below))
-			walk(c, tree, below, visit, arg);
+		if (!is_group(dirfd(d), at))
+			continue;
+		struct group *g = ARENA_NEW(a, struct group);
+		*g = (struct group){arena_fmt(a, "%s%s%s", path, path[0] ? "/" : "", at->d_name).p, *list};
+		*list = g;
 	}
 	if (d)
 		closedir(d);
-	visit(c, tree, path, arg);
+}
+
+// Calls visit for the group and all below it, each after those below it. Privileged containers make groups as deep as
+// they like: depth costs neither stack nor descriptors.
+static void walk(const struct cgroups *c, const char *tree, const char *path, visit_group *visit, void *arg)
+{
+	struct arena a CLEAN_ARENA;
+	struct group *todo = &(struct group){path, NULL}, *found = NULL;
+	arena_init(&a);
+	while (todo) {
+		struct group *g = todo;
+		todo = g->next;
+		g->next = found; // before all that were found above it
+		found = g;
+		find_below(c, tree, g->path, &a, &todo);
+	}
+	for (; found; found = found->next)
+		visit(c, tree, found->path, arg);
 }
 
 static void remove_group(const struct cgroups *c, const char *tree, const char *path, void *failed)
@@ -200,6 +224,7 @@ int cgroup_pids(const struct cgroups *c, struct arena *a, const char *path, pid_
 	if (cgroup_read(c, process_tree(c), path, "cgroup.procs", text, PIDS_TEXT) < 0)
 		return err_errno(e, errno, "control group %s", path);
 	struct str rest = str_of(text), line;
+	rest.n = (size_t)(str_find_last(rest, '\n') + 1); // of more than fits the last line may be half a number
 	*pids = ARENA_ARRAY(a, pid_t, PIDS_TEXT / 2);
 	*count = 0;
 	while (str_next(&rest, '\n', &line)) {
