@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting programs: each descriptor comes where it belongs, whatever its number was.
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,4 +51,27 @@ TEST(descriptors_come_where_they_belong)
 		for (size_t i = 0; i < ARRAY_LEN(orders); i++)
 			talk_over((int[]){bases[b] + orders[i][0], bases[b] + orders[i][1], bases[b] + orders[i][2]});
 	}
+}
+
+// Where a process cannot have one more descriptor, a program's end is noticed all the same.
+TEST(waiting_with_no_descriptor_left)
+{
+	const char *args[] = {"/bin/sh", "-c", "exit 7", NULL}, *slow[] = {"/bin/sh", "-c", "exec sleep 100", NULL}, *env[] = {NULL};
+	struct spawn s = {.args = args, .env = env, .fds = {-1, -1, -1}, .fd_count = 3};
+	struct rlimit before, none;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	int status = -1;
+	pid_t pid, slow_pid;
+	REQUIRE(spawn_start(&s, &pid, &e) == 0);
+	s.args = slow;
+	REQUIRE(spawn_start(&s, &slow_pid, &e) == 0);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = (struct rlimit){1, before.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	int waited = spawn_wait(pid, 3000, &status, &e);
+	int waited_slow = spawn_wait(slow_pid, 50, &status, &e);
+	setrlimit(RLIMIT_NOFILE, &before);
+	CHECK_INT(waited, 0);
+	CHECK(waited_slow < 0 && e.reason == ERR_TIMEOUT);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }

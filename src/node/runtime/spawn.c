@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -57,19 +58,39 @@ int spawn_start(const struct spawn *s, pid_t *pid, struct err *e)
 	return code ? err_errno(e, code, "run %s", s->args[0]) : 0;
 }
 
-int spawn_wait(pid_t pid, int timeout_ms, int *status, struct err *e)
+// Looks at the child every millisecond: for where no descriptor of it is to be had, too many being open.
+static bool is_seen_to_end(pid_t pid, int timeout_ms)
+{
+	for (int i = 0; i < timeout_ms; i++) {
+		siginfo_t info = {0};
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == pid)
+			return true;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return false;
+}
+
+static bool ends_within(pid_t pid, int timeout_ms)
 {
 	int fd CLEAN_FD = pidfd_open(pid, 0), ready;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
+	if (fd < 0)
+		return is_seen_to_end(pid, timeout_ms);
 	do
 		ready = poll(&p, 1, timeout_ms);
 	while (ready < 0 && errno == EINTR);
-	if (ready == 0)
+	return ready != 0;
+}
+
+int spawn_wait(pid_t pid, int timeout_ms, int *status, struct err *e)
+{
+	bool in_time = ends_within(pid, timeout_ms);
+	if (!in_time)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, status, 0) < 0)
 		if (errno != EINTR)
 			return err_errno(e, errno, "wait for process %d", (int)pid);
-	return ready == 0 ? err_set(e, ERR_TIMEOUT, "not done after %d ms", timeout_ms) : 0;
+	return in_time ? 0 : err_set(e, ERR_TIMEOUT, "not done after %d ms", timeout_ms);
 }
 
 static struct str said(int fd, char room[SAID_MAX])
