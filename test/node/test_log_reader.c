@@ -153,6 +153,61 @@ TEST(following_over_a_rotation)
 	log_reader_close(r);
 }
 
+static const char *numbered(struct place *p, int n)
+{
+	return arena_fmt(&p->a, "%s.%d", p->path, n).p;
+}
+
+// As log_rotation does it.
+static void rotate(struct place *p, int files)
+{
+	unlink(numbered(p, files - 1));
+	for (int i = files - 2; i >= 1; i--)
+		rename(numbered(p, i), numbered(p, i + 1));
+	REQUIRE(rename(p->path, numbered(p, 1)) == 0);
+}
+
+// A reader whose client is slow finds the files of all rotations since, as far as they are kept.
+TEST(following_over_many_rotations)
+{
+	struct place p CLEAN_PLACE;
+	struct log_reader *r;
+	set_up(&p);
+	append_lines(p.path, "0 o one");
+	REQUIRE(log_reader_open(&r, p.path, &everything, NULL) == 0);
+	CHECK_STR(drain(&p, r), "one\n");
+	append_lines(p.path, "0 o last of the first");
+	for (int i = 2; i <= 4; i++) {
+		rotate(&p, 5);
+		append_lines(p.path, arena_fmt(&p.a, "%d o file %d", i, i).p);
+	}
+	CHECK_STR(drain(&p, r), "last of the first\nfile 2\nfile 3\nfile 4\n");
+	for (int i = 2; i <= 9; i++) { // its own file is gone
+		rotate(&p, 5);
+		append_lines(p.path, arena_fmt(&p.a, "%d o again %d", i, i).p);
+	}
+	CHECK_STR(drain(&p, r), "again 5\nagain 6\nagain 7\nagain 8\nagain 9\n");
+	log_reader_close(r);
+}
+
+// Between the renaming and the monitor's new file there is no log of that name; what there is can be read.
+TEST(opened_in_the_middle_of_a_rotation)
+{
+	struct place p CLEAN_PLACE;
+	struct log_reader *r;
+	set_up(&p);
+	append_lines(p.path, "0 o one");
+	rotate(&p, 5);
+	append_lines(p.path, "1 o two");
+	rotate(&p, 5);
+	REQUIRE(log_reader_open(&r, p.path, &everything, NULL) == 0);
+	CHECK_STR(drain(&p, r), "one\ntwo\n");
+	append_lines(numbered(&p, 1), "2 o still there");
+	append_lines(p.path, "3 o new");
+	CHECK_STR(drain(&p, r), "still there\nnew\n");
+	log_reader_close(r);
+}
+
 // A log that is a symlink to something else is not read.
 TEST(only_plain_files)
 {

@@ -14,7 +14,7 @@ enum { PIECE = 64 << 10, LINE_MAX_BYTES = 1 << 20, FILES_MAX = LOG_ROTATE_FILES 
 struct log_reader {
 	char *path;
 	struct log_query query;
-	int files[FILES_MAX]; // the oldest first; being read: files[at]
+	int files[1 + FILES_MAX]; // the oldest first; being read: files[at]
 	size_t count, at;
 	struct buf line; // the part of a line read so far
 	bool overlong;	 // that part was thrown away
@@ -35,16 +35,18 @@ static void close_files(struct log_reader *r)
 	r->count = 0;
 }
 
-// Newest first: a rotation in between shows as the same file twice.
-static int open_once(struct log_reader *r)
+// The files there are, newest first; how many. 0: errno, EAGAIN in the middle of a rotation, which shows as the same file
+// twice. After a rotation there is none of the log's own name until the monitor has begun it.
+static size_t open_all(const char *path, int found[FILES_MAX])
 {
 	struct stat newest = {0}, st;
 	char name[4096];
-	int found[FILES_MAX];
 	size_t n = 0;
-	for (int i = 0; n < FILES_MAX && i < FILES_MAX; i++) {
-		snprintf(name, sizeof(name), i ? "%s.%d" : "%s", r->path, i);
+	for (int i = 0; i < FILES_MAX; i++) {
+		snprintf(name, sizeof(name), i ? "%s.%d" : "%s", path, i);
 		int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd < 0 && i == 0 && errno == ENOENT)
+			continue;
 		if (fd < 0)
 			break;
 		found[n++] = fd;
@@ -52,17 +54,19 @@ static int open_once(struct log_reader *r)
 			while (n)
 				close(found[--n]);
 			errno = EAGAIN;
-			return -1;
+			return 0;
 		}
 		if (n == 1)
 			newest = st;
 	}
-	if (n == 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		r->files[i] = found[n - 1 - i];
-	r->count = n;
-	return 0;
+	return n;
+}
+
+// The newest `count` of the files found become those to be read next.
+static void add_files(struct log_reader *r, const int *found, size_t count)
+{
+	while (count)
+		r->files[r->count++] = found[--count];
 }
 
 // ---- the last lines
@@ -113,20 +117,22 @@ static void seek_tail(struct log_reader *r)
 int log_reader_open(struct log_reader **out, const char *path, const struct log_query *q, struct err *e)
 {
 	struct log_reader *r = MEM_NEW(struct log_reader);
-	int code = -1;
+	int found[FILES_MAX];
+	size_t n = 0;
 	r->path = mem_strdup(path);
 	r->query = *q;
 	r->left = q->limit;
 	buf_init(&r->line);
 	buf_init(&r->held[0]);
 	buf_init(&r->held[1]);
-	for (int i = 0; i < OPEN_TRIES && (code = open_once(r)) < 0 && errno == EAGAIN; i++)
+	for (int i = 0; i < OPEN_TRIES && !(n = open_all(path, found)) && errno == EAGAIN; i++)
 		;
-	if (code < 0) {
+	if (!n) {
 		err_errno(e, errno, "log %s", path);
 		log_reader_close(r);
 		return -1;
 	}
+	add_files(r, found, n);
 	if (q->tail >= 0)
 		seek_tail(r);
 	*out = r;
@@ -249,19 +255,36 @@ static void take_bytes(struct log_reader *r, struct str bytes, struct buf *out)
 	}
 }
 
-// After the last byte of the newest file known: whether the name stands for a newer one by now.
+// The place of the file among those found, or their number: it is not kept any more.
+static size_t find_file(int fd, const int *found, size_t n)
+{
+	struct stat mine, st;
+	size_t i = 0;
+	if (fstat(fd, &mine) < 0)
+		return 0;
+	while (i < n && (fstat(found[i], &st) < 0 || st.st_ino != mine.st_ino))
+		i++;
+	return i;
+}
+
+// At the end of the newest file known: whether rotations have begun newer ones since. It stays the one to be read, for
+// what was written to it between the last look and the rotation; they follow.
 static bool open_newer(struct log_reader *r)
 {
 	struct stat now, mine;
-	if (stat(r->path, &now) < 0 || fstat(r->files[r->at], &mine) < 0 || now.st_ino == mine.st_ino)
+	int current = r->files[r->at], found[FILES_MAX];
+	if (fstat(current, &mine) < 0 || (stat(r->path, &now) == 0 && now.st_ino == mine.st_ino))
 		return false;
-	int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
+	size_t n = open_all(r->path, found), newer = find_file(current, found, n);
+	for (size_t i = newer; i < n; i++)
+		close(found[i]);
+	if (!newer)
 		return false;
+	r->files[r->at] = -1;
 	close_files(r);
-	r->files[0] = fd;
-	r->count = 1;
+	r->files[r->count++] = current;
 	r->at = 0;
+	add_files(r, found, newer);
 	return true;
 }
 
