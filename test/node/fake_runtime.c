@@ -118,7 +118,7 @@ static void act_pod_remove(struct call *call)
 
 static void fake_pod_remove(struct runtime *r, struct str uid, runtime_done *done, void *arg)
 {
-	call_later(of(r), REMOVE_MS, done, arg, uid, act_pod_remove);
+	call_later(of(r), 0, done, arg, uid, act_pod_remove);
 }
 
 // ---- containers

@@ -179,3 +179,29 @@ TEST(agent_replaced_while_a_container_rests_keeps_its_logs)
 	CHECK(access(log, F_OK) == 0);
 	world_end(&w);
 }
+
+// Files that are being brought up to date while the pod is taken away do not outlive it.
+TEST(volumes_that_change_while_the_pod_is_taken_away)
+{
+	struct world w;
+	static const char spec[] = "\"restartPolicy\":\"Never\",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"m\"}}],";
+	static const char configs[] = "/api/v1/namespaces/d/configmaps";
+	world_begin(&w, 4, "ends", acts, ARRAY_LEN(acts));
+	fake_server_do(w.server, "POST", configs, "{\"metadata\":{\"name\":\"m\",\"namespace\":\"d\"},\"data\":{\"k\":\"0\"}}");
+	for (int i = 0; i < 60; i++) {
+		add_pod(&w, "", CONTAINER("c", "brief", ""), spec);
+		const char *dir = arena_fmt(&w.arena, "%s/pods/%.*s", w.data, STR_FMT(json_str(pod(&w), "metadata.uid"))).p;
+		while (fake_runtime_running(w.runtime) == 0)
+			sim_run(w.sim, TIME_MS / 10);
+		CHECK(access(dir, F_OK) == 0);
+		sim_run(w.sim, 98 * TIME_MS + i * TIME_MS / 20);
+		fake_server_do(w.server, "PATCH", arena_fmt(&w.arena, "%s/m", configs).p,
+			       arena_fmt(&w.arena, "{\"data\":{\"k\":\"%d\"}}", i + 1).p);
+		sim_run(w.sim, TIME_S);
+		check_state(&w, "phase", "Succeeded");
+		CHECK(access(dir, F_OK) != 0);
+		fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+		sim_run(w.sim, TIME_S);
+	}
+	world_end(&w);
+}

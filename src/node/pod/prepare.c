@@ -384,6 +384,8 @@ static void refresh_failed(struct pod_worker *w, const struct volumes_work *v)
 	timer_start(w->host->loop, &w->refresh_retry, REFRESH_RETRY_S * TIME_S);
 }
 
+static void take_away(struct pod_worker *w);
+
 static void refresh_done(struct work *work)
 {
 	struct volumes_work *v = CONTAINER_OF(work, struct volumes_work, work);
@@ -392,7 +394,9 @@ static void refresh_done(struct work *work)
 	if (worker_leave(w)) {
 		if (v->result)
 			refresh_failed(w, v);
-		if (w->refresh_again)
+		if (w->state->sandbox == SANDBOX_STOPPING)
+			take_away(w);
+		else if (w->refresh_again)
 			prepare_refresh(w);
 	}
 	volumes_work_free(v);
@@ -469,14 +473,20 @@ static void on_pod_removed(void *arg, const struct err *e)
 	loop_work(t->worker->host->loop, &t->work);
 }
 
-void prepare_teardown(struct pod_worker *w)
+static void take_away(struct pod_worker *w)
 {
 	struct teardown_work *t = MEM_NEW(struct teardown_work);
 	t->work = (struct work){.run = run_teardown, .done = teardown_done};
 	t->worker = w;
 	t->spec = pod_spec_ref(w->spec);
-	w->state->sandbox = SANDBOX_STOPPING;
-	w->host->network->ops->conceal(w->host->network, w->spec->uid);
 	worker_enter(w);
 	runtime_pod_remove(w->host->runtime, w->spec->uid, on_pod_removed, t);
+}
+
+void prepare_teardown(struct pod_worker *w)
+{
+	w->state->sandbox = SANDBOX_STOPPING;
+	w->host->network->ops->conceal(w->host->network, w->spec->uid);
+	if (!w->refresh) // else refresh_done comes back
+		take_away(w);
 }
