@@ -30,11 +30,10 @@ struct collector {
 
 // ---- paths
 
-static struct str path_of(struct arena *a, const struct gc_node *node)
+static struct str path_of(struct arena *a, struct gc_place p)
 {
-	return client_path(a, api_version_text(a, node->resource),
-			   node->resource->namespaced ? node->namespace : STR_NONE, node->resource->plural, node->name,
-			   STR_NONE);
+	return client_path(a, api_version_text(a, p.resource), p.resource->namespaced ? p.namespace : STR_NONE,
+			   p.resource->plural, p.name, STR_NONE);
 }
 
 // ---- asking for owners
@@ -42,6 +41,7 @@ static struct str path_of(struct arena *a, const struct gc_node *node)
 struct question {
 	struct collector *collector;
 	struct str uid;
+	struct gc_place place;
 	uint32_t round;
 };
 
@@ -62,9 +62,9 @@ static bool owner_answered(void *arg, struct sync *s, const struct client_respon
 		return false;
 	bool same = !r->e && str_eq(scan_get_str(scan_get(r->body, "metadata"), "uid"), q->uid);
 	if (same)
-		gc_graph_confirm(&c->graph, q->uid, q->round);
+		gc_graph_confirm(&c->graph, q->uid, q->place, q->round);
 	else
-		gc_graph_lose(&c->graph, q->uid);
+		gc_graph_refute(&c->graph, q->uid, s->key, q->place);
 	reconciler_add(c->reconciler, s->key);
 	return true;
 }
@@ -73,14 +73,16 @@ static void ask_owners(struct collector *c, struct sync *s, const struct gc_plan
 {
 	struct arena *a = &s->arena;
 	for (size_t i = 0; i < plan->owner_count; i++) {
-		const struct gc_node *owner = plan->owners[i];
-		if (!owner->resource) { // not served here; perhaps later
+		struct gc_place place = gc_reference_place(plan->owners[i]);
+		if (!place.resource) { // not served here; perhaps later
 			reconciler_add_after(c->reconciler, s->key, unknown_kind_ns);
 			continue;
 		}
+		place.namespace = arena_str(a, place.namespace);
+		place.name = arena_str(a, place.name);
 		struct question *q = ARENA_NEW(a, struct question);
-		*q = (struct question){c, arena_str(a, owner->uid), round_of(c, owner->resource)};
-		sync_send(s, "GET", path_of(a, owner), NULL, owner_answered, q);
+		*q = (struct question){c, arena_str(a, plan->owners[i]->owner->uid), place, round_of(c, place.resource)};
+		sync_send(s, "GET", path_of(a, place), NULL, owner_answered, q);
 	}
 }
 
@@ -172,7 +174,7 @@ static struct edit *edit_start(struct collector *c, struct sync *s, const struct
 {
 	struct arena *a = &s->arena;
 	struct edit *edit = ARENA_NEW(a, struct edit);
-	*edit = (struct edit){.collector = c, .kind = kind, .path = path_of(a, node), .uid = arena_str(a, node->uid)};
+	*edit = (struct edit){.collector = c, .kind = kind, .path = path_of(a, gc_node_place(node)), .uid = arena_str(a, node->uid)};
 	edit->owners = ARENA_ARRAY(a, struct str, owner_count + 1);
 	sync_send(s, "GET", edit->path, NULL, read_for_edit, edit);
 	return edit;
@@ -212,7 +214,7 @@ static void apply(struct collector *c, struct sync *s, const struct gc_node *nod
 		ask_owners(c, s, plan);
 		break;
 	case GC_DELETE:
-		send_delete(s, path_of(a, node), arena_str(a, node->uid), plan->policy);
+		send_delete(s, path_of(a, gc_node_place(node)), arena_str(a, node->uid), plan->policy);
 		break;
 	case GC_UNBLOCK:
 		edit_start(c, s, node, EDIT_UNBLOCK, 0)->then_delete = plan->policy;
@@ -223,7 +225,7 @@ static void apply(struct collector *c, struct sync *s, const struct gc_node *nod
 	case GC_DROP_REFERENCES:
 		edit = edit_start(c, s, node, EDIT_DROP, plan->owner_count);
 		for (size_t i = 0; i < plan->owner_count; i++)
-			edit->owners[edit->owner_count++] = arena_str(a, plan->owners[i]->uid);
+			edit->owners[edit->owner_count++] = arena_str(a, plan->owners[i]->owner->uid);
 		break;
 	case GC_ORPHAN_DEPENDENTS:
 		for (size_t i = 0; i < node->dependent_count; i++) {

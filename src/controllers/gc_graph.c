@@ -34,9 +34,12 @@ static struct gc_node *need(struct gc_graph *g, struct str uid)
 
 static void node_destroy(struct gc_node *node)
 {
-	struct str *texts[] = {&node->uid, &node->api_version, &node->kind, &node->namespace, &node->name};
+	struct str *texts[] = {&node->uid, &node->namespace, &node->name};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		free((char *)texts[i]->p);
+	for (size_t i = 0; i < node->owner_count; i++)
+		free(node->owners[i].claim);
+	free(node->claim);
 	free(node->owners);
 	free(node->dependents);
 	free(node);
@@ -91,29 +94,54 @@ static void forget_owners(struct gc_graph *g, struct gc_node *node)
 	size_t count = node->owner_count;
 	node->owners = NULL;
 	node->owner_count = 0;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		free(owners[i].claim);
 		drop_dependent(g, owners[i].owner, node);
+	}
 	free(owners);
+}
+
+// An owner is of the whole cluster, or of the namespace of what refers to it.
+static struct gc_place claimed_place(struct str reference, struct str namespace)
+{
+	struct str group, version;
+	if (!str_cut(scan_get_str(reference, "apiVersion"), '/', &group, &version)) {
+		version = group;
+		group = STR("");
+	}
+	const struct api_resource *r = api_resource_by_kind(group, version, scan_get_str(reference, "kind"));
+	return (struct gc_place){r, r && !r->namespaced ? STR("") : namespace, scan_get_str(reference, "name")};
+}
+
+static bool same_place(struct gc_place x, struct gc_place y)
+{
+	return x.resource == y.resource && str_eq(x.namespace, y.namespace) && str_eq(x.name, y.name);
+}
+
+static struct gc_claim *claim_create(struct gc_place p)
+{
+	struct gc_claim *claim = mem_zalloc(sizeof *claim + p.namespace.n + p.name.n);
+	char *texts = (char *)(claim + 1);
+	if (p.namespace.n)
+		memcpy(texts, p.namespace.p, p.namespace.n);
+	if (p.name.n)
+		memcpy(texts + p.namespace.n, p.name.p, p.name.n);
+	claim->place = (struct gc_place){p.resource, {texts, p.namespace.n}, {texts + p.namespace.n, p.name.n}};
+	return claim;
 }
 
 static struct gc_reference read_reference(struct gc_graph *g, struct gc_node *node, struct str reference)
 {
 	struct gc_node *owner = need(g, scan_get_str(reference, "uid"));
-	if (owner->state == GC_UNSEEN) {
-		set_text(&owner->api_version, scan_get_str(reference, "apiVersion"));
-		set_text(&owner->kind, scan_get_str(reference, "kind"));
-		set_text(&owner->name, scan_get_str(reference, "name"));
-		set_text(&owner->namespace, node->namespace);
-		struct str group, version;
-		if (!str_cut(owner->api_version, '/', &group, &version)) {
-			version = group;
-			group = STR("");
-		}
-		owner->resource = api_resource_by_kind(group, version, owner->kind);
-		if (owner->resource && !owner->resource->namespaced)
-			set_text(&owner->namespace, STR(""));
-	}
-	return (struct gc_reference){owner, str_is(scan_get(reference, "blockOwnerDeletion"), "true")};
+	struct gc_reference r = {owner, str_is(scan_get(reference, "blockOwnerDeletion"), "true"), NULL};
+	if (owner->state != GC_UNSEEN)
+		return r;
+	struct gc_place place = claimed_place(reference, node->namespace);
+	if (!owner->claim)
+		owner->claim = claim_create(place);
+	else if (!same_place(owner->claim->place, place))
+		r.claim = claim_create(place);
+	return r;
 }
 
 static bool same_owners(const struct gc_node *node, struct str references)
@@ -231,13 +259,32 @@ void gc_graph_lose(struct gc_graph *g, struct str uid)
 	drop_if_idle(g, node);
 }
 
-void gc_graph_confirm(struct gc_graph *g, struct str uid, uint32_t round)
+void gc_graph_confirm(struct gc_graph *g, struct str uid, struct gc_place place, uint32_t round)
 {
 	struct gc_node *node = map_get(&g->nodes, uid);
 	if (!node || node->state != GC_UNSEEN)
 		return;
 	node->state = GC_PRESENT;
+	node->resource = place.resource;
+	set_text(&node->namespace, place.namespace);
+	set_text(&node->name, place.name);
 	node->round = round;
+}
+
+void gc_graph_refute(struct gc_graph *g, struct str uid, struct str dependent_uid, struct gc_place place)
+{
+	struct gc_node *owner = map_get(&g->nodes, uid), *dependent = map_get(&g->nodes, dependent_uid);
+	bool shared = false;
+	for (size_t i = 0; owner && dependent && i < dependent->owner_count; i++) {
+		struct gc_reference *r = &dependent->owners[i];
+		struct gc_claim *claim = r->claim ? r->claim : owner->claim;
+		if (r->owner != owner || !claim || !same_place(claim->place, place))
+			continue;
+		claim->refuted = true;
+		shared |= !r->claim;
+	}
+	for (size_t i = 0; shared && i < owner->dependent_count; i++)
+		touch(g, owner->dependents[i]);
 }
 
 bool gc_owner_is_near(const struct gc_node *owner, const struct gc_node *dependent)

@@ -2,26 +2,30 @@
 #include "controllers/gc_plan.h"
 
 struct owners {					// of a node, by how they stand
-	const struct gc_node **unknown, **dead; // dead: absent, or waiting for their dependents to go
+	const struct gc_reference **unknown, **dead; // dead: absent, or waiting for their dependents to go
 	size_t unknown_count, dead_count, solid, waiting;
 };
 
 static struct owners classify(struct arena *a, const struct gc_node *node)
 {
-	struct owners o = {ARENA_ARRAY(a, const struct gc_node *, node->owner_count + 1),
-			   ARENA_ARRAY(a, const struct gc_node *, node->owner_count + 1),
+	struct owners o = {ARENA_ARRAY(a, const struct gc_reference *, node->owner_count + 1),
+			   ARENA_ARRAY(a, const struct gc_reference *, node->owner_count + 1),
 			   0,
 			   0,
 			   0,
 			   0};
 	for (size_t i = 0; i < node->owner_count; i++) {
-		const struct gc_node *owner = node->owners[i].owner;
-		if (owner->state == GC_ABSENT || !gc_owner_is_near(owner, node)) {
-			o.dead[o.dead_count++] = owner;
+		const struct gc_reference *r = &node->owners[i];
+		const struct gc_node *owner = r->owner;
+		const struct gc_claim *claim = gc_reference_claim(r);
+		if (owner->state == GC_ABSENT || (claim && claim->refuted)) {
+			o.dead[o.dead_count++] = r;
 		} else if (owner->state == GC_UNSEEN) {
-			o.unknown[o.unknown_count++] = owner;
+			o.unknown[o.unknown_count++] = r;
+		} else if (!gc_owner_is_near(owner, node)) {
+			o.dead[o.dead_count++] = r;
 		} else if (owner->deleting && owner->foreground) {
-			o.dead[o.dead_count++] = owner;
+			o.dead[o.dead_count++] = r;
 			o.waiting++;
 		} else {
 			o.solid++;
@@ -34,7 +38,7 @@ static struct owners classify(struct arena *a, const struct gc_node *node)
 static bool has_owner_without_place(const struct gc_node *node)
 {
 	for (size_t i = 0; i < node->owner_count; i++) {
-		const struct api_resource *r = node->owners[i].owner->resource;
+		const struct api_resource *r = gc_reference_place(&node->owners[i]).resource;
 		if (str_empty(node->namespace) && r && r->namespaced)
 			return true;
 	}

@@ -24,7 +24,7 @@ struct gc_plan {
 	enum gc_action action;
 	const char *policy;    // "Background", "Foreground", "Orphan"
 	const char *finalizer; // "foregroundDeletion", "orphan"
-	const struct gc_node **owners;
+	const struct gc_reference **owners; // of the object
 	size_t owner_count;
 };
 

@@ -145,6 +145,45 @@ TEST(gc_owner_in_another_namespace_is_none)
 	bench_stop(&b);
 }
 
+static void add_secret(struct bench *b, const char *namespace, const char *name, const char *kind, const char *owner)
+{
+	bench_do(b, "POST", arena_fmt(&b->a, "/api/v1/namespaces/%s/secrets", namespace).p,
+		 "{'metadata':{'name':'%s','ownerReferences':[{'apiVersion':'v1','kind':'%s','name':'%s','uid':'%.*s'}]}}",
+		 name, kind, owner, STR_FMT(uid_of(b, "root")));
+}
+
+// What somebody else claims of an owner that the collector has not met yet: in another namespace, by another name, as
+// another kind; and heard before or after the claim that is true.
+static void claim_wrongly(const char *namespace, const char *kind, const char *owner, const char *name, uint64_t seed)
+{
+	struct bench b;
+	bench_start(&b, seed, "garbage-collector");
+	add(&b, "root", NULL, false);
+	bench_run(&b, TIME_S);
+	add_secret(&b, "one", "child", "ConfigMap", "root");
+	add_secret(&b, namespace, name, kind, owner);
+	bench_restart_controllers(&b); // they have seen nothing of this, and may list the owner first
+	bench_run(&b, 5 * TIME_S);
+	CHECK(exists(&b, "root"));
+	CHECK(bench_get(&b, "/api/v1/namespaces/one/secrets/child") != NULL);
+	delete (&b, "root", "Background");
+	bench_run(&b, 5 * TIME_S);
+	CHECK(bench_get(&b, "/api/v1/namespaces/one/secrets/child") == NULL);
+	bench_stop(&b);
+}
+
+TEST(gc_a_wrong_reference_to_an_owner_harms_nobody_else)
+{
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		claim_wrongly("two", "ConfigMap", "root", "x", seed);
+		claim_wrongly("aaa", "ConfigMap", "root", "x", seed);
+		claim_wrongly("one", "ConfigMap", "nobody", "aaa", seed);
+		claim_wrongly("one", "ConfigMap", "nobody", "zzz", seed);
+		claim_wrongly("one", "Secret", "root", "aaa", seed);
+		claim_wrongly("one", "Secret", "root", "zzz", seed);
+	}
+}
+
 TEST(gc_one_owner_left_is_enough)
 {
 	struct bench b;

@@ -253,7 +253,7 @@ TEST(garbage_decisions)
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
 	struct gc_node owner = {.state = GC_PRESENT}, other = {.state = GC_PRESENT}, child = {.state = GC_PRESENT};
-	struct gc_reference references[] = {{&owner, true}, {&other, false}};
+	struct gc_reference references[] = {{&owner, true, NULL}, {&other, false, NULL}};
 	struct gc_node *children[] = {&child};
 	owner.dependents = children;
 	owner.dependent_count = 1;
