@@ -599,7 +599,6 @@ static void set_flag(void *arg, const struct err *e)
 	((struct flag *)arg)->set = !e;
 }
 
-// The log goes on in a new file once the old one was renamed; no line is lost.
 // How it ended is known also where the disk has no room for a note of it.
 TEST(exit_on_a_full_disk)
 {
@@ -651,6 +650,7 @@ TEST(rotation_on_a_full_disk)
 	umount2(logs, MNT_DETACH);
 }
 
+// The log goes on in a new file once the old one was renamed; no line is lost, also where the monitor is told twice.
 TEST(log_reopened)
 {
 	struct rig g CLEAN_RIG;
@@ -661,8 +661,10 @@ TEST(log_reopened)
 		struct flag done = {0};
 		rig_turn(&g, 50);
 		REQUIRE(rename(log, arena_fmt(&g.a, "%s.%d", log, i).p) == 0);
+		runtime_reopen_log(g.runtime, STR("c1"), NULL, NULL);
 		runtime_reopen_log(g.runtime, STR("c1"), set_flag, &done);
 		REQUIRE(rig_until(&g, &done.set));
+		CHECK(access(log, F_OK) == 0);
 	}
 	rig_wait_exit(&g, "c1");
 	const char *count = arena_fmt(&g.a, "test $(cat %s %s.? | wc -l) = 300 && grep -q 'line 299' %s", log, log, log).p;

@@ -8,6 +8,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/images/store.h"
@@ -15,7 +16,7 @@
 #include "node/runtime/engine.h"
 #include "node/runtime/spawn.h"
 
-enum { CREATE_TIMEOUT_MS = 120000, FINISH_TIMEOUT_MS = 5000, ANSWER_MAX = 16 << 10, ARGS_MAX = 48 };
+enum { CREATE_TIMEOUT_MS = 120000, FINISH_TIMEOUT_MS = 5000, REOPEN_TIMEOUT_MS = 1000, ANSWER_MAX = 16 << 10, ARGS_MAX = 48 };
 
 // ---- creating
 
@@ -173,9 +174,19 @@ static int command(const char *dir, const char *text, struct err *e)
 	return 0;
 }
 
-int conmon_reopen_log(const char *dir, struct err *e)
+// It puts a new file in the place of whatever has the log's name: once it is there, it must not be told again.
+int conmon_reopen_log(const char *dir, const char *log, struct err *e)
 {
-	return command(dir, "2 0 0\n", e);
+	if (access(log, F_OK) == 0)
+		return 0;
+	if (command(dir, "2 0 0\n", e) < 0)
+		return -1;
+	for (int i = 0; i < REOPEN_TIMEOUT_MS; i++) {
+		if (access(log, F_OK) == 0)
+			return 0;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return err_set(e, ERR_TIMEOUT, "conmon did not begin %s in %d s", log, REOPEN_TIMEOUT_MS / 1000);
 }
 
 int conmon_resize(const char *dir, int width, int height, struct err *e)

@@ -240,23 +240,30 @@ int runtime_open(struct loop *l, const struct runtime_options *o, struct runtime
 
 // ---- log
 
+struct reopen_job {
+	struct job job;
+	const char *log;
+};
+
 static int run_reopen(struct job *job)
 {
-	struct arena *a = &job->arena;
-	return conmon_reopen_log(container_dir(job->engine, a, job->id), &job->e);
+	const char *dir = container_dir(job->engine, &job->arena, job->id);
+	return conmon_reopen_log(dir, ((struct reopen_job *)job)->log, &job->e);
 }
 
 static void engine_reopen_log(struct runtime *r, struct str id, runtime_done *done, void *arg)
 {
 	struct engine *g = engine_of(r);
 	struct container *c = container_get(g, id);
-	struct job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof *j, run_reopen, done, arg);
+	struct reopen_job *j =
+		job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof *j, run_reopen, done, arg);
 	if (!c || c->phase == RUNTIME_EXITED) {
-		job_refuse(j, ERR_NOT_FOUND, "container %.*s does not run", STR_FMT(id));
+		job_refuse(&j->job, ERR_NOT_FOUND, "container %.*s does not run", STR_FMT(id));
 		return;
 	}
-	j->id = arena_c(&j->arena, id);
-	job_submit(j);
+	j->job.id = arena_c(&j->job.arena, id);
+	j->log = arena_c(&j->job.arena, str_of(c->log_path));
+	job_submit(&j->job);
 }
 
 // ---- purge

@@ -137,7 +137,7 @@ int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *
 // conmon.c: all on the pool
 int conmon_create(struct engine *g, struct arena *a, const struct runtime_container_spec *spec, const char *dir,
 		  int *pid, struct err *e);
-int conmon_reopen_log(const char *dir, struct err *e);
+int conmon_reopen_log(const char *dir, const char *log, struct err *e); // returns when it is there
 int conmon_resize(const char *dir, int width, int height, struct err *e);
 // Whether the container's conmon still runs.
 bool conmon_runs(struct arena *a, const char *dir, const char *id);

@@ -250,7 +250,7 @@ static inline int runtime_image(struct runtime *r, struct arena *a, struct str n
 {
 	return r->ops->image(r, a, name, out, e);
 }
-// Begins a new log file at log_path (after it was renamed away).
+// Begins a new log file at log_path, from which it was renamed away; where there is one, it stays.
 static inline void runtime_reopen_log(struct runtime *r, struct str id, runtime_done *d, void *arg)
 {
 	r->ops->reopen_log(r, id, d, arg);

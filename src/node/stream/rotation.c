@@ -21,12 +21,15 @@ struct log_rotation {
 	int files;
 };
 
-static void shift(struct arena *a, const char *path, int files)
+static bool shift(struct arena *a, const char *path, int files)
 {
 	unlink(arena_fmt(a, "%s.%d", path, files - 1).p);
 	for (int i = files - 2; i >= 1; i--)
 		rename(arena_fmt(a, "%s.%d", path, i).p, arena_fmt(a, "%s.%d", path, i + 1).p);
-	rename(path, arena_fmt(a, "%s.1", path).p);
+	if (rename(path, arena_fmt(a, "%s.1", path).p) == 0)
+		return true;
+	log_warn("log rotation: %s: %s", path, strerror(errno));
+	return false;
 }
 
 // conmon opens LOG.tmp, gives it the log's name, and ends where it cannot, the container's output with it: where the disk
@@ -46,6 +49,23 @@ static void reopened(void *arg, const struct err *e)
 		log_warn("log rotation: %s", err_text(e));
 }
 
+// An agent that was killed in the middle has left a renamed log, which the monitor goes on writing to.
+static bool was_cut_off(struct arena *a, const char *path)
+{
+	return access(path, F_OK) < 0 && errno == ENOENT && access(arena_fmt(a, "%s.1", path).p, F_OK) == 0;
+}
+
+static void look_at(struct log_rotation *g, struct arena *a, const struct runtime_state *container)
+{
+	const char *path = arena_c(a, container->log_path);
+	struct stat st;
+	if (container->phase == RUNTIME_EXITED)
+		return;
+	bool large = stat(path, &st) == 0 && (uint64_t)st.st_size >= g->max_bytes;
+	if ((large && make_next(a, path) && shift(a, path, g->files)) || (was_cut_off(a, path) && make_next(a, path)))
+		runtime_reopen_log(g->runtime, container->id, reopened, NULL);
+}
+
 static void look(struct timer *t)
 {
 	struct log_rotation *g = CONTAINER_OF(t, struct log_rotation, timer);
@@ -53,16 +73,8 @@ static void look(struct timer *t)
 	arena_init(&a);
 	struct runtime_state *list;
 	size_t count = runtime_list(g->runtime, &a, &list);
-	for (size_t i = 0; i < count; i++) {
-		const char *path = arena_c(&a, list[i].log_path);
-		struct stat st;
-		bool large = list[i].phase != RUNTIME_EXITED && stat(path, &st) == 0 &&
-			     (uint64_t)st.st_size >= g->max_bytes;
-		if (!large || !make_next(&a, path))
-			continue;
-		shift(&a, path, g->files);
-		runtime_reopen_log(g->runtime, list[i].id, reopened, NULL);
-	}
+	for (size_t i = 0; i < count; i++)
+		look_at(g, &a, &list[i]);
 	timer_start(g->runtime->loop, t, LOOK_EVERY_S * TIME_S);
 }
 
