@@ -4,6 +4,7 @@
 
 #include "base/times.h"
 #include "canned.h"
+#include "fake_server.h"
 #include "network/dns/zone.h"
 #include "sys/sim.h"
 #include "unit.h"
@@ -27,17 +28,15 @@ static const struct canned_list cluster[] = {
 
 struct world {
 	struct sim *sim;
+	struct fake_server *server; // of a cluster that changes; else NULL
 	struct transport *transport;
 	struct informer *services, *slices;
 	struct dns_zone *zone;
 	struct arena arena;
 };
 
-static void build(struct world *w)
+static void look(struct world *w)
 {
-	arena_init(&w->arena);
-	w->sim = sim_create(1);
-	w->transport = canned_create(sim_loop(w->sim, "node"), cluster);
 	w->services = informer_create(w->transport, str_of(cluster[0].path));
 	w->slices = informer_create(w->transport, str_of(cluster[1].path));
 	w->zone = dns_zone_create("cluster.local", w->services, w->slices);
@@ -45,12 +44,32 @@ static void build(struct world *w)
 	REQUIRE(informer_synced(w->services) && informer_synced(w->slices));
 }
 
+static void build(struct world *w)
+{
+	*w = (struct world){.sim = sim_create(1)};
+	arena_init(&w->arena);
+	w->transport = canned_create(sim_loop(w->sim, "node"), cluster);
+	look(w);
+}
+
+static void build_empty(struct world *w)
+{
+	*w = (struct world){.sim = sim_create(1)};
+	arena_init(&w->arena);
+	w->server = fake_server_create(sim_loop(w->sim, "node"));
+	w->transport = fake_server_transport(w->server);
+	look(w);
+}
+
 static void demolish(struct world *w)
 {
 	informer_destroy(w->slices);
 	informer_destroy(w->services);
 	dns_zone_destroy(w->zone);
-	client_destroy(w->transport);
+	if (w->server)
+		fake_server_destroy(w->server);
+	else
+		client_destroy(w->transport);
 	sim_destroy(w->sim);
 	arena_finish(&w->arena);
 }
@@ -128,5 +147,55 @@ TEST(names_of_services_and_endpoints)
 		if (!str_is(got, cases[i].want))
 			unit_fail(__FILE__, __LINE__, "%s %d: \"%.*s\", not \"%s\"", cases[i].name, cases[i].type, STR_FMT(got), cases[i].want);
 	}
+	demolish(&w);
+}
+
+#define SERVICES "/api/v1/namespaces/shop/services"
+#define SLICES "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+
+static void add_service(struct world *w, const char *name, const char *address)
+{
+	const char *body = arena_fmt(&w->arena,
+				     "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"shop\"},\"spec\":{\"clusterIP\":\"%s\","
+				     "\"clusterIPs\":[\"%s\"]}}", name, address, address).p;
+	CHECK_INT(fake_server_do(w->server, "POST", SERVICES, body), 201);
+}
+
+static void add_endpoint(struct world *w, const char *service, const char *address)
+{
+	const char *body = arena_fmt(&w->arena,
+				     "{\"metadata\":{\"name\":\"%s-1\",\"namespace\":\"shop\",\"labels\":{"
+				     "\"kubernetes.io/service-name\":\"%s\"}},\"addressType\":\"IPv4\",\"endpoints\":[{"
+				     "\"addresses\":[\"%s\"],\"hostname\":\"h\"}]}", service, service, address).p;
+	CHECK_INT(fake_server_do(w->server, "POST", SLICES, body), 201);
+}
+
+// What a list brings after the watch was lost comes before what it no longer has: an address that went to another keeps
+// its name.
+TEST(names_of_addresses_that_others_had)
+{
+	struct world w;
+	build_empty(&w);
+	add_service(&w, "old", "10.96.0.7");
+	add_service(&w, "a", "None");
+	add_service(&w, "b", "None");
+	add_endpoint(&w, "a", "10.244.0.9");
+	sim_run(w.sim, TIME_S);
+	CHECK_STR(ask(&w, "7.0.96.10.in-addr.arpa", DNS_PTR), "PTR old.shop.svc.cluster.local");
+	CHECK_STR(ask(&w, "9.0.244.10.in-addr.arpa", DNS_PTR), "PTR h.a.shop.svc.cluster.local");
+	fake_server_do(w.server, "DELETE", SERVICES "/old", NULL);
+	add_service(&w, "new", "10.96.0.7");
+	fake_server_do(w.server, "DELETE", SLICES "/a-1", NULL);
+	add_endpoint(&w, "b", "10.244.0.9");
+	fake_server_compact(w.server);
+	fake_server_break_watches(w.server);
+	sim_run(w.sim, 60 * TIME_S);
+	CHECK_STR(ask(&w, "7.0.96.10.in-addr.arpa", DNS_PTR), "PTR new.shop.svc.cluster.local");
+	CHECK_STR(ask(&w, "9.0.244.10.in-addr.arpa", DNS_PTR), "PTR h.b.shop.svc.cluster.local");
+	fake_server_do(w.server, "DELETE", SERVICES "/new", NULL);
+	fake_server_do(w.server, "DELETE", SLICES "/b-1", NULL);
+	sim_run(w.sim, TIME_S);
+	CHECK_STR(ask(&w, "7.0.96.10.in-addr.arpa", DNS_PTR), "elsewhere");
+	CHECK_STR(ask(&w, "9.0.244.10.in-addr.arpa", DNS_PTR), "elsewhere");
 	demolish(&w);
 }

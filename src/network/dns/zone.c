@@ -38,16 +38,31 @@ static bool ready(const struct json *endpoint)
 
 // ---- keeping the indexes
 
+static void claim(struct map *owners, struct arena *a, struct str address, struct str service)
+{
+	free(map_set(owners, address, mem_strdup(arena_c(a, service))));
+}
+
+// Another may have got the address meanwhile: of a list the new ones are told before the ones that are gone.
+static void release(struct map *owners, struct str address, struct str service)
+{
+	const char *owner = map_get(owners, address);
+	if (owner && str_is(service, owner))
+		free(map_remove(owners, address));
+}
+
 static void drop_addresses(struct dns_zone *z, struct str service)
 {
-	struct addresses *old = map_remove(&z->endpoints, service);
-	for (size_t i = 0; old && i < old->count; i++) {
-		free(map_remove(&z->by_endpoint, str_of(old->list[i])));
+	struct addresses *old = map_get(&z->endpoints, service);
+	if (!old)
+		return;
+	for (size_t i = 0; i < old->count; i++) {
+		release(&z->by_endpoint, str_of(old->list[i]), service);
 		free(old->list[i]);
 	}
-	if (old)
-		free(old->list);
+	free(old->list);
 	free(old);
+	map_remove(&z->endpoints, service); // last: the name may be the map's own
 }
 
 static void on_slices(void *arg, struct str service)
@@ -65,11 +80,11 @@ static void on_slices(void *arg, struct str service)
 		json_each(endpoint, json_at(slices[i], "endpoints")) {
 			struct str address = json_str(endpoint, "addresses.0");
 			bool named = json_str(endpoint, "hostname").n > 0; // others have no name to tell
-			if (!named || !ready(endpoint) || map_has(&z->by_endpoint, address))
+			if (!named || !ready(endpoint))
 				continue;
 			fresh->list = mem_realloc(fresh->list, (fresh->count + 1) * sizeof *fresh->list);
 			fresh->list[fresh->count++] = mem_strdup(arena_c(&a, address));
-			map_set(&z->by_endpoint, address, mem_strdup(arena_c(&a, service)));
+			claim(&z->by_endpoint, &a, address, service);
 		}
 	map_set(&z->endpoints, service, fresh);
 }
@@ -92,13 +107,13 @@ static void on_service(void *arg, const struct informer_object *before, const st
 	arena_init(&a);
 	if (before) {
 		json_each(ip, json_at(informer_parse(&a, before), "spec.clusterIPs"))
-			free(map_remove(&z->by_address, ip->text));
+			release(&z->by_address, ip->text, before->key);
 		count_namespace(z, before->key, -1);
 	}
 	if (now) {
 		json_each(ip, json_at(informer_parse(&a, now), "spec.clusterIPs"))
 			if (!str_is(ip->text, "None"))
-				free(map_set(&z->by_address, ip->text, mem_strdup(arena_c(&a, now->key))));
+				claim(&z->by_address, &a, ip->text, now->key);
 		count_namespace(z, now->key, +1);
 	}
 }
