@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "node/images/images.h"
+#include "node/images/store.h"
 #include "node/images/tree.h"
 #include "oci/digest.h"
 #include "oci/manifest.h"
@@ -511,6 +511,80 @@ TEST(import_killed_anywhere)
 			images_remove(again, STR("jar:v"), NULL);
 		images_close(again);
 	}
+}
+
+// An index that is not one, or of another version, says nothing about what is needed: nothing is deleted on its word.
+TEST(a_damaged_index_deletes_nothing)
+{
+	static const char *const damaged[] = {
+		"", "[]", "null", "{}", "{\"version\":1}", "{\"version\":2,\"images\":[]}", "{\"version\":1,\"images\":{}}",
+		"{\"version\":1,\"images\":[{}]}", "{\"version\":1,\"images\":[\"x\"]}",
+		"{\"version\":1,\"images\":[{\"id\":\"sha256:../../../x\",\"manifest\":\"sha256:1\",\"layers\":[]}]}",
+		"{\"version\":1,\"images\":[{\"id\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+		"\"manifest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}]}",
+	};
+	struct fixture f CLEAN_FIXTURE;
+	struct buf tar CLEAN_BUF;
+	set_up(&f);
+	struct layout_layer layer = {.tar = one_file_tar(&tar, "a", "1")};
+	layout_write(f.source, "jar:v", &layer, 1);
+	must_import(&f, f.source);
+	const char *path = arena_fmt(&f.a, "%s/images/index.json", f.data).p;
+	struct str good;
+	REQUIRE(store_read_file(&f.a, AT_FDCWD, path, 1 << 20, &good, NULL) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
+		struct images *again = NULL;
+		struct err e CLEAN_ERR = ERR_EMPTY;
+		write_file(path, str_of(damaged[i]));
+		if (images_open(f.data, &again, &e) == 0)
+			unit_fail(__FILE__, __LINE__, "taken for an index: %s", damaged[i]);
+		images_close(again);
+		CHECK(images_remove(f.images, STR("jar:v"), NULL) < 0);
+	}
+	write_file(path, good);
+	struct image m;
+	struct str root;
+	REQUIRE(images_find(f.images, &f.a, STR("jar:v"), &m, NULL) == 0);
+	REQUIRE(rootfs_mount(f.images, &f.a, STR("c1"), &m, &root, NULL) == 0);
+	CHECK(rootfs_remove(f.images, STR("c1"), NULL) == 0);
+}
+
+// What was being removed when the agent was killed goes at the next start, be it a layer or a manifest.
+TEST(what_a_killed_removal_left_is_swept)
+{
+	struct fixture f CLEAN_FIXTURE;
+	set_up(&f);
+	const char *tmp = arena_fmt(&f.a, "%s/images/tmp", f.data).p;
+	mkdir(arena_fmt(&f.a, "%s/gone-layer", tmp).p, 0700);
+	write_file(arena_fmt(&f.a, "%s/gone-layer/file", tmp).p, STR("x"));
+	write_file(arena_fmt(&f.a, "%s/gone-blob", tmp).p, STR("x"));
+	struct images *again;
+	REQUIRE(images_open(f.data, &again, NULL) == 0);
+	images_close(again);
+	uint64_t bytes, inodes;
+	tree_usage(tmp, &bytes, &inodes);
+	CHECK_INT(inodes, 0);
+}
+
+// Layers that were put in their places before the import failed do not stay there.
+TEST(an_import_that_fails_at_its_end_leaves_nothing)
+{
+	struct fixture f CLEAN_FIXTURE;
+	struct buf tar CLEAN_BUF;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	set_up(&f);
+	struct layout_layer layer = {.tar = one_file_tar(&tar, "a", "1")};
+	layout_write(f.source, "jar:v", &layer, 1);
+	const char *in_the_way = arena_fmt(&f.a, "%s/images/index.json.new", f.data).p;
+	REQUIRE(mkdir(in_the_way, 0700) == 0);
+	CHECK(import(&f, f.source, &e) < 0);
+	uint64_t bytes, inodes;
+	tree_usage(arena_fmt(&f.a, "%s/layers", f.data).p, &bytes, &inodes);
+	CHECK_INT(inodes, 0);
+	tree_usage(arena_fmt(&f.a, "%s/images/blobs", f.data).p, &bytes, &inodes);
+	CHECK_INT(inodes, 1); // its one directory
+	rmdir(in_the_way);
+	must_import(&f, f.source);
 }
 
 // A disk that fills up in the middle: a clear error, nothing taken in, and room again for the next.

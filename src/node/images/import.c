@@ -347,6 +347,17 @@ static int commit(struct import *i, struct err *e)
 	return store_write_index(i->store, i->arena, index, e) < 0 ? -1 : describe_all(i, e);
 }
 
+// What had its place already when it failed is taken away.
+static int commit_or_clean(struct import *i, struct err *e)
+{
+	struct json *index;
+	if (commit(i, e) == 0)
+		return 0;
+	if (store_index(i->store, i->arena, &index, NULL) == 0)
+		store_collect(i->store, index);
+	return -1;
+}
+
 static bool has_all_layers(struct import *i)
 {
 	for (size_t m = 0; m < i->count; m++)
@@ -368,7 +379,7 @@ static int take_and_commit(struct import *i, struct err *e)
 			return -1;
 		int lock CLEAN_FD = i->lost ? -1 : store_lock(i->store, true, e);
 		if (!i->lost && (lock < 0 || has_all_layers(i)))
-			return lock < 0 ? -1 : commit(i, e);
+			return lock < 0 ? -1 : commit_or_clean(i, e);
 	}
 	return err_set(e, ERR_CONFLICT, "images with the same layers are removed again and again");
 }

@@ -11,8 +11,9 @@
 
 #include "base/map.h"
 #include "node/images/tree.h"
+#include "oci/digest.h"
 
-enum { INDEX_BYTES_MAX = 64 << 20, MARKS_MAX = 8 << 20 };
+enum { INDEX_VERSION = 1, INDEX_BYTES_MAX = 64 << 20, MARKS_MAX = 8 << 20 };
 
 const char *store_path(struct images *s, struct arena *a, const char *format, ...)
 {
@@ -112,9 +113,40 @@ static bool same_file(const struct stat *x, const struct stat *y)
 static struct json *empty_index(struct arena *a)
 {
 	struct json *index = json_object(a);
-	json_put_int(a, index, "version", 1);
+	json_put_int(a, index, "version", INDEX_VERSION);
 	json_put(index, "images", json_array(a));
 	return index;
+}
+
+static bool is_list_of_strings(const struct json *list)
+{
+	json_each(j, list)
+		if (j->type != JSON_STRING)
+			return false;
+	return list && list->type == JSON_ARRAY;
+}
+
+// What it does not name is deleted: a document that is not an index, or of a later version, must not be taken for one.
+static bool is_index(const struct json *index)
+{
+	const struct json *images = json_get(index, STR("images"));
+	json_each(entry, images) {
+		if (!oci_digest_parse(json_str(entry, "id"), NULL, NULL) ||
+		    !oci_digest_parse(json_str(entry, "manifest"), NULL, NULL) ||
+		    !is_list_of_strings(json_get(entry, STR("names"))) ||
+		    !is_list_of_strings(json_get(entry, STR("digests"))) ||
+		    !is_list_of_strings(json_get(entry, STR("layers"))))
+			return false;
+	}
+	return images && images->type == JSON_ARRAY && json_i64(index, "version", 0) == INDEX_VERSION;
+}
+
+static int read_index(struct arena *a, const char *path, struct json **index, struct err *e)
+{
+	struct str text;
+	if (store_read_file(a, AT_FDCWD, path, INDEX_BYTES_MAX, &text, e) < 0 || json_parse(a, text, NULL, index, e) < 0)
+		return -1;
+	return is_index(*index) ? 0 : err_set(e, ERR_INTERNAL, "%s: not an index of version %d", path, INDEX_VERSION);
 }
 
 static int load_index(struct images *s, struct err *e)
@@ -129,10 +161,8 @@ static int load_index(struct images *s, struct err *e)
 		arena_finish(&fresh);
 		return 0;
 	}
-	struct str text;
 	struct json *index = empty_index(&fresh);
-	if (now.st_ino && (store_read_file(&fresh, AT_FDCWD, path, INDEX_BYTES_MAX, &text, e) < 0 ||
-			   json_parse(&fresh, text, NULL, &index, e) < 0)) {
+	if (now.st_ino && read_index(&fresh, path, &index, e) < 0) {
 		arena_finish(&fresh);
 		return err_wrap(e, "index of images");
 	}
@@ -258,7 +288,7 @@ static void sweep_staging(struct images *s)
 	for (struct dirent *at; d && (at = readdir(d));) {
 		if (at->d_name[0] == '.')
 			continue;
-		int fd CLEAN_FD = openat(dirfd(d), at->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int fd CLEAN_FD = openat(dirfd(d), at->d_name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 			tree_erase(dirfd(d), at->d_name);
 	}
