@@ -24,7 +24,7 @@ static const struct canned_list cluster[] = {
 	 "{\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\",\"resourceVersion\":\"1\",\"uid\":\"a\"},\"spec\":{\"clusterIP\":\"10.96.0.20\","
 	 "\"clusterIPs\":[\"10.96.0.20\"],\"ports\":[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\"}]}},"
 	 ALIAS("near", "near2.shop.svc.cluster.local.") "," ALIAS("near2", "web.shop.svc.cluster.local") ","
-	 ALIAS("far", "example.test") "," ALIAS("round", "round.shop.svc.cluster.local")},
+	 ALIAS("far", "example.test") "," ALIAS("long", "cut.test") "," ALIAS("round", "round.shop.svc.cluster.local")},
 	{"/apis/discovery.k8s.io/v1/endpointslices", ""},
 	{0},
 };
@@ -65,9 +65,11 @@ static void *upstream(void *arg)
 		m[0] ^= 0xff; // another id: a forgery
 		sendto(s, m, (size_t)got, 0, (struct sockaddr *)&from, n);
 		m[0] ^= 0xff;
-		m[7] = 1;
+		bool cut = memcmp(m + 12, "\3cut", 4) == 0; // too long an answer
+		m[2] |= cut ? 2 : 0;
+		m[7] = !cut;
 		memcpy(m + got, answer, sizeof answer);
-		sendto(s, m, (size_t)got + sizeof answer, 0, (struct sockaddr *)&from, n);
+		sendto(s, m, (size_t)got + (cut ? 0 : sizeof answer), 0, (struct sockaddr *)&from, n);
 		n = sizeof from;
 	}
 	return NULL;
@@ -149,7 +151,7 @@ static size_t question(unsigned char *out, const char *name)
 	return question_of(out, name, 1);
 }
 
-// The last four bytes of the answer as an address; "" for an answer without one, with its code.
+// The last four bytes of the answer as an address; or the code of one without; or "cut": the rest is to be had by TCP.
 static struct str ask_for(struct arena *a, const char *name, unsigned char type, bool tcp)
 {
 	unsigned char m[514], *body = tcp ? m + 2 : m;
@@ -166,6 +168,8 @@ static struct str ask_for(struct arena *a, const char *name, unsigned char type,
 	close(s);
 	REQUIRE(got >= 12);
 	CHECK(body[0] == 0x12 && body[1] == 0x34);
+	if (body[2] & 2)
+		return STR("cut");
 	if (body[3] & 15 || body[7] == 0)
 		return arena_fmt(a, "code %d", body[3] & 15);
 	return arena_str(a, str_of(inet_ntop(AF_INET, body + got - 4, text, sizeof text)));
@@ -228,6 +232,8 @@ TEST(names_over_sockets)
 	CHECK_STR(ask(&a, "example.test", false), "192.0.2.7");
 	CHECK_STR(ask(&a, "near.shop.svc.cluster.local", false), "10.96.0.20"); // aliases end at an address
 	CHECK_STR(ask(&a, "far.shop.svc.cluster.local", false), "192.0.2.7");
+	CHECK_STR(ask(&a, "cut.test", false), "cut");
+	CHECK_STR(ask(&a, "long.shop.svc.cluster.local", false), "cut");
 	CHECK_STR(ask(&a, "round.shop.svc.cluster.local", false), "code 2");
 	shutdown(up, SHUT_RDWR); // wakes the upstream, which ends
 	pthread_join(thread, NULL);

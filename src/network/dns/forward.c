@@ -204,7 +204,8 @@ static void finish_truncated(struct asked *x)
 {
 	struct buf cut CLEAN_BUF;
 	buf_init(&cut);
-	dns_write_truncated(&cut, &x->question);
+	const struct dns_answer more = {.recursion_available = true, .truncated = true};
+	dns_write(&cut, &x->question, &more, DNS_UDP_PLAIN);
 	finish(x, buf_str(&cut));
 }
 

@@ -204,7 +204,8 @@ void dns_write(struct buf *out, const struct dns_query *q, const struct dns_answ
 	size_t start = out->n, written = 0, end = start + limit - (q->edns ? OPT_SIZE : 0);
 	unsigned flags = FLAG_ANSWER | (x->authoritative ? FLAG_AUTHORITATIVE : 0) |
 			 (q->recursion_desired ? FLAG_RECURSION_DESIRED : 0) |
-			 (x->recursion_available ? FLAG_RECURSION_AVAILABLE : 0) | (unsigned)x->code;
+			 (x->recursion_available ? FLAG_RECURSION_AVAILABLE : 0) |
+			 (x->truncated ? FLAG_TRUNCATED : 0) | (unsigned)x->code;
 	put16(out, q->id);
 	put16(out, flags);
 	put16(out, q->question.n ? 1 : 0);
@@ -239,14 +240,6 @@ void dns_write_query(struct buf *out, uint16_t id, struct str name, uint16_t typ
 	put16(out, type);
 	put16(out, CLASS_IN);
 	put_opt(out);
-}
-
-void dns_write_truncated(struct buf *out, const struct dns_query *q)
-{
-	const struct dns_answer nothing = {.recursion_available = true};
-	size_t start = out->n;
-	dns_write(out, q, &nothing, DNS_UDP_PLAIN);
-	set16(out, start + 2, u16(out->p + start + 2) | FLAG_TRUNCATED);
 }
 
 // ---- reading answers

@@ -41,6 +41,7 @@ struct dns_record {
 struct dns_answer {
 	enum dns_code code;
 	bool authoritative, recursion_available;
+	bool truncated; // there is more than these records, by TCP
 	struct dns_record *answers;
 	size_t count;
 	struct str zone; // not empty: a SOA of this zone goes with an answer without records
@@ -51,8 +52,6 @@ void dns_write(struct buf *out, const struct dns_query *query, const struct dns_
 
 // A query for names in `name` (as in dns_query) that wants recursion and takes datagrams of DNS_UDP_MAX.
 void dns_write_query(struct buf *out, uint16_t id, struct str name, uint16_t type);
-// An answer to the query whose only content is that it would not fit.
-void dns_write_truncated(struct buf *out, const struct dns_query *query);
 
 // ---- reading answers that others wrote; all places are offsets into the message
 

@@ -136,6 +136,7 @@ static void reply_by_alias(struct question *q, struct str answer)
 		return;
 	}
 	struct dns_answer x = {.code = dns_code_of(answer), .recursion_available = true, .count = q->way.count};
+	x.truncated = dns_truncated(answer);
 	x.answers = ARENA_ARRAY(&q->arena, struct dns_record, x.count + RECORDS_MAX);
 	memcpy(x.answers, q->way.answers, x.count * sizeof *x.answers);
 	while (x.count < q->way.count + RECORDS_MAX && dns_read_next(&r, &found))
