@@ -96,7 +96,7 @@ struct wanted {
 	size_t name_count;
 };
 
-static int issue(struct pki *p, const struct wanted *w, struct err *e)
+static int issue(struct pki *p, const struct wanted *w, struct x509_pair *out, struct err *e)
 {
 	int64_t now = loop_wall(p->loop);
 	struct x509_request r = {.common_name = w->common_name,
@@ -107,20 +107,25 @@ static int issue(struct pki *p, const struct wanted *w, struct err *e)
 				 .uses = w->uses,
 				 .not_before_ns = now - CLOCK_LEEWAY_NS,
 				 .not_after_ns = now + p->life_ns};
-	x509_pair_finish(w->pair);
-	return x509_issue(buf_str(&p->authority.certificate), buf_str(&p->authority.key), &r, w->pair, e);
+	return x509_issue(buf_str(&p->authority.certificate), buf_str(&p->authority.key), &r, out, e);
 }
 
+// A new pair replaces the old one once it is on disk: what could not be written is due again the next time.
 static int ensure_pair(struct pki *p, const struct wanted *w, bool *changed, struct err *e)
 {
 	bool have = w->pair->key.n || read_pair(p, w->file, w->pair);
 	if (have && is_fresh(p, w->pair, &p->authority) &&
 	    x509_covers(buf_str(&w->pair->certificate), w->names, w->name_count))
 		return 0;
-	*changed = true;
-	if (issue(p, w, e) < 0)
+	struct x509_pair made = {0};
+	if (issue(p, w, &made, e) < 0 || write_pair(p, w->file, &made, e) < 0) {
+		x509_pair_finish(&made);
 		return -1;
-	return write_pair(p, w->file, w->pair, e);
+	}
+	x509_pair_finish(w->pair);
+	*w->pair = made;
+	*changed = true;
+	return 0;
 }
 
 int pki_renew(struct pki *p, bool *changed, struct err *e)
@@ -192,11 +197,11 @@ void pki_finish(struct pki *p)
 int pki_issue_node(struct pki *p, struct str node, const struct str *names, size_t name_count, struct x509_pair *out,
 		   struct err *e)
 {
-	struct wanted w = {.pair = out,
-			   .common_name = arena_fmt(&p->arena, "system:node:%.*s", STR_FMT(node)),
+	struct wanted w = {.common_name = arena_fmt(&p->arena, "system:node:%.*s", STR_FMT(node)),
 			   .organization = STR("system:nodes"),
 			   .uses = X509_USE_CLIENT | X509_USE_SERVER,
 			   .names = names,
 			   .name_count = name_count};
-	return issue(p, &w, e);
+	x509_pair_finish(out);
+	return issue(p, &w, out, e);
 }

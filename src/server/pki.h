@@ -28,7 +28,7 @@ struct pki {
 int pki_open(struct pki *p, struct loop *l, const char *data_dir, const struct str *names, size_t name_count,
 	     int64_t life_ns, struct err *e);
 void pki_finish(struct pki *p);
-// Renews what is due; *changed says whether anything was.
+// Renews what is due; *changed says whether anything was, also when -1 says that something else could not be.
 int pki_renew(struct pki *p, bool *changed, struct err *e);
 
 // A client and serving certificate for a node's agent.

@@ -223,7 +223,14 @@ static int take_up(struct server_private *p, struct err *e)
 	listening_set_tls(p->shared.listening, tls);
 	tls_context_unref(tls);
 	log_info("certificates renewed");
-	return set_node_context(p, e) < 0 ? -1 : write_admin_file(p, e);
+	return set_node_context(p, e);
+}
+
+static int write_access_files(struct server_private *p, struct err *e)
+{
+	if (p->listen && write_admin_file(p, e) < 0)
+		return -1;
+	return write_node_file(p, e);
 }
 
 static void renew(struct timer *t)
@@ -231,8 +238,12 @@ static void renew(struct timer *t)
 	struct server_private *p = CONTAINER_OF(t, struct server_private, renewal);
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	bool changed = false;
-	if (pki_renew(&p->pki, &changed, &e) < 0 || (changed && take_up(p, &e) < 0) || write_node_file(p, &e) < 0)
+	if (pki_renew(&p->pki, &changed, &e) < 0)
 		log_error("renewing certificates: %s", err_text(&e));
+	if (changed && take_up(p, &e) < 0)
+		log_error("using the renewed certificates: %s", err_text(&e));
+	if (write_access_files(p, &e) < 0)
+		log_error("renewing the files that give access: %s", err_text(&e));
 	timer_start(p->shared.core, &p->renewal, renewal_delay(p));
 }
 

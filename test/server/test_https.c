@@ -278,6 +278,25 @@ TEST(certificates_renew_themselves)
 	site_finish(&s);
 }
 
+TEST(certificates_renew_once_a_full_disk_has_room_again)
+{
+	const int64_t second = INT64_C(1000000000), life = 600 * second;
+	struct sim_faults faults = {
+		.message_delay_min_ns = 50000, .message_delay_max_ns = 500000, .file_write_failed = 1000};
+	struct site s;
+	site_init_lasting(&s, 0, life);
+	sim_run(s.sim, 370 * second);
+	sim_set_faults(s.sim, &faults); // while three renewals in a row are tried
+	sim_run(s.sim, 130 * second);
+	faults.file_write_failed = 0;
+	sim_set_faults(s.sim, &faults);
+	sim_run(s.sim, 140 * second);
+	struct http_client *client = site_connect(&s, NULL); // the first certificate is over by now
+	CHECK_INT(site_ask(&s, client, "GET", NODES, NULL).code, 200);
+	http_client_destroy(client);
+	site_finish(&s);
+}
+
 TEST(tables_are_of_the_version_asked_for)
 {
 	static const char *const versions[] = {"v1", "v1beta1"};

@@ -272,6 +272,33 @@ TEST(certificates_are_made_kept_and_renewed)
 	sim_destroy(sim);
 }
 
+TEST(a_certificate_that_could_not_be_written_is_renewed_later)
+{
+	const struct sim_faults full = {
+		.message_delay_min_ns = 50000, .message_delay_max_ns = 500000, .file_write_failed = 1000};
+	struct sim_faults roomy = full;
+	struct sim *sim = sim_create(1);
+	struct loop *loop = sim_loop(sim, "server");
+	struct err e CLEAN_ERR = ERR_EMPTY, why CLEAN_ERR = ERR_EMPTY;
+	struct pki p;
+	struct str before, later;
+	bool changed;
+	roomy.file_write_failed = 0;
+	REQUIRE(pki_open(&p, loop, "/full", NULL, 0, 0, &e) == 0);
+	REQUIRE(file_read(loop, &p.arena, "/full/pki/server.pem", 1 << 20, &before, &e) == 0);
+	sim_run(sim, 300 * INT64_C(86400) * 1000000000);
+	sim_set_faults(sim, &full);
+	CHECK_INT(pki_renew(&p, &changed, &why), -1);
+	CHECK(!changed);
+	sim_set_faults(sim, &roomy);
+	REQUIRE(pki_renew(&p, &changed, &e) == 0);
+	CHECK(changed);
+	REQUIRE(file_read(loop, &p.arena, "/full/pki/server.pem", 1 << 20, &later, &e) == 0);
+	CHECK(!str_eq(before, later));
+	pki_finish(&p);
+	sim_destroy(sim);
+}
+
 TEST(a_first_start_cut_anywhere_still_starts)
 {
 	static const char *const files[] = {"ca", "server", "admin", "node-client", "tokens"};
