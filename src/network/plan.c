@@ -277,6 +277,8 @@ static void service_port(struct builder *b, const struct json *service, const st
 		if (ip->type == JSON_STRING)
 			front_at(b, ip->text, protocol, number, &w, true);
 	json_each(ingress, json_at(service, "status.loadBalancer.ingress")) {
+		if (json_str_is(ingress, "ipMode", "Proxy")) // the balancer itself must see the connections
+			continue;
 		front_at(b, json_str(ingress, "ip"), protocol, number, &w, true);
 		guard(b, service, json_str(ingress, "ip"), protocol, number);
 	}
@@ -317,12 +319,22 @@ static void finish(struct builder *b, struct plan_element **elements, size_t *co
 	*count = kept;
 }
 
+// Not so one that another proxy carries, and those whose clients go to the endpoints, or elsewhere, by themselves.
+static bool is_carried(const struct json *service)
+{
+	const struct json *labels = json_at(service, "metadata.labels");
+	struct str address = json_str(service, "spec.clusterIPs.0");
+	return address.n && !str_is(address, "None") && !json_str_is(service, "spec.type", "ExternalName") &&
+	       !json_get(labels, STR("service.kubernetes.io/service-proxy-name")) &&
+	       !json_get(labels, STR("service.kubernetes.io/headless"));
+}
+
 void plan_service(struct arena *a, const struct json *service, const struct json *const *slices, size_t slice_count,
 		  struct str node, struct plan_element **elements, size_t *count)
 {
 	struct builder b = {.arena = a};
 	size_t ports = 0;
-	if (!json_str_is(service, "spec.type", "ExternalName"))
+	if (is_carried(service))
 		json_each(port, json_at(service, "spec.ports"))
 			if (ports++ < PORTS_MAX)
 				service_port(&b, service, port, slices, slice_count, node);

@@ -41,6 +41,7 @@ struct plan_element {
 	unsigned char key[16], data[8];
 };
 
+// Services with the label service.kubernetes.io/service-proxy-name are others' affair, headless ones nobody's.
 // Elements in order of set and key, each (set, key) once. `slices` are the EndpointSlices that name the Service (IPv4
 // only), `node` tells the local endpoints for externalTrafficPolicy and internalTrafficPolicy Local.
 void plan_service(struct arena *a, const struct json *service, const struct json *const *slices, size_t slice_count,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+
 #include "network/plan.h"
 #include "unit.h"
 
@@ -167,4 +169,34 @@ TEST(plan_lets_only_some_call_a_load_balancer)
 	REQUIRE(count_of(x, n, PLAN_SOURCES) == 2); // those within others are left out
 	static const unsigned char first[4] = {10}, last[4] = {10, 255, 255, 255};
 	CHECK(memcmp(x[n - 2].key + 12, first, 4) == 0 && memcmp(x[n - 2].data, last, 4) == 0);
+}
+
+static size_t planned(const char *service_text)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	const struct json *slices[] = {parse(&a, slice)};
+	struct plan_element *x;
+	size_t n;
+	plan_service(&a, parse(&a, service_text), slices, 1, STR("here"), &x, &n);
+	return n;
+}
+
+#define PORT "\"ports\":[{\"name\":\"http\",\"port\":80}]"
+
+// Some Services are not for packet rules: others carry their connections, or clients go to the endpoints themselves.
+TEST(plan_leaves_to_others_what_is_theirs)
+{
+	CHECK_INT(planned("{\"metadata\":{\"labels\":{\"service.kubernetes.io/service-proxy-name\":\"other\"}},"
+			  "\"spec\":{\"clusterIPs\":[\"10.96.0.20\"]," PORT "}}"), 0);
+	CHECK_INT(planned("{\"metadata\":{\"labels\":{\"service.kubernetes.io/headless\":\"\"}},"
+			  "\"spec\":{\"clusterIPs\":[\"10.96.0.20\"]," PORT "}}"), 0);
+	CHECK_INT(planned("{\"spec\":{\"clusterIP\":\"None\",\"clusterIPs\":[\"None\"],\"externalIPs\":[\"192.0.2.9\"],"
+			  PORT "}}"), 0);
+	const char *balanced = "{\"spec\":{\"clusterIPs\":[\"10.96.0.20\"]," PORT "},\"status\":{\"loadBalancer\":{\"ingress\":["
+			       "{\"ip\":\"192.0.2.9\",\"ipMode\":\"%s\"}]}}}";
+	char direct[400], proxied[400];
+	snprintf(direct, sizeof direct, balanced, "VIP");
+	snprintf(proxied, sizeof proxied, balanced, "Proxy");
+	CHECK_INT(planned(direct) - planned(proxied), 3); // the address, and its two endpoints
 }
