@@ -10,7 +10,8 @@ struct site {
 	struct loop *loop;
 	struct http_server *one, *two; // two ports of one host
 	int asked;
-	struct str host, agent, mark; // of the last request's headers
+	struct str host, agent, mark, accept; // of the last request's headers
+	int accepts;
 	struct arena arena;
 	bool done;
 	int code;
@@ -37,6 +38,10 @@ static void on_request(void *arg, struct http_exchange *x)
 	s->asked++;
 	s->host = arena_str(&s->arena, x->host);
 	s->agent = arena_str(&s->arena, http_header(x->headers, "User-Agent"));
+	s->accept = arena_str(&s->arena, http_header(x->headers, "Accept"));
+	s->accepts = 0;
+	for (size_t i = 0; i < x->headers.count; i++)
+		s->accepts += str_eq_nocase(x->headers.list[i].name, STR("Accept"));
 	s->mark = arena_str(&s->arena, http_header(x->headers, "X-Mark"));
 	for (size_t i = 0; i < ARRAY_LEN(moves); i++)
 		if (str_is(x->target, moves[i].path)) {
@@ -84,7 +89,8 @@ static int get(struct site *s, const char *path, const char *headers)
 	struct json *list = NULL;
 	if (headers)
 		REQUIRE(json_parse(&s->arena, str_of(headers), NULL, &list, NULL) == 0);
-	struct page_request r = {.host = STR("10.0.0.1"), .port = 80, .path = str_of(path), .headers = list};
+	struct page_request r = {
+		.host = STR("10.0.0.1"), .port = 80, .path = str_of(path), .headers = list, .hook = !strcmp(path, "/hook")};
 	s->done = false;
 	s->asked = 0;
 	page_get(s->loop, &r, on_done, s);
@@ -101,6 +107,8 @@ TEST(pages_are_asked_for)
 	CHECK_INT(get(&s, "/good", NULL), 200);
 	CHECK_STR(str_of(s.body), "/good");
 	CHECK_STR(s.agent, "kube-probe/1.36");
+	CHECK_INT(get(&s, "/hook", NULL), 200);
+	CHECK_STR(s.agent, "kube-lifecycle/1.36");
 	CHECK_INT(get(&s, "bad", NULL), 500); // a slash is added
 	CHECK_INT(get(&s, "/", "[{\"name\":\"host\",\"value\":\"shop\"},{\"name\":\"X-Mark\",\"value\":\"7\"},"
 			       "{\"name\":\"User-Agent\",\"value\":\"me\"}]"),
@@ -108,6 +116,14 @@ TEST(pages_are_asked_for)
 	CHECK_STR(s.host, "shop");
 	CHECK_STR(s.mark, "7");
 	CHECK_STR(s.agent, "me");
+	CHECK_STR(s.accept, "*/*");
+	CHECK_INT(get(&s, "/", "[{\"name\":\"accept\",\"value\":\"text/plain\"}]"), 200);
+	CHECK_STR(s.accept, "text/plain");
+	CHECK_INT(s.accepts, 1);
+	CHECK_INT(get(&s, "/", "[{\"name\":\"Accept\",\"value\":\"\"}]"), 200); // none is wanted
+	CHECK_INT(s.accepts, 0);
+	CHECK_INT(get(&s, "/is it\xc3\xa4?a=b%20c#part", NULL), 200);
+	CHECK_STR(str_of(s.body), "/is%20it%C3%A4?a=b%20c");
 	site_finish(&s);
 }
 

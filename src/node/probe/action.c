@@ -165,6 +165,7 @@ static void on_page(void *arg, const struct err *e, int code, struct str body)
 static void start_http(struct action *a, const struct action_context *x, const struct pod_action *what)
 {
 	struct page_request request = {.https = str_is(what->scheme, "HTTPS"),
+				       .hook = x->any_answer,
 				       .host = what->host.n ? what->host : x->ip,
 				       .port = what->port,
 				       .path = what->path,

@@ -170,11 +170,11 @@ static void go_on(struct task *t)
 
 // ---- the page
 
-static void set_headers(struct page *p, const struct json *list)
+static void set_headers(struct page *p, const struct json *list, bool hook)
 {
 	struct http_header *headers = ARENA_ARRAY(&p->arena, struct http_header, (list ? list->count : 0) + 2);
 	size_t n = 0;
-	bool agent = false;
+	bool agent = false, accept = false;
 	json_each(h, list) {
 		struct str name = arena_str(&p->arena, json_str(h, "name"));
 		struct str value = arena_str(&p->arena, json_str(h, "value"));
@@ -183,12 +183,32 @@ static void set_headers(struct page *p, const struct json *list)
 			continue;
 		}
 		agent |= str_eq_nocase(name, STR("User-Agent"));
-		headers[n++] = (struct http_header){name, value};
+		accept |= str_eq_nocase(name, STR("Accept"));
+		if (value.n || !str_eq_nocase(name, STR("Accept"))) // an empty one asks for none
+			headers[n++] = (struct http_header){name, value};
 	}
 	if (!agent)
-		headers[n++] = (struct http_header){STR("User-Agent"), STR("kube-probe/1.36")};
-	headers[n++] = (struct http_header){STR("Accept"), STR("*/*")};
+		headers[n++] = (struct http_header){STR("User-Agent"), hook ? STR("kube-lifecycle/1.36") : STR("kube-probe/1.36")};
+	if (!accept)
+		headers[n++] = (struct http_header){STR("Accept"), STR("*/*")};
 	p->headers = (struct http_headers){headers, n};
+}
+
+// What a request line cannot hold is escaped; what follows a '#' is the client's own.
+static struct str target_of(struct arena *a, struct str path)
+{
+	struct buf out CLEAN_BUF;
+	buf_init(&out);
+	if (!str_starts(path, STR("/")))
+		buf_add_byte(&out, '/');
+	for (size_t i = 0; i < path.n && path.p[i] != '#'; i++) {
+		unsigned char c = (unsigned char)path.p[i];
+		if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c))
+			buf_fmt(&out, "%%%02X", c);
+		else
+			buf_add_byte(&out, (char)c);
+	}
+	return arena_str(a, buf_str(&out));
 }
 
 struct page *page_get(struct loop *l, const struct page_request *r, page_done *done, void *arg)
@@ -197,12 +217,11 @@ struct page *page_get(struct loop *l, const struct page_request *r, page_done *d
 	*p = (struct page){.loop = l, .next.run = go_on, .done = done, .arg = arg};
 	arena_init(&p->arena);
 	buf_init(&p->body);
-	const char *slash = str_starts(r->path, STR("/")) ? "" : "/";
 	p->at = (struct place){.https = r->https,
 			       .host = arena_str(&p->arena, r->host),
 			       .port = r->port,
-			       .target = arena_fmt(&p->arena, "%s%.*s", slash, STR_FMT(r->path))};
-	set_headers(p, r->headers);
+			       .target = target_of(&p->arena, r->path)};
+	set_headers(p, r->headers, r->hook);
 	ask(p);
 	return p;
 }

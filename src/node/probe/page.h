@@ -11,7 +11,7 @@
 enum { PAGE_REDIRECTS_MAX = 10 };
 
 struct page_request { // strings are borrowed during page_get
-	bool https;
+	bool https, hook; // hook: a lifecycle's, not a probe's (User-Agent)
 	struct str host; // a name or an address
 	int port;
 	struct str path;
