@@ -48,6 +48,11 @@ static void apply_slices(struct endpointslice_controller *c, struct sync *s, con
 
 // ---- slices
 
+struct slice_list {
+	const struct json **p;
+	size_t n;
+};
+
 struct lookup {
 	struct endpointslice_controller *controller;
 	struct arena *arena;
@@ -70,11 +75,23 @@ static struct str new_name(void *arg, struct arena *a, struct str service)
 	return arena_fmt(a, "%.*s-%.*s", STR_FMT(str_sub(service, 0, 57)), STR_FMT(suffix));
 }
 
+// The slices of the Service that this controller keeps: it may own others, which somebody else made.
+static struct slice_list slices_of(struct endpointslice_controller *c, struct sync *s, const struct json *service)
+{
+	struct owned_list owned = owned_by(c->owned, json_str(service, "metadata.uid"));
+	struct slice_list list = {ARENA_ARRAY(&s->arena, const struct json *, owned.n + 1), 0};
+	for (size_t i = 0; i < owned.n; i++) {
+		const struct json *slice = cluster_object(&s->arena, c->slices, owned.p[i]->key);
+		if (slice_is_kept(slice))
+			list.p[list.n++] = slice;
+	}
+	return list;
+}
+
 static void sync_slices(struct endpointslice_controller *c, struct sync *s, const struct json *service,
-			struct pod_list pods, struct str family)
+			struct pod_list pods, struct str family, struct slice_list known)
 {
 	struct arena *a = &s->arena;
-	struct owned_list known = owned_by(c->owned, json_str(service, "metadata.uid"));
 	const struct json **slices = ARENA_ARRAY(a, const struct json *, known.n + 1);
 	struct lookup lookup = {c, a};
 	struct slice_view view = {.service = service,
@@ -84,14 +101,24 @@ static void sync_slices(struct endpointslice_controller *c, struct sync *s, cons
 				  .zone_of = zone_of,
 				  .new_name = new_name,
 				  .arg = &lookup};
-	for (size_t i = 0; i < known.n; i++) {
-		struct json *slice = cluster_object(a, c->slices, known.p[i]->key);
-		if (str_eq(json_str(slice, "addressType"), family))
-			slices[view.slice_count++] = slice;
-	}
+	for (size_t i = 0; i < known.n; i++)
+		if (str_eq(json_str(known.p[i], "addressType"), family))
+			slices[view.slice_count++] = known.p[i];
 	struct slice_plan plan;
 	slice_plan(a, &view, &plan);
 	apply_slices(c, s, &plan);
+}
+
+// Slices of a family that the Service had once.
+static void remove_slices_but(struct sync *s, const struct json *families, struct slice_list known)
+{
+	for (size_t i = 0; i < known.n; i++) {
+		bool wanted = false;
+		json_each(family, families)
+			wanted |= json_str_is(known.p[i], "addressType", arena_c(&s->arena, family->text));
+		if (!wanted)
+			sync_send(s, "DELETE", slice_path(s, json_str(known.p[i], "metadata.name")), NULL, NULL, NULL);
+	}
 }
 
 // ---- Endpoints
@@ -101,14 +128,11 @@ static void sync_endpoints(struct endpointslice_controller *c, struct sync *s, c
 {
 	struct arena *a = &s->arena;
 	struct json *known = cluster_object(a, c->endpoints, s->key);
-	struct json *wanted = endpoints_plan(a, service, backends_of(a, service, pods, family));
+	struct json *wanted = endpoints_plan(a, service, backends_of(a, service, pods, family), known);
 	if (known && !endpoints_differ(wanted, known))
 		return;
 	struct str path =
 		client_path(a, STR("v1"), s->namespace, STR("endpoints"), known ? s->name : STR_NONE, STR_NONE);
-	if (known)
-		json_put_str(a, json_at(wanted, "metadata"), "resourceVersion",
-			     json_str(known, "metadata.resourceVersion"));
 	sync_write(s, c->endpoints, known ? "PUT" : "POST", path, wanted, written, NULL);
 }
 
@@ -143,6 +167,16 @@ static struct pod_list selected_pods(struct endpointslice_controller *c, struct 
 	return selected;
 }
 
+static const struct json *families_of(struct arena *a, const struct json *service)
+{
+	const struct json *families = json_at(service, "spec.ipFamilies");
+	if (json_first(families))
+		return families;
+	struct json *only = json_array(a);
+	json_push(only, json_string(a, STR("IPv4")));
+	return only;
+}
+
 static void handle(void *arg, struct sync *s)
 {
 	struct endpointslice_controller *c = arg;
@@ -154,13 +188,12 @@ static void handle(void *arg, struct sync *s)
 	    json_str_is(service, "spec.type", "ExternalName"))
 		return;
 	struct pod_list pods = selected_pods(c, s, selector);
-	const struct json *families = json_at(service, "spec.ipFamilies");
-	struct str first = json_first(families) ? json_first(families)->text : STR("IPv4");
+	struct slice_list slices = slices_of(c, s, service);
+	const struct json *families = families_of(&s->arena, service);
 	json_each(family, families)
-		sync_slices(c, s, service, pods, family->text);
-	if (!json_first(families))
-		sync_slices(c, s, service, pods, first);
-	sync_endpoints(c, s, service, pods, first);
+		sync_slices(c, s, service, pods, family->text, slices);
+	remove_slices_but(s, families, slices);
+	sync_endpoints(c, s, service, pods, json_first(families)->text);
 }
 
 static void wake(void *arg, struct str service_key)

@@ -6,6 +6,7 @@
 
 #define SERVICE_NAME "kubernetes.io/service-name"
 #define MANAGED_BY "endpointslice.kubernetes.io/managed-by"
+#define KEEPER "endpointslice-controller.k8s.io"
 #define HEADLESS "service.kubernetes.io/headless"
 
 struct slice {			  // one that is there or will be
@@ -70,8 +71,14 @@ static struct json *labels_of(struct arena *a, const struct json *service)
 	if (is_headless(service))
 		json_put_str(a, labels, HEADLESS, STR(""));
 	json_put_str(a, labels, SERVICE_NAME, json_str(service, "metadata.name"));
-	json_put_str(a, labels, MANAGED_BY, STR("endpointslice-controller.k8s.io"));
+	json_put_str(a, labels, MANAGED_BY, STR(KEEPER));
 	return labels;
+}
+
+bool slice_is_kept(const struct json *slice)
+{
+	const struct json *keeper = json_get(json_at(slice, "metadata.labels"), STR(MANAGED_BY));
+	return keeper && str_is(keeper->text, KEEPER);
 }
 
 static struct json *new_slice(struct arena *a, const struct slice_view *v, const struct slice *s)

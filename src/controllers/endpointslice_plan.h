@@ -31,10 +31,13 @@ struct slice_plan {
 	size_t delete_count;
 };
 
+// Whether it says that this controller keeps it.
+bool slice_is_kept(const struct json *slice);
 void slice_plan(struct arena *a, const struct slice_view *v, struct slice_plan *plan);
 
-// The whole Endpoints object as it should be. `known`: as it is, or NULL.
-struct json *endpoints_plan(struct arena *a, const struct json *service, struct backends backends);
+// The whole Endpoints object as it should be. `known`: as it is, or NULL; what others said in it stays.
+struct json *endpoints_plan(struct arena *a, const struct json *service, struct backends backends,
+			    const struct json *known);
 bool endpoints_differ(const struct json *wanted, const struct json *known);
 
 #endif

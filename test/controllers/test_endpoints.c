@@ -148,6 +148,77 @@ TEST(many_endpoints_fill_slices_of_a_hundred)
 	bench_stop(&b);
 }
 
+TEST(slices_of_others_stay_and_those_of_a_former_family_go)
+{
+	struct bench b;
+	bench_start(&b, 1, "endpointslice");
+	b.nodes = false;
+	add_service(&b, "'ipFamilies':['IPv4','IPv6'],");
+	bench_run(&b, TIME_S);
+	CHECK_INT(bench_items(&b, SLICES)->count, 2);
+	struct str uid = json_str(bench_get(&b, SERVICES "/web"), "metadata.uid");
+	bench_do(&b, "POST", SLICES,
+		 "{'metadata':{'name':'other','labels':{'kubernetes.io/service-name':'web',"
+		 "'endpointslice.kubernetes.io/managed-by':'other.test'},'ownerReferences':[{'apiVersion':'v1',"
+		 "'kind':'Service','name':'web','controller':true,'uid':'%.*s'}]},'addressType':'IPv4',"
+		 "'endpoints':[{'addresses':['10.9.9.9']}],'ports':[]}",
+		 STR_FMT(uid));
+	bench_do(&b, "PATCH", SERVICES "/web", "{'spec':{'ipFamilies':['IPv4']}}");
+	bench_run(&b, TIME_S);
+	struct json *other = bench_get(&b, SLICES "/other");
+	REQUIRE(other != NULL);
+	CHECK_STR(json_str(other, "endpoints.0.addresses.0"), "10.9.9.9");
+	CHECK_STR(json_get(json_at(other, "metadata.labels"), STR("endpointslice.kubernetes.io/managed-by"))->text,
+		  "other.test");
+	CHECK_INT(bench_items(&b, SLICES)->count, 2);
+	json_each(slice, bench_items(&b, SLICES))
+		CHECK_STR(json_str(slice, "addressType"), "IPv4");
+	bench_stop(&b);
+}
+
+TEST(endpoints_list_the_ready_ones_first)
+{
+	enum { UNREADY = 1000, READY = 5 };
+	struct bench b;
+	bench_start(&b, 1, "endpointslice");
+	b.nodes = false;
+	add_service(&b, "");
+	bench_run(&b, TIME_S);
+	bench_do(&b, "PATCH", ENDPOINTS "/web", "{'metadata':{'annotations':{'my':'own'}}}");
+	for (int i = 0; i < UNREADY + READY; i++)
+		add_pod(&b, i, i < UNREADY ? "False" : "True", "");
+	bench_run(&b, TIME_S);
+	struct json *endpoints = bench_get(&b, ENDPOINTS "/web"), *annotations = json_at(endpoints, "metadata.annotations");
+	CHECK_INT(json_at(endpoints, "subsets.0.addresses")->count, READY);
+	CHECK_INT(json_at(endpoints, "subsets.0.notReadyAddresses")->count, UNREADY - READY);
+	CHECK(json_get(annotations, STR("endpoints.kubernetes.io/over-capacity")) != NULL);
+	CHECK(json_get(annotations, STR("my")) != NULL);
+	for (int i = 0; i < READY; i++)
+		bench_do(&b, "DELETE", arena_fmt(&b.a, PODS "/p%d", i).p, "{'gracePeriodSeconds':0}");
+	bench_run(&b, TIME_S);
+	annotations = json_at(bench_get(&b, ENDPOINTS "/web"), "metadata.annotations");
+	CHECK(json_get(annotations, STR("endpoints.kubernetes.io/over-capacity")) == NULL);
+	CHECK(json_get(annotations, STR("my")) != NULL);
+	bench_stop(&b);
+}
+
+TEST(endpoints_leave_out_pods_without_the_port)
+{
+	struct bench b;
+	bench_start(&b, 1, "endpointslice");
+	b.nodes = false;
+	bench_do(&b, "POST", PODS,
+		 "{'metadata':{'name':'bare','labels':{'app':'web'}},'spec':{'nodeName':'n1','containers':[{'name':'c'}]},"
+		 "'status':{'phase':'Running','podIP':'10.0.9.9','conditions':[{'type':'Ready','status':'True'}]}}");
+	add_pod(&b, 0, "True", "");
+	add_service(&b, "");
+	bench_run(&b, TIME_S);
+	struct json *endpoints = bench_get(&b, ENDPOINTS "/web");
+	CHECK_INT(json_at(endpoints, "subsets")->count, 1);
+	CHECK_STR(json_str(endpoints, "subsets.0.addresses.0.ip"), "10.0.0.1");
+	bench_stop(&b);
+}
+
 TEST(endpoints_kept_by_hand_are_mirrored)
 {
 	struct bench b;
