@@ -152,20 +152,18 @@ static bool tolerates(const struct json *toleration, const struct json *taint)
 	       (!str_empty(key) && str_eq(json_str(toleration, "value"), json_str(taint, "value")));
 }
 
-// The shortest time that a toleration grants: -1 for ever, or the number of seconds; false: none tolerates the taint.
+// The time that the first toleration that fits grants: -1 for ever, or the number of seconds; false: none fits.
 static bool tolerated_seconds(const struct json *tolerations, const struct json *taint, int64_t *seconds)
 {
-	bool tolerated = false;
-	*seconds = -1;
 	json_each(toleration, tolerations) {
 		if (!tolerates(toleration, taint))
 			continue;
-		tolerated = true;
-		int64_t granted = json_i64(toleration, "tolerationSeconds", 0);
-		if (json_get(toleration, STR("tolerationSeconds")) && (*seconds < 0 || granted < *seconds))
-			*seconds = granted > 0 ? granted : 0;
+		int64_t granted = json_i64(toleration, "tolerationSeconds", -1);
+		bool for_ever = !json_get(toleration, STR("tolerationSeconds"));
+		*seconds = for_ever ? -1 : granted > 0 ? granted : 0;
+		return true;
 	}
-	return tolerated;
+	return false;
 }
 
 int64_t node_pod_stay(const struct json *taints, const struct json *tolerations)

@@ -233,7 +233,9 @@ TEST(taints_and_how_long_pods_stay)
 		{"[{'key':'x','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists','tolerationSeconds':80}]", 80},
 		{"[{'key':'x','effect':'NoExecute'}]",
 		 "[{'key':'x','operator':'Exists','tolerationSeconds':80},{'operator':'Exists','tolerationSeconds':60}]",
-		 60},
+		 80}, // the first one that fits
+		{"[{'key':'x','effect':'NoExecute'}]",
+		 "[{'operator':'Exists'},{'key':'x','operator':'Exists','tolerationSeconds':60}]", -1},
 		{"[{'key':'x','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists','tolerationSeconds':-1}]", 0},
 		{"[{'key':'x','effect':'NoExecute'},{'key':'y','effect':'NoExecute'}]", "[{'key':'x','operator':'Exists'}]",
 		 0},
