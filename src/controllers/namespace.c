@@ -189,9 +189,11 @@ static bool listed(void *arg, struct sync *s, const struct client_response *r)
 	struct round *round = listing->round;
 	const struct api_resource *resource = listing->resource;
 	size_t count = 0;
+	struct str metadata = scan_get(r->body, "metadata");
+	bool is_all = str_empty(scan_get_str(metadata, "continue"));
 	if (r->e) {
 		round->failed = true;
-	} else if (!count_items(round, scan_get(r->body, "items"), &count)) {
+	} else if (!count_items(round, scan_get(r->body, "items"), &count) || !is_all) {
 		struct json *options = json_object(&s->arena);
 		json_put_str(&s->arena, options, "propagationPolicy", STR("Background"));
 		sync_send(s, "DELETE", path_of(s, resource, ""), options, NULL, NULL);

@@ -293,6 +293,23 @@ TEST(namespace_is_emptied_and_goes)
 	bench_stop(&b);
 }
 
+TEST(a_page_of_what_cannot_go_does_not_keep_the_rest_of_a_namespace)
+{
+	struct bench b;
+	bench_start(&b, 1, "namespace");
+	bench_do(&b, "POST", "/api/v1/namespaces", "{'metadata':{'name':'one'},'spec':{'finalizers':['kubernetes']}}");
+	for (int i = 0; i < 510; i++) {
+		bench_do(&b, "POST", MAPS, "{'metadata':{'name':'held-%d','finalizers':['hold.test/x']}}", i);
+		bench_do(&b, "DELETE", arena_fmt(&b.a, MAPS "/held-%d", i).p, " ");
+	}
+	add(&b, "z", NULL, false);
+	bench_do(&b, "DELETE", "/api/v1/namespaces/one", " ");
+	bench_run(&b, 10 * TIME_S);
+	CHECK(!exists(&b, "z"));
+	CHECK(exists(&b, "held-0"));
+	bench_stop(&b);
+}
+
 TEST(pods_of_a_namespace_go_before_all_else)
 {
 	struct bench b;
