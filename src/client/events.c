@@ -33,12 +33,12 @@ struct entry {
 
 struct source {
 	int tokens;
-	int64_t filled_ns; // when the last token came
+	int64_t filled_ns; // loop's time: when the last token came
 };
 
 struct similar { // of one object, type and reason
 	int messages;
-	int64_t since_ns;
+	int64_t since_ns; // loop's time
 };
 
 struct events {
@@ -182,7 +182,7 @@ static void entry_write(struct entry *entry)
 	client_patch_merge(v->transport, path, patch, write_done, entry);
 }
 
-// ---- bounds
+// ---- bounds, by the loop's time: the wall clock may be set back
 
 // Whether the object may have one more.
 static bool source_allows(struct events *v, struct str object_key, int64_t now_ns)
@@ -298,7 +298,7 @@ static void record(struct events *v, const struct events_about *about, enum even
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	int64_t now_ns = loop_wall(v->transport->loop);
+	int64_t now_ns = loop_wall(v->transport->loop), steady_ns = loop_now(v->transport->loop);
 	sweep(v, now_ns);
 	struct str object_key =
 		arena_fmt(&a, "%.*s/%.*s/%.*s/%.*s/%.*s", STR_FMT(about->kind), STR_FMT(about->namespace),
@@ -306,12 +306,12 @@ static void record(struct events *v, const struct events_about *about, enum even
 	struct str reason_key = arena_fmt(&a, "%.*s/%d/%.*s", STR_FMT(object_key), type, STR_FMT(reason));
 	struct str key = arena_fmt(&a, "%.*s/%.*s", STR_FMT(reason_key), STR_FMT(message));
 	struct entry *entry = map_get(&v->entries, key);
-	if (must_combine(v, reason_key, entry != NULL, now_ns)) {
+	if (must_combine(v, reason_key, entry != NULL, steady_ns)) {
 		key = reason_key;
 		message = arena_fmt(&a, "(combined from similar events): %.*s", STR_FMT(message));
 		entry = map_get(&v->entries, key);
 	}
-	if (!source_allows(v, object_key, now_ns))
+	if (!source_allows(v, object_key, steady_ns))
 		return;
 	if (entry && now_ns - entry->last_ns > window_ns && !entry->open) {
 		map_remove(&v->entries, entry->key);

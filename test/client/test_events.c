@@ -102,6 +102,35 @@ TEST(events_of_a_flood_are_combined_and_then_dropped)
 	bench_stop(&b);
 }
 
+static int64_t a_day_ago(struct loop *l)
+{
+	return INT64_C(1767139200) * TIME_S + loop_now(l);
+}
+
+TEST(a_clock_that_is_set_back_opens_no_flood)
+{
+	struct bench b;
+	bench_start(&b);
+	struct loop *loop = fake_server_transport(b.server)->loop;
+	events_record(b.events, &web, EVENTS_WARNING, "Unhealthy", "Probe failed");
+	sim_run(b.sim, TIME_S);
+	const struct loop_ops *usual = loop->ops;
+	struct loop_ops set_back = *usual;
+	set_back.wall = a_day_ago;
+	loop->ops = &set_back;
+	for (int i = 0; i < 100; i++) {
+		events_record(b.events, &web, EVENTS_WARNING, "Unhealthy", "Probe %d failed", i);
+		sim_run(b.sim, 10 * TIME_MS);
+	}
+	sim_run(b.sim, TIME_S);
+	int64_t told = 0;
+	json_each(event, all(&b))
+		told += json_i64(event, "count", 0);
+	CHECK_INT(told, 25);
+	loop->ops = usual;
+	bench_stop(&b);
+}
+
 TEST(events_survive_faults_and_stay_bounded)
 {
 	struct bench b;
