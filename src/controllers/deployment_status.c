@@ -140,7 +140,8 @@ static int64_t until_deadline(struct rollout *r, const struct json *status)
 {
 	const struct json *progressing = condition_find(r->conditions, "Progressing");
 	if (r->deadline_s < 0 || !progressing || status_is_complete(r, status) ||
-	    json_str_is(progressing, "reason", "ProgressDeadlineExceeded"))
+	    json_str_is(progressing, "reason", "ProgressDeadlineExceeded") ||
+	    json_str_is(progressing, "reason", "NewReplicaSetAvailable")) // done: what fails later is no rollout
 		return 0;
 	int64_t left = time_left(r, progressing);
 	return left < 0 ? TIME_S : left + TIME_S;
