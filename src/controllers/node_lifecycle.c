@@ -148,8 +148,8 @@ static void pods_not_ready(struct node_lifecycle *c, struct sync *s)
 		if (!p->ready)
 			continue;
 		struct json *patch = json_object(a), *status = json_need_object(a, patch, "status");
-		const struct json *known = json_at(pod_parse(a, p), "status.conditions");
-		struct json *conditions = json_clone(a, known);
+		const struct json *pod = pod_parse(a, p);
+		struct json *conditions = json_clone(a, json_at(pod, "status.conditions"));
 		json_each(condition, conditions) {
 			if (!json_str_is(condition, "type", "Ready"))
 				continue;
@@ -157,7 +157,9 @@ static void pods_not_ready(struct node_lifecycle *c, struct sync *s)
 			json_put_str(a, condition, "lastTransitionTime", now);
 		}
 		json_put(status, "conditions", conditions);
-		json_put_str(a, json_need_object(a, patch, "metadata"), "uid", p->uid);
+		struct json *metadata = json_need_object(a, patch, "metadata");
+		json_put_str(a, metadata, "uid", p->uid);
+		json_put_str(a, metadata, "resourceVersion", json_str(pod, "metadata.resourceVersion"));
 		sync_send(s, "PATCH", client_path(a, STR("v1"), p->namespace, STR("pods"), p->name, STR("status")),
 			  patch, NULL, NULL);
 		struct events_about about = {STR("v1"), STR("Pod"), p->namespace, p->name, p->uid, STR_NONE, STR_NONE};

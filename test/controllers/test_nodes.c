@@ -119,6 +119,37 @@ TEST(node_that_falls_silent)
 	bench_stop(&b);
 }
 
+// Somebody else writes the pod's status just before.
+static int write_before(void *arg, const char *method, struct str path)
+{
+	struct bench *b = arg;
+	if (!str_eq(path, STR(PODS "/p/status")))
+		return 0;
+	fake_server_refuse(b->server, NULL, NULL);
+	bench_do(b, "PATCH", PODS "/p/status",
+		 "{'status':{'conditions':[{'type':'Ready','status':'True'},{'type':'DisruptionTarget','status':'True'}]}}");
+	return 0;
+}
+
+TEST(pods_of_a_silent_node_keep_what_others_said_of_them)
+{
+	struct bench b;
+	bench_start(&b, 1, "node-lifecycle");
+	b.nodes = false;
+	add_ready_node(&b);
+	add_node(&b, "True");
+	bench_do(&b, "POST", PODS,
+		 "{'metadata':{'name':'p'},'spec':{'nodeName':'n1'},'status':{'phase':'Running','conditions':[{'type':"
+		 "'Ready','status':'True'}]}}");
+	beat(&b, 20);
+	fake_server_refuse(b.server, write_before, &b);
+	beat_of(&b, "ready", 100);
+	struct json *pod = bench_get(&b, PODS "/p");
+	CHECK_STR(json_str(pod, "status.conditions.0.status"), "False");
+	CHECK_STR(json_str(pod, "status.conditions.1.type"), "DisruptionTarget");
+	bench_stop(&b);
+}
+
 // A server that hears of no node any more does not blame the nodes.
 TEST(where_no_node_is_ready_nothing_is_evicted)
 {
