@@ -30,7 +30,7 @@ static void handle(void *arg, struct sync *s)
 	struct json *known = cluster_object(a, n->objects, arena_fmt(a, "%.*s/%s", STR_FMT(s->name), what->name));
 	if (known && (!what->will_do || what->will_do(known, what->arg)))
 		return;
-	struct json *object = what->make(a, what->arg);
+	struct json *object = what->make(a, known, what->arg);
 	struct str name = known ? str_of(what->name) : STR_NONE;
 	struct str path = client_path(a, STR("v1"), s->name, str_of(what->plural), name, STR_NONE);
 	if (!known)

@@ -8,8 +8,9 @@
 struct namespaced_object {
 	const char *plural; // of core v1: "configmaps"
 	const char *name;
-	// The object as it should be, but for metadata.name and namespace.
-	struct json *(*make)(struct arena *a, const void *arg);
+	// The object as it should be, but for metadata.name and namespace. `known`, where one is there that will not
+	// do: a merge patch of it.
+	struct json *(*make)(struct arena *a, const struct json *known, const void *arg);
 	// Whether the object that is there will do; NULL: any will.
 	bool (*will_do)(const struct json *object, const void *arg);
 	const void *arg;

@@ -9,7 +9,7 @@ struct root_ca {
 	const struct cluster *cluster;
 };
 
-static struct json *make(struct arena *a, const void *arg)
+static struct json *make(struct arena *a, const struct json *known, const void *arg)
 {
 	const struct root_ca *c = arg;
 	struct json *map = json_object(a);
@@ -17,7 +17,10 @@ static struct json *make(struct arena *a, const void *arg)
 	json_put_str(a, map, "kind", STR("ConfigMap"));
 	json_put_str(a, json_need_object(a, map, "metadata.annotations"), "kubernetes.io/description",
 		     STR("The certificate of the authority that signed the server's, for clients inside the cluster."));
-	json_put_str(a, json_need_object(a, map, "data"), "ca.crt", c->cluster->root_ca);
+	struct json *data = json_need_object(a, map, "data");
+	json_each(other, json_get(known, STR("data")))
+		json_set(data, other->key, json_null(a));
+	json_put_str(a, data, "ca.crt", c->cluster->root_ca);
 	return map;
 }
 

@@ -3,7 +3,7 @@
 
 #include "controllers/namespaced.h"
 
-static struct json *make(struct arena *a, const void *arg)
+static struct json *make(struct arena *a, const struct json *known, const void *arg)
 {
 	struct json *account = json_object(a);
 	json_put_str(a, account, "apiVersion", STR("v1"));

@@ -337,11 +337,12 @@ TEST(serviceaccount_and_root_ca_come_back)
 	bench_do(&b, "POST", "/api/v1/namespaces", "{'metadata':{'name':'one'}}");
 	bench_run(&b, TIME_S);
 	bench_do(&b, "DELETE", "/api/v1/namespaces/one/serviceaccounts/default", " ");
-	bench_do(&b, "PATCH", MAPS "/kube-root-ca.crt", "{'data':{'ca.crt':'forged'}}");
+	bench_do(&b, "PATCH", MAPS "/kube-root-ca.crt", "{'data':{'ca.crt':'forged','more':'x'}}");
 	bench_run(&b, TIME_S);
 	CHECK(bench_get(&b, "/api/v1/namespaces/one/serviceaccounts/default") != NULL);
 	CHECK_STR(json_get(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data"), STR("ca.crt"))->text,
 		  "certificate");
+	CHECK_INT(json_at(bench_get(&b, MAPS "/kube-root-ca.crt"), "data")->count, 1);
 	bench_stop(&b);
 }
 

@@ -95,6 +95,26 @@ TEST(deployment_steps)
 	}
 }
 
+TEST(a_rollout_that_is_done_has_no_deadline)
+{
+	struct arena a CLEAN_ARENA;
+	arena_init(&a);
+	struct json *deployment = parse(
+		&a, "{'metadata':{'name':'d','annotations':{'deployment.kubernetes.io/revision':'1'}},'spec':{'replicas':2,"
+		    "'progressDeadlineSeconds':600,'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':{'labels':{"
+		    "'a':'b'}},'spec':{'containers':[{'image':'new'}]}}},'status':{'replicas':2,'updatedReplicas':2,"
+		    "'conditions':[{'type':'Progressing','status':'True','reason':'NewReplicaSetAvailable',"
+		    "'lastUpdateTime':'2026-01-01T00:00:00Z','lastTransitionTime':'2026-01-01T00:00:00Z'}]}}");
+	const struct json *sets[] = {set_of(&a, "new", "new", "2026-01-01T00:00:00Z", 2, 1)};
+	bool has_pods[] = {true};
+	int64_t now_ns = 0;
+	time_parse(STR("2026-01-02T00:00:00Z"), &now_ns);
+	struct deployment_view view = {deployment, sets, has_pods, 1, never_taken, NULL, now_ns};
+	struct deployment_plan plan;
+	deployment_plan(&a, &view, &plan);
+	CHECK_INT(plan.again_ns, 0);
+}
+
 TEST(deployment_hash_is_stable_and_moves_on_collision)
 {
 	struct arena a CLEAN_ARENA;
