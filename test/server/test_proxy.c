@@ -80,6 +80,65 @@ TEST(pages_of_pods_are_shown_below_the_proxy)
 }
 
 // A pod's address is what somebody said: it does not lead to what listens beside the server.
+enum { MANY = 80 }; // headers
+
+static void fill_headers(struct arena *a, struct http_header *out)
+{
+	for (size_t i = 0; i < MANY; i++)
+		out[i] = (struct http_header){arena_fmt(a, "X-Number-%zu", i), STR("x")};
+}
+
+static size_t count_numbers(struct http_headers h)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < h.count; i++)
+		n += str_eq_nocase(str_sub(h.list[i].name, 0, 9), STR("X-Number-"));
+	return n;
+}
+
+static void answer_many(void *arg, struct http_exchange *x)
+{
+	struct arena a CLEAN_ARENA;
+	struct http_header headers[MANY];
+	arena_init(&a);
+	fill_headers(&a, headers);
+	struct http_reply reply = {.code = 200, .headers = {headers, MANY}};
+	*(size_t *)arg = count_numbers(x->headers);
+	http_reply(x, &reply, NULL, 0);
+}
+
+static void count_reply(void *arg, const struct http_response *r)
+{
+	*(size_t *)arg = r->head ? count_numbers(r->head->headers) : 1;
+}
+
+TEST(many_headers_pass_both_ways)
+{
+	static const struct http_handler handler = {.on_request = answer_many};
+	size_t there = 0, back = 0;
+	struct http_header headers[MANY + 1] = {{STR("Authorization"), STR("Bearer root")}};
+	struct site s;
+	struct err e CLEAN_ERR = ERR_EMPTY;
+	site_init(&s, 0);
+	struct http_server_config c = {.loop = s.loop, .handler = &handler, .arg = &there};
+	struct http_server *page = http_server_create(&c);
+	REQUIRE(http_server_listen(page, "10.1.2.3:80", &e) == 0);
+	struct http_client *client = site_connect(&s, NULL);
+	agent_make_pod(&s, client, "n1");
+	tell_address(&s, client, "10.1.2.3");
+	fill_headers(&s.arena, headers + 1);
+	struct http_call_request q = {
+		.method = "GET", .target = STR(POD "/proxy/"), .headers = {headers, MANY + 1}};
+	http_fetch(client, &q, 1 << 20, count_reply, &back);
+	for (int i = 0; i < 1000000 && !back && sim_step(s.sim); i++)
+		;
+	CHECK_INT(there, MANY);
+	CHECK_INT(back, MANY);
+	http_client_destroy(client);
+	http_server_destroy(page);
+	site_finish(&s);
+}
+
 TEST(pods_do_not_lead_to_the_server_itself)
 {
 	static const char *const local[] = {"127.0.0.1", "127.1.2.3", "0.0.0.0", "169.254.169.254", "::1",

@@ -6,8 +6,6 @@
 #include "server/worker.h"
 #include "wire/client.h"
 
-enum { HEADERS_MAX = 64 };
-
 struct relay {
 	struct call *call;
 	struct http_call *to;
@@ -48,7 +46,7 @@ static bool passes(struct str name, bool upgrade)
 static size_t select_headers(struct http_headers from, bool upgrade, struct http_header *out)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < from.count && n < HEADERS_MAX; i++)
+	for (size_t i = 0; i < from.count && n < HTTP_HEADERS_MAX; i++)
 		if (passes(from.list[i].name, upgrade))
 			out[n++] = from.list[i];
 	return n;
@@ -98,7 +96,7 @@ static void on_head(void *arg, const struct http_head *head)
 {
 	struct relay *r = arg;
 	struct call *c = r->call;
-	struct http_header headers[HEADERS_MAX];
+	struct http_header headers[HTTP_HEADERS_MAX];
 	size_t n = select_headers(head->headers, false, headers);
 	struct str type = http_header(head->headers, "Content-Type");
 	size_t kept = 0;
@@ -149,9 +147,9 @@ static void on_upgrade(void *arg, const struct http_head *head, struct duplex *f
 {
 	struct relay *r = arg;
 	struct call *c = r->call;
-	struct http_header headers[HEADERS_MAX];
+	struct http_header headers[HTTP_HEADERS_MAX];
 	size_t n = 0;
-	for (size_t i = 0; i < head->headers.count && n < HEADERS_MAX; i++)
+	for (size_t i = 0; i < head->headers.count && n < HTTP_HEADERS_MAX; i++)
 		if (passes(head->headers.list[i].name, true) &&
 		    !str_eq_nocase(head->headers.list[i].name, STR("Connection")))
 			headers[n++] = head->headers.list[i];
@@ -184,7 +182,7 @@ void relay_call(struct call *c, struct http_client *to, struct str target, const
 {
 	static const struct http_call_events events = {on_head, on_body, on_end, on_upgrade};
 	struct relay *r = ARENA_NEW(c->arena, struct relay);
-	struct http_header headers[HEADERS_MAX + 1];
+	struct http_header headers[HTTP_HEADERS_MAX + 1];
 	bool upgrade = http_header_lists(c->headers, "Connection", "upgrade");
 	size_t n = select_headers(c->headers, upgrade, headers);
 	if (view)
