@@ -121,6 +121,34 @@ TEST(exec_with_a_terminal)
 	CHECK_STR(buf_str(&t.out), "/dev/pts/0\r\ngo\r\n43 132\r\nxterm\r\n");
 }
 
+// The end of stdin reaches a process whose terminal has no room left at that moment.
+TEST(end_of_stdin_at_a_full_terminal)
+{
+	struct rig g CLEAN_RIG;
+	struct talk t CLEAN_TALK, u CLEAN_TALK;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 1000") == 0);
+	const size_t size = 1 << 18;
+	char *lines = mem_alloc(size);
+	memset(lines, '\n', size);
+	struct runtime_session *s = start(&g, &t, "stty -echo; echo ready; exec sleep 1000", true, true, 0);
+	for (int i = 0; i < 400 && !t.out.n; i++)
+		rig_turn(&g, 25);
+	runtime_session_write(s, (struct str){lines, size});
+	rig_turn(&g, 100);
+	size_t fits = size - runtime_session_pending(s);
+	CHECK(fits > 0 && fits < size);
+	runtime_session_cancel(s);
+	s = start(&g, &u, "stty -echo; echo ready; sleep 0.5; cat >/dev/null; exit 3", true, true, 0);
+	for (int i = 0; i < 400 && !u.out.n; i++)
+		rig_turn(&g, 25);
+	runtime_session_write(s, (struct str){lines, fits});
+	runtime_session_close_stdin(s);
+	CHECK(rig_until(&g, &u.ended));
+	CHECK_INT(u.code, 3);
+	free(lines);
+}
+
 TEST(a_size_told_before_there_is_a_terminal_counts)
 {
 	struct rig g CLEAN_RIG;

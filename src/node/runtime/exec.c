@@ -408,11 +408,12 @@ static void resume_exec(struct session *s)
 
 static void stdin_closed(struct session *s)
 {
-	char c = END_OF_INPUT;
-	if (!s->tty)
+	if (!s->tty) {
 		session_close_channel(&s->in);
-	else if (s->out.fd >= 0)
-		(void)!write(s->out.fd, &c, 1);
+		return;
+	}
+	buf_add_byte(&s->pending, END_OF_INPUT); // as input: the terminal may have no room just now
+	session_flush_input(s);
 }
 
 static void set_terminal_size(struct exec *x)
