@@ -90,6 +90,12 @@ static int write_record(struct engine *g, struct arena *a, const struct runtime_
 	return store_write_unsynced(pod_path(g, a, uid, "pod.json"), json_text(a, j), e);
 }
 
+// Written last: a pod without it was not made to its end.
+static bool was_made(const struct engine *g, struct arena *a, const char *uid)
+{
+	return access(pod_path(g, a, uid, "pod.json"), F_OK) == 0;
+}
+
 void pod_read(const struct engine *g, struct arena *a, struct str uid_str, struct bundle_pod *out)
 {
 	const char *uid = arena_c(a, uid_str);
@@ -150,17 +156,25 @@ static void end_excursion(struct excursion *x)
 	}
 }
 
-static int enter_net(struct arena *a, struct str path, struct err *e)
+static int enter(const char *path, int kind, struct err *e)
 {
-	int fd CLEAN_FD = open(arena_c(a, path), O_RDONLY | O_CLOEXEC);
-	return fd < 0 || setns(fd, CLONE_NEWNET) < 0 ? err_errno(e, errno, "network namespace %.*s", STR_FMT(path)) : 0;
+	int fd CLEAN_FD = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || setns(fd, kind) < 0 ? err_errno(e, errno, "namespace %s", path) : 0;
+}
+
+// Into the pod's namespace, which is made where none is held.
+static int enter_own(const char *path, int kind, const char *of_thread, struct err *e)
+{
+	if (is_held(path))
+		return enter(path, kind, e);
+	return unshare(kind) < 0 ? err_errno(e, errno, "namespace %s", path) : namespace_hold(of_thread, path, e);
 }
 
 // In the pod's namespaces; the thread is in those of its own already, but for the network.
 static int set_sysctls(struct arena *a, const struct runtime_pod_spec *s, struct err *e)
 {
 	bool own_net = !str_empty(s->net_ns);
-	if (s->sysctl_count && own_net && enter_net(a, s->net_ns, e) < 0)
+	if (s->sysctl_count && own_net && enter(arena_c(a, s->net_ns), CLONE_NEWNET, e) < 0)
 		return -1;
 	for (size_t i = 0; i < s->sysctl_count; i++) {
 		struct str name = sysctl_dotted(a, s->sysctls[i].name);
@@ -177,13 +191,16 @@ static int arrange_namespaces(struct engine *g, struct arena *a, const struct ru
 			      struct err *e)
 {
 	const char *ipc = pod_path(g, a, uid, "ipc"), *uts = pod_path(g, a, uid, "uts");
-	bool make_ipc = !s->host_ipc && !is_held(ipc), make_uts = !str_empty(s->hostname) && !is_held(uts);
-	if (make_ipc && (unshare(CLONE_NEWIPC) < 0 || namespace_hold("/proc/thread-self/ns/ipc", ipc, e) < 0))
-		return e->reason ? -1 : err_errno(e, errno, "ipc namespace");
-	if (make_uts && (unshare(CLONE_NEWUTS) < 0 || sethostname(s->hostname.p, s->hostname.n) < 0 ||
-			 namespace_hold("/proc/thread-self/ns/uts", uts, e) < 0))
-		return e->reason ? -1 : err_errno(e, errno, "uts namespace");
-	return make_ipc || make_uts ? set_sysctls(a, s, e) : 0;
+	bool own_ipc = !s->host_ipc, own_uts = !str_empty(s->hostname);
+	if ((!own_ipc || is_held(ipc)) && (!own_uts || is_held(uts)) && was_made(g, a, uid))
+		return 0; // what is in them now is the containers' affair
+	if (own_ipc && enter_own(ipc, CLONE_NEWIPC, "/proc/thread-self/ns/ipc", e) < 0)
+		return -1;
+	if (own_uts && enter_own(uts, CLONE_NEWUTS, "/proc/thread-self/ns/uts", e) < 0)
+		return -1;
+	if (own_uts && sethostname(s->hostname.p, s->hostname.n) < 0)
+		return err_errno(e, errno, "hostname %.*s", STR_FMT(s->hostname));
+	return set_sysctls(a, s, e);
 }
 
 static int make_namespaces(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid,
@@ -195,7 +212,15 @@ static int make_namespaces(struct engine *g, struct arena *a, const struct runti
 	return result;
 }
 
-// One process namespace for all containers needs a first process that outlives each of them, and this agent.
+static int unhold(const char *path, struct err *e)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return err_errno(e, errno, "unmount %s", path);
+	return 0;
+}
+
+// One process namespace for all containers needs a first process that outlives each of them, and this agent. Where that
+// was killed, nothing can be started in the namespace any more.
 static int make_pid_namespace(struct engine *g, struct arena *a, const char *uid, struct err *e)
 {
 	const char *path = pod_path(g, a, uid, "pid"), *group = arena_fmt(a, "pod%s/init", uid).p;
@@ -203,8 +228,10 @@ static int make_pid_namespace(struct engine *g, struct arena *a, const char *uid
 	struct cgroup_limits none = {0};
 	int go[2], status;
 	pid_t pid;
-	if (is_held(path))
+	if (is_held(path) && !cgroup_is_empty(&g->cgroups, group))
 		return 0;
+	if (unhold(path, e) < 0)
+		return -1;
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return err_errno(e, errno, "pipe");
 	int theirs CLEAN_FD = go[0], ours CLEAN_FD = go[1];
@@ -224,9 +251,9 @@ static int make_pid_namespace(struct engine *g, struct arena *a, const char *uid
 static int make_shm(struct engine *g, struct arena *a, const struct runtime_pod_spec *s, const char *uid, struct err *e)
 {
 	const char *path = pod_path(g, a, uid, "shm");
-	struct statfs fs;
-	bool made_before = access(pod_path(g, a, uid, "pod.json"), F_OK) == 0;
-	if (s->host_ipc || (made_before && statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC))
+	struct stat pod, shm;
+	bool mounted = stat(pod_path(g, a, uid, ""), &pod) == 0 && stat(path, &shm) == 0 && pod.st_dev != shm.st_dev;
+	if (s->host_ipc || mounted)
 		return 0;
 	uint64_t bytes = s->shm_bytes ? s->shm_bytes : SHM_BYTES;
 	const char *options = arena_fmt(a, "mode=1777,size=%llu", (unsigned long long)bytes).p;
@@ -281,13 +308,6 @@ void engine_pod_make(struct runtime *r, const struct runtime_pod_spec *spec, run
 }
 
 // ---- removing
-
-static int unhold(const char *path, struct err *e)
-{
-	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
-		return err_errno(e, errno, "unmount %s", path);
-	return 0;
-}
 
 int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *e)
 {
