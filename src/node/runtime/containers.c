@@ -68,6 +68,11 @@ const char *container_exit_dir(const struct engine *g, struct arena *a, const ch
 	return arena_fmt(a, "%s/exits/%s", g->run, id).p;
 }
 
+const char *container_fifo(const struct engine *g, struct arena *a, const char *id)
+{
+	return arena_fmt(a, "%s/crun/%s/exec.fifo", g->run, id).p;
+}
+
 // That of the disk, else that in memory, which conmon writes first.
 static const char *exit_file(const struct container *c, struct arena *a)
 {
@@ -172,7 +177,7 @@ void container_lost(struct container *c, int64_t when)
 void container_tell(struct container *c)
 {
 	struct engine *g = c->engine;
-	if (c->phase != RUNTIME_EXITED || c->told || c->busy || !c->known || !g->events)
+	if (c->phase != RUNTIME_EXITED || c->told || c->busy || !c->known || !g->events || g->closing)
 		return;
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);

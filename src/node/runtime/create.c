@@ -21,6 +21,7 @@ struct create_job {
 	int beside_pid;
 	int pid;
 	int64_t created;
+	bool left; // it failed, and what there was of it could not be taken away
 };
 
 // ---- on the pool
@@ -162,7 +163,7 @@ static int run_create(struct job *job)
 		j->created = file_time(arena_fmt(&job->arena, "%s/pidfile", dir).p);
 		return 0;
 	}
-	container_destroy(job->engine, &job->arena, j->spec.id.p, j->spec.pod_uid.p, NULL);
+	j->left = container_destroy(job->engine, &job->arena, j->spec.id.p, j->spec.pod_uid.p, NULL) < 0;
 	return err_wrap(&job->e, "container %.*s", STR_FMT(j->spec.name));
 }
 
@@ -173,7 +174,10 @@ static void finish_create(struct job *job)
 	struct create_job *j = (struct create_job *)job;
 	struct container *c = container_get(job->engine, str_of(job->id));
 	if (job->result < 0) {
-		container_drop(c);
+		if (j->left)
+			c->busy = false; // it goes with its pod
+		else
+			container_drop(c);
 		return;
 	}
 	c->pid = j->pid;
@@ -265,13 +269,15 @@ void engine_create(struct runtime *r, const struct runtime_container_spec *spec,
 
 struct start_job {
 	struct job job;
+	runtime_done *done;
+	void *arg;
 	int64_t started;
 };
 
 // crun's init waits at a fifo; opening it for writing and taking it away is all that `crun start` does.
 static int release(struct engine *g, struct arena *a, const char *id, struct err *e)
 {
-	const char *fifo = arena_fmt(a, "%s/crun/%s/exec.fifo", g->run, id).p;
+	const char *fifo = container_fifo(g, a, id);
 	int fd CLEAN_FD = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == ENXIO)
 		return err_set(e, ERR_CONFLICT, "its process ended before it was started");
@@ -314,19 +320,12 @@ static void finish_start(struct job *job)
 }
 
 // The end of a container that ended at once is told after its start is.
-struct told_start {
-	runtime_done *done;
-	void *arg;
-	struct engine *engine;
-	char id[ID_MAX + 1];
-};
-
 static void start_done(void *arg, const struct err *e)
 {
-	struct told_start *t = arg;
-	t->done(t->arg, e);
-	struct container *c = container_get(t->engine, str_of(t->id));
-	free(t);
+	struct start_job *j = arg;
+	if (j->done)
+		j->done(j->arg, e);
+	struct container *c = container_get(j->job.engine, str_of(j->job.id));
 	if (c)
 		container_tell(c);
 }
@@ -335,16 +334,17 @@ void engine_start(struct runtime *r, struct str id, runtime_done *done, void *ar
 {
 	struct engine *g = engine_of(r);
 	struct container *c = container_get(g, id);
-	struct told_start *t = MEM_NEW(struct told_start);
-	*t = (struct told_start){.done = done, .arg = arg, .engine = g};
-	str_to_c(id, t->id, sizeof(t->id));
-	struct start_job *j = job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof *j, run_start, start_done, t);
+	struct start_job *j =
+		job_create(g, c ? str_of(c->pod_uid) : STR("none"), sizeof *j, run_start, start_done, NULL);
+	j->job.arg = j;
+	j->job.id = arena_c(&j->job.arena, id);
+	j->done = done;
+	j->arg = arg;
 	if (!c || !c->known) {
 		job_refuse(&j->job, ERR_NOT_FOUND, "no container %.*s", STR_FMT(id));
 	} else if (c->phase != RUNTIME_CREATED) {
 		job_refuse(&j->job, ERR_CONFLICT, "container %.*s was started already or has ended", STR_FMT(id));
 	} else {
-		j->job.id = arena_c(&j->job.arena, id);
 		j->job.finish = finish_start;
 		c->busy = true;
 		job_submit(&j->job);

@@ -114,6 +114,8 @@ void container_fill_state(const struct container *c, struct arena *a, struct run
 const char *container_cgroup(const struct container *c, struct arena *a); // "pod<uid>/<id>"
 const char *container_dir(const struct engine *g, struct arena *a, const char *id);
 const char *container_exit_dir(const struct engine *g, struct arena *a, const char *id); // below RUN
+// At which crun's init waits to be started; absent: it was.
+const char *container_fifo(const struct engine *g, struct arena *a, const char *id);
 bool container_has_exit_file(const struct container *c);
 bool container_alive(const struct engine *g, const char *cgroup, int pid); // whether the process is that container's
 int64_t file_time(const char *path); // of last change, ns since 1970; 0: absent

@@ -83,7 +83,7 @@ enum { NOTE_PATIENCE_MS = 3000 }; // for conmon to write the exit file
 
 struct process_watch {
 	struct container *container;
-	int fd;
+	int fd; // -1: none was to be had; then the timer looks
 	uv_poll_t poll;
 	struct timer timer;
 };
@@ -97,11 +97,13 @@ static void watch_closed(uv_handle_t *handle)
 
 static void patience_ends(struct timer *t)
 {
-	struct container *c = CONTAINER_OF(t, struct process_watch, timer)->container;
+	struct process_watch *w = CONTAINER_OF(t, struct process_watch, timer);
+	struct container *c = w->container;
 	struct engine *g = c->engine;
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	if (conmon_runs(&a, container_dir(g, &a, c->id), c->id)) { // it is only slow
+	bool alive = w->fd < 0 && container_alive(g, container_cgroup(c, &a), c->pid);
+	if (alive || conmon_runs(&a, container_dir(g, &a, c->id), c->id)) { // it is only slow
 		timer_start(g->base.loop, t, NOTE_PATIENCE_MS * TIME_MS);
 	} else if (container_has_exit_file(c)) {
 		container_ended(c);
@@ -120,17 +122,21 @@ static void process_ended(uv_poll_t *poll, int status, int events)
 
 void exit_watch_process(struct container *c)
 {
-	bool watching = c->engine->exit_watch && c->phase != RUNTIME_EXITED;
-	int fd = watching ? pidfd_open(c->pid, 0) : -1;
-	if (fd < 0)
-		return; // nobody asks, or it has ended: its exit file is there or comes
-	struct process_watch *w = MEM_NEW(struct process_watch);
+	if (!c->engine->exit_watch || c->phase == RUNTIME_EXITED)
+		return; // nobody asks
+	struct process_watch *w = c->process = MEM_NEW(struct process_watch);
 	*w = (struct process_watch){
-		.container = c, .fd = fd, .timer = {.fire = patience_ends, .loop = c->engine->base.loop}};
-	uv_poll_init(loop_real_uv(w->timer.loop), &w->poll, fd);
+		.container = c,
+		.fd = pidfd_open(c->pid, 0),
+		.timer = {.fire = patience_ends, .loop = c->engine->base.loop},
+	};
+	if (w->fd < 0) { // it has ended, or too many descriptors are open
+		timer_start(w->timer.loop, &w->timer, NOTE_PATIENCE_MS * TIME_MS);
+		return;
+	}
+	uv_poll_init(loop_real_uv(w->timer.loop), &w->poll, w->fd);
 	w->poll.data = w;
 	uv_poll_start(&w->poll, UV_READABLE, process_ended);
-	c->process = w;
 }
 
 void exit_unwatch_process(struct container *c)
@@ -140,5 +146,8 @@ void exit_unwatch_process(struct container *c)
 	if (!w)
 		return;
 	timer_stop(&w->timer);
-	uv_close((uv_handle_t *)&w->poll, watch_closed);
+	if (w->fd < 0)
+		free(w);
+	else
+		uv_close((uv_handle_t *)&w->poll, watch_closed);
 }

@@ -50,17 +50,20 @@ static void fill(struct container *c, struct arena *a, const char *dir)
 {
 	struct engine *g = c->engine;
 	const char *pidfile = arena_fmt(a, "%s/pidfile", dir).p;
+	const char *mark = arena_fmt(a, "%s/started", dir).p;
 	c->created = file_time(pidfile);
-	c->started = file_time(arena_fmt(a, "%s/started", dir).p);
+	if (access(container_fifo(g, a, c->id), F_OK) == 0)
+		unlink(mark); // the agent was killed before it let the process go
+	c->started = file_time(mark);
 	c->pid = (int)file_number(pidfile, 0);
 	c->phase = c->started ? RUNTIME_RUNNING : RUNTIME_CREATED;
 	c->known = true;
 	if (container_has_exit_file(c))
 		container_ended(c);
-	else if (container_alive(g, container_cgroup(c, a), c->pid))
-		exit_watch_process(c);
-	else if (!conmon_runs(a, dir, c->id)) // else it is about to write the exit file
-		container_lost(c, c->started);
+	else if (container_alive(g, container_cgroup(c, a), c->pid) || conmon_runs(a, dir, c->id))
+		exit_watch_process(c); // which has ended where only conmon runs: that is about to write the exit file
+	else
+		container_lost(c, c->started ? c->started : c->created);
 }
 
 // A directory without a container: its create was cut off.

@@ -197,7 +197,8 @@ static inline void runtime_pod_remove(struct runtime *r, struct str uid, runtime
 {
 	r->ops->pod_remove(r, uid, d, arg);
 }
-// Mounts the root file system and makes the container, its process waiting for start. On failure nothing is left.
+// Mounts the root file system and makes the container, its process waiting for start. On failure nothing is left, but
+// what could not be taken away (no descriptor was free), which goes with the pod.
 // ERR_NOT_FOUND: no such image; ERR_INVALID: the spec or the image asks for what is refused (the text says what);
 // ERR_BAD_REQUEST: see start; others: this machine could not now (its disk is full).
 static inline void runtime_create(struct runtime *r, const struct runtime_container_spec *c,
