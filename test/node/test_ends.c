@@ -16,6 +16,7 @@ static const struct fake_act acts[] = {
 	{.command = "brief", .runs_ns = 100 * TIME_MS},
 	{.command = "second", .runs_ns = TIME_S},
 	{.command = "fails", .runs_ns = 100 * TIME_MS, .exit_code = 1},
+	{.command = "three", .runs_ns = 700 * TIME_MS, .exit_code = 3},
 	{.command = "no", .runs_ns = 10 * TIME_MS, .exit_code = 1},
 };
 
@@ -50,6 +51,16 @@ static void check_state(struct world *w, const char *path, const char *want)
 	struct str got = json_str(pod(w), arena_fmt(&w->arena, "status.%s", path).p);
 	if (!str_is(got, want))
 		unit_fail(__FILE__, __LINE__, "%s is \"%.*s\", not \"%s\"", path, STR_FMT(got), want);
+}
+
+static void check_condition(struct world *w, const char *type, const char *want)
+{
+	json_each(c, json_at(pod(w), "status.conditions"))
+		if (json_str_is(c, "type", type)) {
+			CHECK_STR(json_str(c, "status"), want);
+			return;
+		}
+	unit_fail(__FILE__, __LINE__, "no condition %s", type);
 }
 
 static void label(struct world *w, int value)
@@ -177,6 +188,35 @@ TEST(agent_replaced_while_a_container_rests_keeps_its_logs)
 	world_start_node(&w);
 	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1), newest + 1);
 	CHECK(access(log, F_OK) == 0);
+	world_end(&w);
+}
+
+// A container that ends as one of its rules says takes all others with it, and the pod begins anew.
+TEST(all_containers_start_anew_with_one)
+{
+	struct world w;
+	begin(&w, CONTAINER("i", "brief", "") "," CONTAINER("s", "polite", SIDECAR),
+	      CONTAINER("c", "three", ",\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"RestartAllContainers\","
+				     "\"exitCodes\":{\"operator\":\"In\",\"values\":[3]}}]") "," CONTAINER("d", "polite", ""),
+	      "\"restartPolicy\":\"Never\",");
+	sim_run(w.sim, 800 * TIME_MS);
+	check_state(&w, "phase", "Running");
+	CHECK_INT(fake_runtime_created(w.runtime), 4);
+	check_condition(&w, "AllContainersRestarting", "False");
+	sim_run(w.sim, 700 * TIME_MS);
+	CHECK_INT(fake_runtime_created(w.runtime), 8);
+	check_state(&w, "phase", "Running");
+	check_condition(&w, "Initialized", "True");
+	for (int i = 0; i < 2; i++) {
+		const struct json *status = pod(&w);
+		CHECK_INT(json_i64(status, i ? "status.initContainerStatuses.1.restartCount" :
+					       "status.initContainerStatuses.0.restartCount", -1), 1);
+		CHECK_INT(json_i64(status, i ? "status.containerStatuses.1.restartCount" :
+					       "status.containerStatuses.0.restartCount", -1), 1);
+	}
+	check_state(&w, "containerStatuses.1.lastState.terminated.reason", "RestartingAllContainers");
+	sim_run(w.sim, 60 * TIME_S); // the second time it rests first
+	CHECK(fake_runtime_created(w.runtime) > 8 && fake_runtime_created(w.runtime) < 32);
 	world_end(&w);
 }
 

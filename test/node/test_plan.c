@@ -60,6 +60,10 @@ TEST(restart_policies)
 		 "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":"
 		 "\"NotIn\",\"values\":[0,1]}}],",
 		 false, false, true},
+		{"Never",
+		 "\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"RestartAllContainers\",\"exitCodes\":{"
+		 "\"operator\":\"In\",\"values\":[42]}}],",
+		 false, false, true},
 	};
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);

@@ -138,8 +138,12 @@ void adopt_anew(struct pod_worker *w)
 	for (size_t i = 0; i < st->count; i++)
 		if (container_is_alive(&st->containers[i]))
 			return;
-	for (size_t i = 0; i < st->count; i++)
-		st->containers[i].past = st->containers[i].stage == STAGE_EXITED;
+	for (size_t i = 0; i < st->count; i++) {
+		const struct container_spec *spec = &w->spec->containers[i];
+		struct container_state *c = &st->containers[i];
+		bool again = spec->kind == CONTAINER_INIT && !c->run.exit_code;
+		c->past = c->stage == STAGE_EXITED && (again || container_should_restart(w->spec, spec, c->run.exit_code));
+	}
 }
 
 // The sandbox stands again: probes of the containers that kept running go on.

@@ -31,7 +31,8 @@ bool pod_is_stopping(const struct pod_spec *s, const struct pod_state *st)
 
 static bool ended_for_good(const struct pod_spec *s, const struct container_spec *c, const struct container_state *st)
 {
-	return st->stage == STAGE_EXITED && !st->restart_at_exit && !container_should_restart(s, c, st->run.exit_code);
+	return st->stage == STAGE_EXITED && !st->restart_at_exit && !st->past &&
+	       !container_should_restart(s, c, st->run.exit_code);
 }
 
 bool pod_has_finished(const struct pod_spec *s, const struct pod_state *st)
@@ -51,7 +52,19 @@ bool pod_has_finished(const struct pod_spec *s, const struct pod_state *st)
 static bool main_was_begun(const struct pod_spec *s, const struct pod_state *st)
 {
 	for (size_t i = 0; i < s->container_count; i++) {
-		if (s->containers[i].kind == CONTAINER_MAIN && st->containers[i].attempts && !st->containers[i].past)
+		const struct container_state *c = &st->containers[i];
+		if (s->containers[i].kind == CONTAINER_MAIN && c->attempts && !c->past &&
+		    !ended_for_good(s, &s->containers[i], c))
+			return true;
+	}
+	return false;
+}
+
+bool pod_begins_anew(const struct pod_spec *s, const struct pod_state *st)
+{
+	for (size_t i = 0; i < s->init_count + s->main_count; i++) {
+		const struct container_state *c = &st->containers[i];
+		if (c->stage == STAGE_EXITED && !c->past && container_restarts_all(&s->containers[i], c->run.exit_code))
 			return true;
 	}
 	return false;
@@ -161,8 +174,7 @@ static bool run_container(struct planner *p, size_t i)
 		start_or_rest(p, i);
 		return false;
 	case STAGE_EXITED:
-		if (c->restart_at_exit || (c->past && spec->kind == CONTAINER_INIT) ||
-		    container_should_restart(p->spec, spec, c->run.exit_code))
+		if (c->restart_at_exit || c->past || container_should_restart(p->spec, spec, c->run.exit_code))
 			start_or_rest(p, i);
 		else
 			return c->run.exit_code == 0;
@@ -192,6 +204,20 @@ static void run_all(struct planner *p)
 	for (size_t i = s->init_count; i < s->container_count; i++)
 		if (may_start || s->containers[i].kind == CONTAINER_EPHEMERAL)
 			run_container(p, i);
+}
+
+// The others have no grace beyond the usual least time.
+static void begin_anew(struct planner *p)
+{
+	bool alive = false;
+	for (size_t i = 0; i < p->spec->init_count + p->spec->main_count; i++) {
+		const struct container_state *c = &p->state->containers[i];
+		alive |= container_is_alive(c);
+		if (container_is_alive(c) && c->stage != STAGE_STARTING)
+			add(p, PLAN_STOP, i)->cause = STOP_ANEW;
+	}
+	if (!alive)
+		add(p, PLAN_ANEW, 0);
 }
 
 // ---- the end
@@ -273,6 +299,8 @@ void pod_plan(struct arena *a, const struct pod_spec *s, const struct pod_state 
 			wake_at(&p, st->sandbox_retry_at);
 		else
 			add(&p, PLAN_PREPARE, 0);
+	} else if (st->sandbox == SANDBOX_READY && pod_begins_anew(s, st)) {
+		begin_anew(&p);
 	} else if (st->sandbox == SANDBOX_READY) {
 		resize(&p); // first: what starts anew may need the pod's group to be greater
 		run_all(&p);

@@ -15,6 +15,7 @@ enum plan_kind {
 	PLAN_EXPIRE, // activeDeadlineSeconds are over: note it
 	PLAN_KEEP,     // write down what is allocated to the pod
 	PLAN_RESIZE,   // give what runs what is allocated (resize_plan.h)
+	PLAN_ANEW,     // nothing runs: the pod begins anew, with its first init container
 	PLAN_TEARDOWN, // take away what PREPARE made; nothing runs any more
 	PLAN_SETTLE,   // all is over: report the end and, where the pod is being deleted, delete it
 };
@@ -41,6 +42,8 @@ void pod_plan(struct arena *a, const struct pod_spec *s, const struct pod_state 
 bool pod_is_stopping(const struct pod_spec *s, const struct pod_state *st);
 // All main containers have ended for good, or the initialisation failed for good.
 bool pod_has_finished(const struct pod_spec *s, const struct pod_state *st);
+// A container has ended as one of its rules says that all begin anew: first all others end.
+bool pod_begins_anew(const struct pod_spec *s, const struct pod_state *st);
 // Every init container has succeeded (or, a sidecar, has started), or the main ones were begun before.
 bool pod_is_initialized(const struct pod_spec *s, const struct pod_state *st);
 

@@ -206,14 +206,26 @@ static bool rule_matches(const struct json *rule, int exit_code)
 	return json_str_is(rule, "exitCodes.operator", "NotIn") ? !listed : listed;
 }
 
+// The first that matches, or NULL.
+static const struct json *find_rule(const struct container_spec *c, int exit_code)
+{
+	json_each(rule, c->restart_rules)
+		if (rule_matches(rule, exit_code))
+			return rule;
+	return NULL;
+}
+
+bool container_restarts_all(const struct container_spec *c, int exit_code)
+{
+	return json_str_is(find_rule(c, exit_code), "action", "RestartAllContainers");
+}
+
 bool container_should_restart(const struct pod_spec *s, const struct container_spec *c, int exit_code)
 {
 	if (c->kind == CONTAINER_EPHEMERAL)
 		return false;
-	json_each(rule, c->restart_rules) {
-		if (json_str_is(rule, "action", "Restart") && rule_matches(rule, exit_code))
-			return true;
-	}
+	if (find_rule(c, exit_code)) // each says that it does
+		return true;
 	enum restart_policy policy = c->has_restart ? c->restart : s->restart;
 	if (c->kind == CONTAINER_INIT && policy == RESTART_ALWAYS)
 		policy = RESTART_ON_FAILURE; // an init container that succeeded has done its work

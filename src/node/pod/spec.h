@@ -83,6 +83,8 @@ const struct json *pod_spec_volume(const struct pod_spec *s, struct str name); /
 
 // Whether the container should run again after it ended with this code: its own rules, its own policy, the pod's.
 bool container_should_restart(const struct pod_spec *s, const struct container_spec *c, int exit_code);
+// One of its rules says that all containers of the pod begin anew with it.
+bool container_restarts_all(const struct container_spec *c, int exit_code);
 // "SIGUSR1", "RTMIN+3" with or without "SIG"; 0 when it is no signal.
 int signal_of_name(struct str name);
 

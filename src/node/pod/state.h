@@ -14,7 +14,7 @@ enum container_stage {
 	STAGE_EXITED,	// `run` tells how
 };
 
-enum stop_cause { STOP_NONE, STOP_POD, STOP_LIVENESS, STOP_STARTUP, STOP_HOOK, STOP_RESIZE };
+enum stop_cause { STOP_NONE, STOP_POD, STOP_LIVENESS, STOP_STARTUP, STOP_HOOK, STOP_RESIZE, STOP_ANEW };
 
 enum { POD_ID_MAX = 64, POD_REASON_MAX = 48, POD_MESSAGE_MAX = 4096 };
 
@@ -43,7 +43,7 @@ struct container_state {
 	struct container_size size; // of the life that is shown or begins
 	struct pod_backoff backoff;
 	bool backing_off; // the rest was told of (event) for the newest end
-	bool past;	  // its lives were in a sandbox that is gone: what it did there counts for nothing
+	bool past;	  // it begins anew with the pod: what its lives did so far counts for nothing
 
 	// Why the newest try did not lead to a running container; empty: it did. Shown as state.waiting.
 	char waiting_reason[POD_REASON_MAX];

@@ -72,7 +72,7 @@ static struct view view_of(struct arena *a, const struct pod_spec *s, const stru
 bool container_is_ready(const struct container_spec *c, const struct container_state *st)
 {
 	if (c->kind == CONTAINER_INIT)
-		return st->stage == STAGE_EXITED && !st->run.exit_code;
+		return st->stage == STAGE_EXITED && !st->run.exit_code && !st->past;
 	if (c->kind == CONTAINER_EPHEMERAL)
 		return false;
 	return (st->stage == STAGE_RUNNING || st->stage == STAGE_STOPPING) && !st->hooking && st->started && st->ready;
@@ -349,14 +349,16 @@ static bool needs_no_readiness(const struct container_spec *c, const struct cont
 	return (c->kind != CONTAINER_MAIN && c->kind != CONTAINER_SIDECAR) || container_is_ready(c, st);
 }
 
-static struct verdict initialized(struct arena *a, const struct pod_spec *s, const struct pod_state *st,
+// A pod that was initialized stays so, also where its init containers run again.
+static struct verdict initialized(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st,
 				  const char *phase)
 {
+	const struct json *before = find_condition(json_get(x->previous, STR("conditions")), STR("Initialized"));
 	if (!strcmp(phase, "Succeeded"))
 		return (struct verdict){true, "PodCompleted", NULL};
-	const char *which = pod_is_initialized(s, st)
+	const char *which = pod_is_initialized(s, st) || json_str_is(before, "status", "True")
 				? NULL
-				: name_those_not(a, s, st, "containers with incomplete status", needs_no_start);
+				: name_those_not(x->arena, s, st, "containers with incomplete status", needs_no_start);
 	if (which)
 		return (struct verdict){false, "ContainersNotInitialized", which};
 	return (struct verdict){.good = true};
@@ -394,12 +396,32 @@ static struct verdict ready(struct arena *a, const struct pod_spec *s, const str
 	return (struct verdict){.good = true};
 }
 
+static bool may_begin_anew(const struct pod_spec *s)
+{
+	for (size_t i = 0; i < s->container_count; i++)
+		json_each(rule, s->containers[i].restart_rules)
+			if (json_str_is(rule, "action", "RestartAllContainers"))
+				return true;
+	return false;
+}
+
+static struct verdict begins_anew(const struct pod_spec *s, const struct pod_state *st, const char *phase)
+{
+	if (!strcmp(phase, "Succeeded"))
+		return (struct verdict){false, "PodCompleted", NULL};
+	if (!strcmp(phase, "Failed"))
+		return (struct verdict){false, "PodFailed", NULL};
+	if (!pod_begins_anew(s, st) || pod_is_stopping(s, st))
+		return (struct verdict){.good = false};
+	return (struct verdict){true, "RestartAllContainersStarted", "a container ended as one of its restart rules says"};
+}
+
 static void add_conditions(const struct status_context *x, const struct pod_spec *s, const struct pod_state *st,
 			   struct json *status, const char *phase)
 {
 	struct json *list = json_put(status, "conditions", json_array(x->arena));
 	struct verdict stands = {.good = st->sandbox == SANDBOX_READY && !is_over(s, st)};
-	struct verdict scheduled = {.good = true}, init = initialized(x->arena, s, st, phase);
+	struct verdict scheduled = {.good = true}, init = initialized(x, s, st, phase);
 	struct verdict containers = containers_ready(x->arena, s, st, phase), all = ready(x->arena, s, &containers);
 	if (!is_over(s, st))
 		add_resize_conditions(x, &st->resize, list);
@@ -408,6 +430,10 @@ static void add_conditions(const struct status_context *x, const struct pod_spec
 	add_condition(x, s, list, "Ready", &all);
 	add_condition(x, s, list, "ContainersReady", &containers);
 	add_condition(x, s, list, "PodScheduled", &scheduled);
+	if (may_begin_anew(s)) {
+		struct verdict anew = begins_anew(s, st, phase);
+		add_condition(x, s, list, "AllContainersRestarting", &anew);
+	}
 }
 
 // ---- the whole

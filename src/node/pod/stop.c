@@ -155,7 +155,7 @@ void stop_begin(struct pod_worker *w, const struct plan_action *how)
 	c->stage = STAGE_STOPPING;
 	c->restart_at_exit = how->restart;
 	tell_why(w, how);
-	if (how->cause == STOP_HOOK || how->cause == STOP_POD) {
+	if (how->cause == STOP_HOOK || how->cause == STOP_POD || how->cause == STOP_ANEW) {
 		action_cancel(work->hook);
 		work->hook = NULL;
 	}

@@ -264,6 +264,23 @@ static void expire(struct pod_worker *w)
 	worker_step_soon(w);
 }
 
+static void begin_anew(struct pod_worker *w)
+{
+	static const char reason[] = "RestartingAllContainers";
+	for (size_t i = 0; i < w->spec->init_count + w->spec->main_count; i++) {
+		struct container_state *c = &w->state->containers[i];
+		if (c->stage != STAGE_EXITED)
+			continue;
+		if (!container_restarts_all(&w->spec->containers[i], c->run.exit_code)) { // only who began it rests for it
+			snprintf(c->run.reason, sizeof(c->run.reason), "%s", reason);
+			c->backoff = (struct pod_backoff){0};
+		}
+		c->past = true;
+		container_wait(c, reason, "all containers of the pod begin anew");
+	}
+	worker_step_soon(w);
+}
+
 static void settle(struct pod_worker *w)
 {
 	w->state->settled = true;
@@ -296,6 +313,9 @@ static void apply(struct pod_worker *w, const struct plan_action *action)
 		break;
 	case PLAN_RESIZE:
 		resize_give(w);
+		break;
+	case PLAN_ANEW:
+		begin_anew(w);
 		break;
 	case PLAN_TEARDOWN:
 		prepare_teardown(w);
