@@ -516,12 +516,12 @@ TEST(import_killed_anywhere)
 // An index that is not one, or of another version, says nothing about what is needed: nothing is deleted on its word.
 TEST(a_damaged_index_deletes_nothing)
 {
+#define NO_BYTES "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	static const char *const damaged[] = {
 		"", "[]", "null", "{}", "{\"version\":1}", "{\"version\":2,\"images\":[]}", "{\"version\":1,\"images\":{}}",
 		"{\"version\":1,\"images\":[{}]}", "{\"version\":1,\"images\":[\"x\"]}",
 		"{\"version\":1,\"images\":[{\"id\":\"sha256:../../../x\",\"manifest\":\"sha256:1\",\"layers\":[]}]}",
-		"{\"version\":1,\"images\":[{\"id\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
-		"\"manifest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}]}",
+		"{\"version\":1,\"images\":[{\"id\":\"" NO_BYTES "\",\"manifest\":\"" NO_BYTES "\"}]}",
 	};
 	struct fixture f CLEAN_FIXTURE;
 	struct buf tar CLEAN_BUF;
