@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real containers where something runs out, or somebody ends, in the middle.
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime_fixture.h"
@@ -252,6 +254,30 @@ TEST(commands_with_few_descriptors)
 		rig_turn(&g, 20);
 		CHECK_INT(free_descriptors(), free_before);
 	}
+}
+
+// The last descriptors are taken while crun is being started.
+TEST(commands_without_a_descriptor_to_be_watched_by)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "exec sleep 1000") == 0);
+	int free_before = free_descriptors();
+	for (int tty = 0; tty < 2; tty++) {
+		struct str args[] = {STR("sh"), STR("-c"), STR("exit 3")};
+		struct runtime_exec_spec x = {.id = STR("c1"), .args = args, .arg_count = 3, .tty = tty};
+		struct talk_end t = {0};
+		struct shortage s;
+		runtime_exec(g.runtime, &x, &session_events, &t);
+		usleep(300000);
+		begin_shortage(&s, 0);
+		bool ended = rig_until(&g, &t.ended);
+		end_shortage(&s);
+		REQUIRE(ended);
+		rig_turn(&g, 20);
+		CHECK_INT(free_descriptors(), free_before);
+	}
+	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); // no dead child is left
 }
 
 // A container is made, and its end told, or nothing of it is left.

@@ -39,6 +39,7 @@ struct exec {
 	int tries, kill_looks;
 	int64_t oom_score; // the container's
 	pid_t crun;
+	int ending; // a descriptor of crun, from the pool thread to the loop
 	int pipes[3]; // our ends, from the pool thread to the loop; with a terminal only [1]
 	struct winsize size; // of the terminal; 0: not told yet
 	bool ran; // the process itself was started
@@ -101,11 +102,10 @@ static int listen_for_terminal(struct exec *x, struct arena *a, struct err *e)
 }
 
 // crun sends the terminal's master over its console socket, unless it fails first.
-static int receive_terminal(int listener, pid_t crun)
+static int receive_terminal(int listener, int ending)
 {
-	int end CLEAN_FD = pidfd_open(crun, 0);
-	struct pollfd p[2] = {{.fd = listener, .events = POLLIN}, {.fd = end, .events = POLLIN}};
-	if (end < 0 || poll(p, 2, TERMINAL_WAIT_MS) <= 0 || !p[0].revents)
+	struct pollfd p[2] = {{.fd = listener, .events = POLLIN}, {.fd = ending, .events = POLLIN}};
+	if (poll(p, 2, TERMINAL_WAIT_MS) <= 0 || !p[0].revents)
 		return -1;
 	int peer CLEAN_FD = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	char name[256];
@@ -149,6 +149,19 @@ static void give_oom_score(const struct exec *x, struct arena *a)
 		(void)!write(fd, text.p, text.n);
 }
 
+// A process whose end could not be seen is not let run.
+static int watch_for_end(struct exec *x, struct err *e)
+{
+	x->ending = pidfd_open(x->crun, 0);
+	if (x->ending >= 0)
+		return 0;
+	err_errno(e, errno, "watch crun");
+	kill(x->crun, SIGKILL);
+	while (waitpid(x->crun, NULL, 0) < 0 && errno == EINTR)
+		;
+	return -1;
+}
+
 static int start_crun(struct exec *x, struct arena *a, struct err *e)
 {
 	struct engine *g = x->session.engine;
@@ -176,13 +189,13 @@ static int start_crun(struct exec *x, struct arena *a, struct err *e)
 	struct spawn s = {
 		.args = args, .env = engine_env, .cwd = "/", .fds = {theirs[0], theirs[1], theirs[2]}, .fd_count = 3};
 	if (result == 0)
-		result = spawn_start(&s, &x->crun, e);
+		result = spawn_start(&s, &x->crun, e) < 0 ? -1 : watch_for_end(x, e);
 	if (result == 0)
 		give_oom_score(x, a);
 	for (int i = 0; i < 3; i++)
 		tree_close_fd(&theirs[i]);
 	if (result == 0 && x->session.tty)
-		x->pipes[1] = receive_terminal(listener, x->crun); // -1: crun's exit will say why
+		x->pipes[1] = receive_terminal(listener, x->ending); // -1: crun's exit will say why
 	return result;
 }
 
@@ -434,7 +447,7 @@ static void resize_exec(struct session *s, int width, int height)
 
 static void watch_process(struct exec *x)
 {
-	session_open_channel(&x->session, &x->session.ended, pidfd_open(x->crun, 0), UV_READABLE, on_process_end);
+	session_open_channel(&x->session, &x->session.ended, x->ending, UV_READABLE, on_process_end);
 }
 
 static void watch_output(struct exec *x)
