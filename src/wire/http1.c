@@ -238,10 +238,11 @@ static const struct carrier_ops http1_carrier = {
 static void next_request(struct http1 *h)
 {
 	const struct http_server_config *config = &h->connection->server->config;
+	bool was_paused = h->body_paused;
 	h->skipping = !h->request_done;
 	h->request_done = h->pieces = h->body_paused = h->chunked = false;
 	server_connection_expect(h->connection, h->skipping ? config->body_timeout_ns : config->idle_timeout_ns);
-	if (!h->input) // else the reading loop goes on by itself
+	if (!h->input || was_paused) // else the reading loop goes on by itself
 		duplex_read(h->connection->duplex, true);
 }
 

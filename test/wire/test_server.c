@@ -71,6 +71,21 @@ static void run_large(bool tls)
 TEST(large_bodies_pass) { run_large(false); }
 TEST(large_bodies_pass_over_tls) { run_large(true); }
 
+TEST(an_answer_amid_a_paused_body_leaves_the_connection_in_order)
+{
+	struct world w;
+	char text[1000];
+	world_init(&w, false);
+	memset(text, 'x', sizeof text);
+	world_fetch(&w, "POST", "/enough", (struct str){text, sizeof text});
+	CHECK_STR(buf_str(&w.body), "enough\n");
+	int64_t before_ns = loop_now(w.loop);
+	world_fetch(&w, "GET", "/who", STR_NONE);
+	CHECK_INT(w.code, 200);
+	CHECK(loop_now(w.loop) - before_ns < 5 * TIME_S);
+	world_finish(&w);
+}
+
 TEST(gzip_is_given_to_who_takes_it)
 {
 	struct world w;

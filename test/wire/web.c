@@ -85,6 +85,8 @@ static void on_request(void *arg, struct http_exchange *x)
 			duplex_start(w->upgraded, &upgraded_events, w);
 	} else if (str_is(x->path, "/pieces")) {
 		w->held = x;
+	} else if (str_is(x->path, "/enough")) {
+		; // on_body answers
 	} else {
 		http_reply_str(x, 404, "text/plain", STR("no such page\n"));
 	}
@@ -96,12 +98,18 @@ static enum http_take on_head(void *arg, struct http_exchange *x)
 		http_reply_str(x, 401, "text/plain", STR("who are you?\n"));
 		return HTTP_TAKE_WHOLE;
 	}
-	return str_is(x->path, "/pieces") ? HTTP_TAKE_PIECES : HTTP_TAKE_WHOLE;
+	bool pieces = str_is(x->path, "/pieces") || str_is(x->path, "/enough");
+	return pieces ? HTTP_TAKE_PIECES : HTTP_TAKE_WHOLE;
 }
 
 static void on_body(void *arg, struct http_exchange *x, struct str piece, bool last)
 {
 	struct world *w = arg;
+	if (str_is(x->path, "/enough")) { // of it: no more is to be read, and the answer is this
+		http_body_read(x, false);
+		http_reply_str(x, 200, "text/plain", STR("enough\n"));
+		return;
+	}
 	buf_add(&w->pieces, piece);
 	if (last) {
 		char text[32];

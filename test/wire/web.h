@@ -39,7 +39,7 @@ struct world {
 
 enum { WEB_PIECE = 50000, WEB_STREAMED = 20 * 1000 * 1000, WEB_LIST_COUNT = 10000, WEB_BODY_MAX = 1000000 };
 
-// Pages: /echo /who /list[?gzip] /later /never /stream /nothing /cut /upgrade /pieces /early.
+// Pages: /echo /who /list[?gzip] /later /never /stream /nothing /cut /upgrade /pieces /enough /early.
 void world_init(struct world *w, bool tls);
 void world_finish(struct world *w);
 // Runs the loop until the answer is in code, body, encoding and error.
