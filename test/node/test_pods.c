@@ -451,3 +451,28 @@ TEST(probes_after_a_long_start)
 	CHECK(json_is_true(pod(&w, "s"), "status.containerStatuses.0.ready"));
 	world_end(&w);
 }
+
+// What is optional is left out where it is not there, not where nobody has looked yet.
+TEST(optional_objects_of_pods_without_volumes)
+{
+	static const char env[] = "\"envFrom\":[{\"configMapRef\":{\"name\":\"m\",\"optional\":true}}],\"command\":[\"$(WHO)\"]";
+	struct world w;
+	begin(&w);
+	fake_server_do(w.server, "POST", "/api/v1/namespaces/d/configmaps",
+		       "{\"metadata\":{\"name\":\"m\",\"namespace\":\"d\"},\"data\":{\"WHO\":\"brief\"}}");
+	fake_server_set_faults(w.server, (struct fake_faults){.delay_max_ns = 100 * TIME_MS});
+	for (int i = 0; i < 10; i++) {
+		struct str body = arena_fmt(&w.arena, "{\"metadata\":{\"name\":\"p%d\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\","
+					    "\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"i\",%s}]}}", i, env);
+		CHECK_INT(fake_server_do(w.server, "POST", PODS, body.p), 201);
+		sim_run(w.sim, 3 * TIME_S);
+		check_state(&w, arena_fmt(&w.arena, "p%d", i).p, "phase", "Succeeded");
+	}
+	add_pod(&w, "p", "i", "polite", "");
+	sim_run(w.sim, TIME_S);
+	struct str body = arena_fmt(&w.arena, "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",%s}]}}", env);
+	fake_server_do(w.server, "PATCH", PODS "/p", body.p);
+	sim_run(w.sim, 3 * TIME_S);
+	check_state(&w, "p", "ephemeralContainerStatuses.0.state.terminated.reason", "Completed");
+	world_end(&w);
+}

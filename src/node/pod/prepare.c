@@ -313,6 +313,13 @@ static void volumes_made(struct work *work)
 	volumes_work_free(v);
 }
 
+static bool has_volumes(const struct pod_spec *s)
+{
+	const struct json *volumes = json_at(s->object, "spec.volumes");
+	return volumes && volumes->count;
+}
+
+// Also of a pod without volumes: its environment may refer to objects.
 static void try_volumes(struct prepare *p)
 {
 	struct pod_worker *w = p->worker;
@@ -321,6 +328,11 @@ static void try_volumes(struct prepare *p)
 		return;
 	if (!all_is_here(w)) { // prepare_objects_changed comes when it is
 		worker_report(w);
+		return;
+	}
+	if (!has_volumes(w->spec)) {
+		p->volumes_done = true;
+		conclude(p);
 		return;
 	}
 	struct volumes_work *v = volumes_work_create(w, p);
@@ -335,13 +347,6 @@ static void try_volumes(struct prepare *p)
 	loop_work(w->host->loop, &v->work);
 }
 
-// Volumes may show the pod's address.
-static bool has_volumes(const struct pod_spec *s)
-{
-	const struct json *volumes = json_at(s->object, "spec.volumes");
-	return volumes && volumes->count;
-}
-
 void prepare_begin(struct pod_worker *w)
 {
 	struct prepare *p = MEM_NEW(struct prepare);
@@ -351,10 +356,7 @@ void prepare_begin(struct pod_worker *w)
 	w->prepare = p;
 	w->state->sandbox = SANDBOX_STARTING;
 	start_network(p);
-	if (has_volumes(w->spec))
-		try_volumes(p);
-	else
-		p->volumes_done = true;
+	try_volumes(p);
 }
 
 void prepare_objects_changed(struct pod_worker *w)

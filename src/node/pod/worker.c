@@ -431,7 +431,7 @@ void worker_inputs_changed(struct pod_worker *w)
 	prepare_refresh(w);
 	for (size_t i = 0; i < w->spec->container_count; i++) {
 		struct container_state *c = &w->state->containers[i];
-		if (!strcmp(c->waiting_reason, "CreateContainerConfigError"))
+		if (!c->waiting_reason[0] || !strcmp(c->waiting_reason, "CreateContainerConfigError"))
 			c->retry_at = 0;
 	}
 	worker_step_soon(w);

@@ -328,13 +328,13 @@ static void each_of_volume(const struct json *volume, each_object *each, void *a
 	}
 }
 
-static void each_of_container(const struct json *container, each_object *each, void *arg)
+void volumes_each_object_of(const struct container_spec *c, each_object *each, void *arg)
 {
-	json_each(item, json_get(container, STR("env"))) {
+	json_each(item, json_get(c->json, STR("env"))) {
 		tell(item, "valueFrom.configMapKeyRef.name", false, each, arg);
 		tell(item, "valueFrom.secretKeyRef.name", true, each, arg);
 	}
-	json_each(from, json_get(container, STR("envFrom"))) {
+	json_each(from, json_get(c->json, STR("envFrom"))) {
 		tell(from, "configMapRef.name", false, each, arg);
 		tell(from, "secretRef.name", true, each, arg);
 	}
@@ -345,7 +345,7 @@ void volumes_each_object(const struct pod_spec *s, each_object *each, void *arg)
 	json_each(volume, json_at(s->object, "spec.volumes"))
 		each_of_volume(volume, each, arg);
 	for (size_t i = 0; i < s->container_count; i++)
-		each_of_container(s->containers[i].json, each, arg);
+		volumes_each_object_of(&s->containers[i], each, arg);
 }
 
 void volumes_each_token(const struct pod_spec *s, void (*each)(void *arg, const struct volume_token *t), void *arg)

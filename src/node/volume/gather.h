@@ -62,6 +62,9 @@ const struct volume *volume_find(const struct volume_set *set, struct str name);
 
 // Calls for each ConfigMap and Secret that the pod refers to, in volumes and environments.
 void volumes_each_object(const struct pod_spec *s, void (*each)(void *arg, bool secret, struct str name), void *arg);
+// The same for one container's environment.
+void volumes_each_object_of(const struct container_spec *c, void (*each)(void *arg, bool secret, struct str name),
+			    void *arg);
 // Calls for each token that the pod wants.
 void volumes_each_token(const struct pod_spec *s, void (*each)(void *arg, const struct volume_token *t), void *arg);
 
