@@ -194,7 +194,8 @@ static const struct names_config names = {
 	.cluster_domain = STR_INIT("cluster.local"),
 	.nameserver = STR_INIT("10.96.0.10"),
 	.host_resolv =
-		STR_INIT("# made by hand\nsearch corp.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:3\n"),
+		STR_INIT("# made by hand\nsearch old.test\nsearch\tcorp.test.\nnameserver\t192.0.2.1\nnameserver  192.0.2.2 # two\n"
+			 "options \ttimeout:3\n"),
 	.host_hosts = STR_INIT("127.0.0.1 localhost\n"),
 	.host_name = STR_INIT("host"),
 };

@@ -102,25 +102,38 @@ static void add_option(struct resolv *r, struct str option)
 		r->options[r->option_count++] = option;
 }
 
+// The next of the words of a line, which blanks and tabs part and a comment ends; false: there is none.
+static bool next_word(struct str *line, struct str *word)
+{
+	*line = str_trim(*line);
+	size_t n = 0;
+	while (n < line->n && line->p[n] != ' ' && line->p[n] != '\t')
+		n++;
+	*word = str_sub(*line, 0, n);
+	*line = str_from(*line, n);
+	return n && word->p[0] != '#' && word->p[0] != ';';
+}
+
+static struct str without_dot(struct str domain)
+{
+	return domain.n > 1 && str_ends(domain, STR(".")) ? str_sub(domain, 0, domain.n - 1) : domain;
+}
+
+// As the C library reads it: of several lines "search" the last counts.
 static void read_host(struct resolv *r, struct str text)
 {
-	struct str line, word;
+	struct str line, keyword, word;
 	while (str_next(&text, '\n', &line)) {
-		line = str_trim(line);
-		if (!line.n || line.p[0] == '#' || line.p[0] == ';')
+		if (!next_word(&line, &keyword))
 			continue;
-		struct str rest = line, keyword = STR_NONE;
-		for (size_t i = 0; str_next(&rest, ' ', &word); i++) {
-			word = str_trim(word);
-			if (!i)
-				keyword = word;
-			else if (str_is(keyword, "nameserver"))
-				add_server(r, word);
-			else if (str_is(keyword, "search"))
-				add_search(r, word);
-			else if (str_is(keyword, "options"))
-				add_option(r, word);
-		}
+		if (str_is(keyword, "search"))
+			r->search_count = 0;
+		if (str_is(keyword, "nameserver") && next_word(&line, &word))
+			add_server(r, word);
+		while (str_is(keyword, "search") && next_word(&line, &word))
+			add_search(r, without_dot(word));
+		while (str_is(keyword, "options") && next_word(&line, &word))
+			add_option(r, word);
 	}
 }
 
