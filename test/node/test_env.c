@@ -181,6 +181,11 @@ TEST(service_variables)
 	CHECK_STR(item(&env, "MY_DB_PORT"), "tcp://10.96.0.7:5432");
 	CHECK_STR(item(&env, "MY_DB_PORT_53_UDP"), "udp://10.96.0.7:53");
 	CHECK_STR(item(&env, "MY_DB_PORT_5432_TCP_ADDR"), "10.96.0.7");
+	json_put_str(&a, json_at(service, "spec.ports.0"), "protocol", STR("SCTP"));
+	n = 0;
+	services_env_of(&a, service, out, &n, ARRAY_LEN(out));
+	env.count = n;
+	CHECK_STR(item(&env, "MY_DB_PORT"), "sctp://10.96.0.7:5432");
 	n = 0;
 	REQUIRE(!json_parse(
 		&a,

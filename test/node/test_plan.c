@@ -131,8 +131,20 @@ TEST(limits_for_the_kernel)
 	s = pod_of(
 		"{\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}},{\"name\":\"b\"}]}");
 	CHECK_INT(pod_limits(s).memory_bytes, 0); // one has none, so the pod has none
+	CHECK_INT(container_oom_score(s, &s->containers[1], 1LL << 30), 999);
 	size = container_size_of(s, &s->containers[1]);
 	CHECK_INT(container_limits(&size).cpu_shares, 2);
+	pod_spec_unref(s);
+}
+
+TEST(pods_that_the_node_needs_are_killed_last)
+{
+	struct pod_spec *s = pod_of("{\"priority\":2000001000,\"priorityClassName\":\"system-node-critical\","
+				    "\"containers\":[{\"name\":\"a\"}]}");
+	CHECK_INT(container_oom_score(s, &s->containers[0], 1LL << 30), -997);
+	pod_spec_unref(s);
+	s = pod_of("{\"priority\":2000000000,\"priorityClassName\":\"system-cluster-critical\",\"containers\":[{\"name\":\"a\"}]}");
+	CHECK_INT(container_oom_score(s, &s->containers[0], 1LL << 30), 1000);
 	pod_spec_unref(s);
 }
 

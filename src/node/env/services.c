@@ -20,15 +20,23 @@ static void add(struct str *out, size_t *count, size_t room, struct str item)
 		out[(*count)++] = item;
 }
 
+// "tcp", "udp" or "sctp"
+static const char *scheme_of(struct arena *a, const struct json *port)
+{
+	struct str protocol = json_str(port, "protocol");
+	char *lower = arena_c(a, protocol.n ? protocol : STR("TCP"));
+	for (char *c = lower; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return lower;
+}
+
 static void add_port(struct arena *a, struct str prefix, struct str ip, const struct json *port, struct str *out,
 		     size_t *count, size_t room)
 {
 	struct str protocol = json_str(port, "protocol");
 	protocol = protocol.n ? protocol : STR("TCP");
 	long long number = json_i64(port, "port", 0);
-	char *lower = arena_c(a, protocol);
-	for (char *c = lower; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
+	const char *lower = scheme_of(a, port);
 	struct str full = arena_fmt(a, "%.*s_PORT_%lld_%.*s", STR_FMT(prefix), number, STR_FMT(protocol));
 	add(out, count, room, arena_fmt(a, "%.*s=%s://%.*s:%lld", STR_FMT(full), lower, STR_FMT(ip), number));
 	add(out, count, room, arena_fmt(a, "%.*s_PROTO=%s", STR_FMT(full), lower));
@@ -43,7 +51,6 @@ void services_env_of(struct arena *a, const struct json *service, struct str *ou
 	if (!first || !ip.n || str_is(ip, "None"))
 		return;
 	long long number = json_i64(first, "port", 0);
-	struct str protocol = str_is(json_str(first, "protocol"), "UDP") ? STR("udp") : STR("tcp");
 	add(out, count, room, arena_fmt(a, "%.*s_SERVICE_HOST=%.*s", STR_FMT(prefix), STR_FMT(ip)));
 	add(out, count, room, arena_fmt(a, "%.*s_SERVICE_PORT=%lld", STR_FMT(prefix), number));
 	json_each(port, ports) {
@@ -54,7 +61,7 @@ void services_env_of(struct arena *a, const struct json *service, struct str *ou
 				      (long long)json_i64(port, "port", 0)));
 	}
 	add(out, count, room,
-	    arena_fmt(a, "%.*s_PORT=%.*s://%.*s:%lld", STR_FMT(prefix), STR_FMT(protocol), STR_FMT(ip), number));
+	    arena_fmt(a, "%.*s_PORT=%s://%.*s:%lld", STR_FMT(prefix), scheme_of(a, first), STR_FMT(ip), number));
 	json_each(port, ports)
 		add_port(a, prefix, ip, port, out, count, room);
 }

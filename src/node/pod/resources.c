@@ -164,7 +164,7 @@ int container_oom_score(const struct pod_spec *s, const struct container_spec *c
 {
 	enum { GUARANTEED = -997, BEST_EFFORT = 1000 };
 	const char *qos = pod_qos(s->object);
-	if (!strcmp(qos, "Guaranteed"))
+	if (!strcmp(qos, "Guaranteed") || json_str_is(s->object, "spec.priorityClassName", "system-node-critical"))
 		return GUARANTEED;
 	if (!strcmp(qos, "BestEffort") || node_memory <= 0)
 		return BEST_EFFORT;
