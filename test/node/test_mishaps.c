@@ -77,6 +77,44 @@ TEST(first_process_of_a_shared_namespace_killed)
 	CHECK(rig_pod_remove(&g, "p1") == 0);
 }
 
+// Without a note of the namespaces that are the pod's, a container would be put into the host's.
+TEST(no_container_without_its_pod)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "true");
+	const char *note = arena_fmt(&g.a, "%s/pods/p1/pod.json", g.run).p;
+	static const char *const damaged[] = {"", "[]", "{}", "{\"netNs\":"};
+	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
+		write_file(note, str_of(damaged[i]));
+		CHECK(rig_create(&g, &s) < 0);
+	}
+	REQUIRE(unlink(note) == 0);
+	CHECK(rig_create(&g, &s) < 0);
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	CHECK(rig_create(&g, &s) == 0);
+}
+
+// The second of two starts is refused, and takes nothing of the first away.
+TEST(started_twice)
+{
+	struct rig g CLEAN_RIG;
+	struct outcome one = {0}, two = {0};
+	struct runtime_state s;
+	rig_set_up(&g);
+	struct runtime_container_spec spec = rig_spec(&g, "c1", "exec sleep 1000");
+	REQUIRE(rig_pod(&g, "p1") == 0 && rig_create(&g, &spec) == 0);
+	runtime_start(g.runtime, STR("c1"), on_done, &one);
+	runtime_start(g.runtime, STR("c1"), on_done, &two);
+	REQUIRE(rig_until(&g, &two.done));
+	CHECK(one.done && !one.failed && two.failed);
+	rig_close(&g);
+	rig_open(&g);
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &s));
+	CHECK_INT(s.phase, RUNTIME_RUNNING);
+}
+
 // ---- agents that end in the middle
 
 // Killed after it had noted the start and before the process was let go.
@@ -126,6 +164,50 @@ TEST(monitor_killed_after_adoption)
 	kill(monitor, SIGKILL);
 	rig_wait_exit(&g, "c1");
 	CHECK(g.exited.lost);
+}
+
+// After a reboot there are neither processes nor mounts nor groups, and RUN is empty: what had run is lost, what had
+// ended is known, and all of it can be taken away.
+TEST(reboot)
+{
+	struct rig g CLEAN_RIG;
+	struct runtime_state s;
+	struct cgroups c;
+	rig_set_up(&g);
+	struct runtime_container_spec spec = rig_spec(&g, "c3", "true");
+	REQUIRE(rig_run(&g, "c1", "exec sleep 1000") == 0 && rig_run(&g, "c2", "exit 4") == 0 && rig_create(&g, &spec) == 0);
+	rig_wait_exit(&g, "c2");
+	rig_close(&g);
+	kill(monitor_of(&g, "c1"), SIGKILL);
+	kill(monitor_of(&g, "c3"), SIGKILL);
+	REQUIRE(cgroups_init(&c, NULL, g.parent, NULL) == 0);
+	for (int i = 0; i < 400 && !cgroup_is_empty(&c, "podp1"); i++) {
+		cgroup_kill(&c, "podp1");
+		usleep(5000);
+	}
+	usleep(50000);
+	cgroups_drop(&c);
+	const char *format = "(umount -l %s/containers/c?/rootfs; umount -l %s/pods/p1/* %s/bin/crun; rm -r %s/*) 2>/dev/null";
+	CHECK_INT(system(arena_fmt(&g.a, format, g.data, g.run, g.run, g.run).p), 0);
+	g.exits = 0;
+	rig_open(&g);
+	rig_turn(&g, 50);
+	CHECK_INT(g.exits, 3);
+	struct str *pods;
+	CHECK_INT(runtime_list_pods(g.runtime, &g.a, &pods), 0);
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &s));
+	CHECK(s.phase == RUNTIME_EXITED && s.lost && s.finished);
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c2"), &s));
+	CHECK(s.phase == RUNTIME_EXITED && !s.lost && s.exit_code == 4);
+	REQUIRE(runtime_state(g.runtime, &g.a, STR("c3"), &s));
+	CHECK(s.phase == RUNTIME_EXITED && s.lost && s.finished);
+	CHECK(rig_remove(&g, "c1") == 0);
+	REQUIRE(rig_run(&g, "c4", "exit 5") == 0); // in the same pod, made anew
+	rig_wait_exit(&g, "c4");
+	CHECK_INT(g.exited.exit_code, 5);
+	CHECK(rig_pod_remove(&g, "p1") == 0);
+	CHECK(!runtime_state(g.runtime, &g.a, STR("c2"), &s));
+	CHECK(access(arena_fmt(&g.a, "%s/containers/c3", g.data).p, F_OK) < 0);
 }
 
 // Whatever is under way when the agent closes its runtime, nothing is told after that.

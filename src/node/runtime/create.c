@@ -106,7 +106,8 @@ static int write_config(struct engine *g, struct arena *a, const struct runtime_
 	if (spec->seccomp_default && !spec->privileged &&
 	    seccomp_filter(g->seccomp, a, capabilities, &host.seccomp, e) < 0)
 		return -1;
-	pod_read(g, a, spec->pod_uid, &pod);
+	if (pod_read(g, a, spec->pod_uid, &pod, e) < 0)
+		return -1;
 	if (pid_namespace >= 0)
 		pod.pid_ns = arena_fmt(a, "/proc/%d/fd/%d", (int)getpid(), pid_namespace);
 	const struct json *config = bundle_config(a, spec, &pod, &host, &who, capabilities);
@@ -295,7 +296,7 @@ static int run_start(struct job *job)
 	struct arena *a = &job->arena;
 	const char *mark = arena_fmt(a, "%s/started", container_dir(job->engine, a, job->id)).p;
 	// Before: who finds it knows that the process may have run.
-	int fd CLEAN_FD = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int fd CLEAN_FD = open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(&job->e, errno, "%s", mark);
 	if (release(job->engine, a, job->id, &job->e) < 0) {

@@ -128,7 +128,7 @@ void record_adopt_all(struct engine *g); // at open: containers as the disk says
 
 // pods.c
 const char *pod_cgroup(struct arena *a, struct str uid); // "pod<uid>"
-void pod_read(const struct engine *g, struct arena *a, struct str uid, struct bundle_pod *out);
+int pod_read(const struct engine *g, struct arena *a, struct str uid, struct bundle_pod *out, struct err *e);
 void pod_free_if_idle(struct pod *p);
 struct pod *pod_need(struct engine *g, struct str uid);
 int namespace_hold(const char *namespace_file, const char *path, struct err *e); // by a bind mount

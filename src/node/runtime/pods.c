@@ -96,13 +96,15 @@ static bool was_made(const struct engine *g, struct arena *a, const char *uid)
 	return access(pod_path(g, a, uid, "pod.json"), F_OK) == 0;
 }
 
-void pod_read(const struct engine *g, struct arena *a, struct str uid_str, struct bundle_pod *out)
+int pod_read(const struct engine *g, struct arena *a, struct str uid_str, struct bundle_pod *out, struct err *e)
 {
-	const char *uid = arena_c(a, uid_str);
+	const char *uid = arena_c(a, uid_str), *path = pod_path(g, a, uid, "pod.json");
 	struct str text;
-	struct json *j = NULL;
-	if (store_read_file(a, AT_FDCWD, pod_path(g, a, uid, "pod.json"), RECORD_MAX, &text, NULL) == 0)
-		json_parse(a, text, NULL, &j, NULL);
+	struct json *j;
+	if (store_read_file(a, AT_FDCWD, path, RECORD_MAX, &text, e) < 0 || json_parse(a, text, NULL, &j, e) < 0)
+		return err_wrap(e, "pod");
+	if (!json_get(j, STR("netNs"))) // what is not said would be taken for the host's
+		return err_set(e, ERR_INTERNAL, "%s is damaged", path);
 	bool host_ipc = json_is_true(j, "hostIpc");
 	*out = (struct bundle_pod){
 		.net_ns = json_str(j, "netNs"),
@@ -112,6 +114,7 @@ void pod_read(const struct engine *g, struct arena *a, struct str uid_str, struc
 		.host_pid = json_is_true(j, "hostPid"),
 		.shm = host_ipc ? STR("/dev/shm") : str_of(pod_path(g, a, uid, "shm")),
 	};
+	return 0;
 }
 
 // ---- namespaces
