@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -585,6 +586,45 @@ TEST(an_import_that_fails_at_its_end_leaves_nothing)
 	CHECK_INT(inodes, 1); // its one directory
 	rmdir(in_the_way);
 	must_import(&f, f.source);
+}
+
+// Imports and mounts give all their descriptors back, wherever they lacked one.
+TEST(images_with_few_descriptors)
+{
+	enum { DESCRIPTORS = 64 };
+	struct fixture f CLEAN_FIXTURE;
+	struct buf tar CLEAN_BUF;
+	struct rlimit before, few = {.rlim_cur = DESCRIPTORS};
+	int taken = 0;
+	set_up(&f);
+	struct layout_layer layer = {.tar = one_file_tar(&tar, "a/b/c", "1")};
+	layout_write(f.source, "jar:v", &layer, 1);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few.rlim_max = before.rlim_max;
+	for (int left = 0; left < 16; left++) {
+		int held[DESCRIPTORS], count = 0, free_after = 0;
+		struct image m;
+		struct str root;
+		setrlimit(RLIMIT_NOFILE, &few);
+		for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;)
+			held[count++] = fd;
+		int free_before = count;
+		for (int i = 0; i < left; i++)
+			close(held[--count]);
+		bool imported = import(&f, f.source, NULL) == 0;
+		if (imported && images_find(f.images, &f.a, STR("jar:v"), &m, NULL) == 0)
+			taken += rootfs_mount(f.images, &f.a, STR("c1"), &m, &root, NULL) == 0;
+		while (count)
+			close(held[--count]);
+		for (int fd = 0; fd < DESCRIPTORS; fd++)
+			free_after += fcntl(fd, F_GETFD) < 0;
+		setrlimit(RLIMIT_NOFILE, &before);
+		CHECK_INT(free_after, free_before);
+		CHECK(rootfs_remove(f.images, STR("c1"), NULL) == 0);
+		if (imported)
+			CHECK(images_remove(f.images, STR("jar:v"), NULL) == 0);
+	}
+	CHECK(taken > 0);
 }
 
 // A disk that fills up in the middle: a clear error, nothing taken in, and room again for the next.
