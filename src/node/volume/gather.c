@@ -3,6 +3,7 @@
 
 #include "api/quantity.h"
 #include "base/encode.h"
+#include "base/map.h"
 
 enum { VOLUME_FILES_MAX = 10000, TOKEN_SECONDS = 3600 };
 
@@ -12,6 +13,7 @@ struct gatherer {
 	struct volume *volume;
 	unsigned mode; // of files that say none
 	size_t room;
+	struct map *places; // path -> its place in the files, plus one; NULL: of one source, whose paths differ
 	struct err *e;
 };
 
@@ -27,11 +29,23 @@ static bool is_local(struct str path)
 	return true;
 }
 
+// Of several sources with the same path the last one counts.
+static struct volume_file *find_file(struct gatherer *g, struct str path)
+{
+	uintptr_t place = g->places ? (uintptr_t)map_get(g->places, path) : 0;
+	return place ? &g->volume->files[place - 1] : NULL;
+}
+
 static int add_file(struct gatherer *g, struct str path, struct str bytes, unsigned mode)
 {
 	struct volume *v = g->volume;
 	if (!is_local(path))
 		return err_set(g->e, ERR_INVALID, "path \"%.*s\" leads out of the volume", STR_FMT(path));
+	struct volume_file *known = find_file(g, path);
+	if (known) {
+		*known = (struct volume_file){path, bytes, mode, -1};
+		return 0;
+	}
 	if (v->file_count >= VOLUME_FILES_MAX)
 		return err_set(g->e, ERR_INVALID, "more than %d files", VOLUME_FILES_MAX);
 	if (v->file_count == g->room) {
@@ -43,6 +57,8 @@ static int add_file(struct gatherer *g, struct str path, struct str bytes, unsig
 		g->room = room;
 	}
 	v->files[v->file_count++] = (struct volume_file){path, bytes, mode, -1};
+	if (g->places)
+		map_set(g->places, path, (void *)(uintptr_t)v->file_count);
 	return 0;
 }
 
@@ -156,9 +172,10 @@ static int add_token(struct gatherer *g, const struct json *source)
 	const struct pod_spec *s = g->x->downward->pod;
 	int64_t user = common_user(s);
 	bool narrow = user >= 0 || json_at(s->object, "spec.securityContext.fsGroup");
-	if (add_file(g, json_str(source, "path"), value, narrow ? 0600 : g->mode))
+	struct str path = json_str(source, "path");
+	if (add_file(g, path, value, narrow ? 0600 : g->mode))
 		return -1;
-	g->volume->files[g->volume->file_count - 1].uid = user;
+	find_file(g, path)->uid = user;
 	return 0;
 }
 
@@ -242,7 +259,13 @@ static int gather_downward(struct gatherer *g, const struct json *source)
 
 static int gather_projected(struct gatherer *g, const struct json *source)
 {
-	return add_projected(g, source);
+	struct map places;
+	map_init(&places);
+	g->places = &places;
+	int r = add_projected(g, source);
+	map_finish(&places);
+	g->places = NULL;
+	return r;
 }
 
 static const struct {
