@@ -11,8 +11,8 @@ extern const struct command command_image_import, command_image_ls, command_imag
 // Options that `up` shares with the two halves it starts.
 extern const struct option_spec server_options[], node_options[], data_dir_option[];
 
-// What --data-dir and --service-range hold after parsing; both halves take them. And --advertise-address.
-extern const char *cli_data_dir, *cli_service_range, *cli_advertise_address;
+// What --data-dir and --service-range hold after parsing; both halves take them. And what the server alone takes.
+extern const char *cli_data_dir, *cli_service_range, *cli_advertise_address, *cli_listen_address;
 
 #define ONGGI_DATA_DIR "/var/lib/onggi"
 

@@ -20,11 +20,11 @@
 
 enum { IO_LOOPS = 2 };
 
-const char *cli_advertise_address;
-static const char *listen_address = "127.0.0.1:6443", *token_file, *selection = "*", *node_name;
+const char *cli_advertise_address, *cli_listen_address = "0.0.0.0:6443";
+static const char *token_file, *selection = "*", *node_name;
 
 const struct option_spec server_options[] = {
-	{"listen", OPTION_TEXT, "ADDR:PORT", "where the API is served; port 0 picks one", &listen_address},
+	{"listen", OPTION_TEXT, "ADDR:PORT", "where the API is served; port 0 picks one", &cli_listen_address},
 	{"advertise-address", OPTION_TEXT, "IP",
 	 "where pods and clients reach a server that listens on every address; without it the machine's own",
 	 &cli_advertise_address},
@@ -123,7 +123,7 @@ static int open_all(struct control_plane *p, struct err *e)
 		.io_count = IO_LOOPS,
 		.store = p->store,
 		.data_dir = cli_data_dir,
-		.listen = listen_address,
+		.listen = cli_listen_address,
 		.advertise = cli_advertise_address,
 		.names = names,
 		.name_count = cli_advertise_address ? 1 : 0,

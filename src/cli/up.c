@@ -239,6 +239,15 @@ static int choose_address(char *address, size_t size, struct err *e)
 	return 0;
 }
 
+// Packets from pods to this machine's loopback are no part of what the network lets through.
+static void warn_of_loopback(void)
+{
+	struct str at = str_of(cli_listen_address);
+	if (str_starts(at, STR("127.")) || str_starts(at, STR("[::1]")))
+		log_warn("pods can't reach the API at %s, which is this machine's own: --listen 0.0.0.0:6443 serves them too",
+			 cli_listen_address);
+}
+
 static int run_up(int count, char **operands)
 {
 	if (count != 0) {
@@ -260,6 +269,7 @@ static int run_up(int count, char **operands)
 	int file = claim(cli_data_dir);
 	if (file < 0)
 		return EXIT_FAILURE;
+	warn_of_loopback();
 	struct half halves[] = {{.name = "server"}, {.name = "node"}};
 	for (size_t i = 0; i < ARRAY_LEN(halves); i++) {
 		add_argument(&halves[i], "onggi");

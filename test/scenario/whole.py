@@ -168,6 +168,14 @@ def test_a_server_killed_as_soon_as_it_serves_is_started_again():
     young.destroy()
 
 
+def test_an_api_that_pods_cannot_reach_is_warned_of():
+    deaf = Platform(name="d")
+    deaf.arguments = ["--listen", f"127.0.0.1:{deaf.port}"]
+    deaf.start()
+    check("pods can't reach the API at 127.0.0.1:" in deaf.tail(), deaf.tail())
+    deaf.destroy()
+
+
 def test_pods_deleted_while_nobody_looks_are_torn_down():
     need()
     run("orphan")
