@@ -245,3 +245,59 @@ TEST(volumes_that_change_while_the_pod_is_taken_away)
 	}
 	world_end(&w);
 }
+
+// An image is the one thing of a container that may change while it runs.
+TEST(container_with_a_new_image_starts_anew)
+{
+	struct world w;
+	begin(&w, CONTAINER("s", "polite", SIDECAR), CONTAINER("c", "polite", "") "," CONTAINER("d", "polite", ""),
+	      "\"restartPolicy\":\"Never\",");
+	sim_run(w.sim, TIME_S);
+	CHECK_INT(fake_runtime_created(w.runtime), 3);
+	fake_server_do(w.server, "PATCH", PODS "/p",
+		       "{\"spec\":{\"containers\":[" CONTAINER("c", "polite", "") ","
+		       "{\"name\":\"d\",\"image\":\"newer\",\"command\":[\"polite\"]}]}}");
+	sim_run(w.sim, 3 * TIME_S);
+	CHECK_INT(fake_runtime_created(w.runtime), 4);
+	check_state(&w, "phase", "Running");
+	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1), 0);
+	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.1.restartCount", -1), 1);
+	check_state(&w, "containerStatuses.1.image", "newer");
+	node_destroy(w.node);
+	fake_runtime_restart(w.runtime);
+	sim_run(w.sim, TIME_S);
+	fake_server_do(w.server, "PATCH", PODS "/p",
+		       "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"newer\",\"command\":[\"polite\"]},"
+		       "{\"name\":\"d\",\"image\":\"newer\",\"command\":[\"polite\"]}]}}");
+	world_start_node(&w);
+	sim_run(w.sim, 3 * TIME_S);
+	CHECK_INT(fake_runtime_created(w.runtime), 5);
+	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1), 1);
+	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.1.restartCount", -1), 1);
+	world_end(&w);
+}
+
+TEST(another_image_is_tried_at_once)
+{
+#define OF_IMAGE(image, command) "{\"name\":\"c\",\"image\":\"" image "\",\"command\":[\"" command "\"]}"
+#define SET_IMAGE(image, command) "{\"spec\":{\"containers\":[" OF_IMAGE(image, command) "]}}"
+	struct world w;
+	begin(&w, "", OF_IMAGE("example.test/typo:1", "polite"), "");
+	sim_run(w.sim, 60 * TIME_S);
+	check_state(&w, "containerStatuses.0.state.waiting.reason", "ImagePullBackOff");
+	fake_server_do(w.server, "PATCH", PODS "/p", SET_IMAGE("example.test/typo:2", "polite"));
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "containerStatuses.0.state.waiting.reason", "ErrImagePull");
+	fake_server_do(w.server, "PATCH", PODS "/p", SET_IMAGE("i", "fails"));
+	sim_run(w.sim, 120 * TIME_S);
+	check_state(&w, "containerStatuses.0.state.waiting.reason", "CrashLoopBackOff");
+	fake_server_do(w.server, "PATCH", PODS "/p", SET_IMAGE("j", "polite"));
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "phase", "Running");
+	CHECK(json_at(pod(&w), "status.containerStatuses.0.state.running"));
+	fake_server_do(w.server, "PATCH", PODS "/p", SET_IMAGE("example.test/typo:3", "polite"));
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "containerStatuses.0.state.waiting.reason", "ErrImagePull");
+	CHECK_INT(fake_runtime_running(w.runtime), 0);
+	world_end(&w);
+}

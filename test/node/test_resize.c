@@ -188,12 +188,12 @@ TEST(notes_tell_sizes)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
-	struct container_size size = {1, 2, 3LL << 40, 4}, read = {0};
-	int attempt = 0;
-	CHECK(resize_read_note(resize_note(&a, 7, &size), &attempt, &read));
-	CHECK(attempt == 7 && container_size_same(&size, &read));
-	CHECK(!resize_read_note(STR("5"), &attempt, &read) && attempt == 5); // of an older agent
-	CHECK(!resize_read_note(STR("5 1 2 x"), &attempt, &read) && container_size_same(&size, &read));
+	struct container_note note = {7, {1, 2, 3LL << 40, 4}, INT64_MAX}, read = {0};
+	CHECK(resize_read_note(resize_note(&a, &note), &read));
+	CHECK(read.attempt == 7 && container_size_same(&note.size, &read.size) && read.image == INT64_MAX);
+	CHECK(resize_read_note(STR("5 1 2 3298534883328 4"), &read) && read.attempt == 5 && !read.image); // of older agents
+	CHECK(!resize_read_note(STR("5 1 2 x"), &read) && container_size_same(&note.size, &read.size));
+	CHECK(!resize_read_note(STR("6"), &read) && read.attempt == 6);
 }
 
 TEST(who_waits_first)

@@ -92,27 +92,26 @@ static void nobody(void *arg, const struct err *e)
 static void adopt_run(struct pod_worker *w, const struct runtime_state *rs)
 {
 	int i = pod_spec_find(w->spec, rs->name);
-	struct container_size size;
-	int attempt = 0;
 	if (i < 0 || rs->phase == RUNTIME_CREATED) { // it never ran
 		runtime_remove(w->host->runtime, rs->id, nobody, NULL);
 		return;
 	}
 	struct container_state *c = &w->state->containers[i];
-	if (!resize_read_note(rs->note, &attempt, &size))
-		size = container_size_of(w->spec, &w->spec->containers[i]);
+	struct container_note note = {.size = container_size_of(w->spec, &w->spec->containers[i])};
+	resize_read_note(rs->note, &note);
 	if (c->run.id[0]) {
 		runtime_remove(w->host->runtime, str_of(c->run.id), nobody, NULL);
 		container_run_move(&c->last, &c->run);
 	}
-	c->attempts = attempt + 1;
-	c->size = size;
+	c->attempts = note.attempt + 1;
+	c->size = note.size;
+	c->image = note.image;
 	if (rs->phase == RUNTIME_EXITED) {
-		worker_read_end(w, (size_t)i, attempt, rs, &c->run);
+		worker_read_end(w, (size_t)i, note.attempt, rs, &c->run);
 		c->stage = STAGE_EXITED;
 	} else {
 		str_to_c(rs->id, c->run.id, sizeof(c->run.id));
-		c->run.attempt = attempt;
+		c->run.attempt = note.attempt;
 		c->run.started = rs->started;
 		c->stage = STAGE_RUNNING;
 	}

@@ -164,6 +164,21 @@ static void stop_for_size(struct planner *p, size_t i)
 	stop->restart = true;
 }
 
+// Of what runs nothing may change but its image, and that it cannot have while it runs.
+static bool stop_for_image(struct planner *p, size_t i)
+{
+	const struct container_spec *spec = &p->spec->containers[i];
+	const struct container_state *c = &p->state->containers[i];
+	if (!c->image || c->image == spec->image_key || spec->kind == CONTAINER_INIT || c->failed != STOP_NONE ||
+	    c->hooking)
+		return false;
+	struct plan_action *stop = add(p, PLAN_STOP, i);
+	stop->cause = STOP_IMAGE;
+	stop->grace_ns = p->spec->grace_ns;
+	stop->restart = true;
+	return true;
+}
+
 // One container that should be there. Whether the ones after it may start.
 static bool run_container(struct planner *p, size_t i)
 {
@@ -181,7 +196,8 @@ static bool run_container(struct planner *p, size_t i)
 		return false;
 	case STAGE_RUNNING:
 		stop_if_failed(p, i);
-		stop_for_size(p, i);
+		if (!stop_for_image(p, i))
+			stop_for_size(p, i);
 		return spec->kind == CONTAINER_SIDECAR && c->started;
 	case STAGE_STARTING:
 	case STAGE_STOPPING:

@@ -192,10 +192,11 @@ static void read_sizes(struct pod_worker *w)
 		struct container_state *c = &w->state->containers[i];
 		struct arena a CLEAN_ARENA;
 		struct runtime_state rs;
-		int attempt;
+		struct container_note note;
 		arena_init(&a);
-		if (c->stage == STAGE_RUNNING && runtime_state(w->host->runtime, &a, str_of(c->run.id), &rs))
-			resize_read_note(rs.note, &attempt, &c->size);
+		if (c->stage == STAGE_RUNNING && runtime_state(w->host->runtime, &a, str_of(c->run.id), &rs) &&
+		    resize_read_note(rs.note, &note))
+			c->size = note.size;
 	}
 }
 

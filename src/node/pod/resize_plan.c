@@ -103,7 +103,7 @@ static void change_container(struct planner *p, size_t i, const struct container
 		.name = p->spec->containers[i].name,
 		.parts = parts,
 		.limits = after,
-		.note = resize_note(p->arena, c->run.attempt, size),
+		.note = resize_note(p->arena, &(struct container_note){c->run.attempt, *size, c->image}),
 	};
 }
 
@@ -188,23 +188,27 @@ bool resize_is_done(const struct pod_spec *s, const struct pod_state *st)
 
 // ---- notes
 
-struct str resize_note(struct arena *a, int attempt, const struct container_size *z)
+struct str resize_note(struct arena *a, const struct container_note *n)
 {
-	return arena_fmt(a, "%d %lld %lld %lld %lld", attempt, (long long)z->cpu_request, (long long)z->cpu_limit,
-			 (long long)z->memory_request, (long long)z->memory_limit);
+	const struct container_size *z = &n->size;
+	return arena_fmt(a, "%d %lld %lld %lld %lld %lld", n->attempt, (long long)z->cpu_request,
+			 (long long)z->cpu_limit, (long long)z->memory_request, (long long)z->memory_limit,
+			 (long long)n->image);
 }
 
-bool resize_read_note(struct str note, int *attempt, struct container_size *z)
+bool resize_read_note(struct str text, struct container_note *out)
 {
-	int64_t numbers[5] = {0};
+	enum { WITH_SIZE = 5 };
+	int64_t numbers[6] = {0};
 	struct str word;
 	size_t n = 0;
-	while (n < ARRAY_LEN(numbers) && str_next(&note, ' ', &word) && !str_to_i64(word, &numbers[n]))
+	while (n < ARRAY_LEN(numbers) && str_next(&text, ' ', &word) && !str_to_i64(word, &numbers[n]))
 		n++;
-	*attempt = (int)numbers[0];
-	if (n < ARRAY_LEN(numbers))
+	out->attempt = (int)numbers[0];
+	out->image = numbers[5];
+	if (n < WITH_SIZE)
 		return false;
-	*z = (struct container_size){numbers[1], numbers[2], numbers[3], numbers[4]};
+	out->size = (struct container_size){numbers[1], numbers[2], numbers[3], numbers[4]};
 	return true;
 }
 

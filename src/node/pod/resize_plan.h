@@ -21,10 +21,15 @@ bool resize_needs_restart(const struct pod_spec *s, const struct pod_state *st, 
 // All that lives has what is allocated.
 bool resize_is_done(const struct pod_spec *s, const struct pod_state *st);
 
-// A container's note at the runtime: which life it is and what size it has.
-struct str resize_note(struct arena *a, int attempt, const struct container_size *size);
-// Whether it tells a size (those of older agents do not).
-bool resize_read_note(struct str note, int *attempt, struct container_size *size);
+// A container's note at the runtime: which life it is, what size it has, and of which image it is.
+struct container_note {
+	int attempt;
+	struct container_size size;
+	int64_t image; // 0: not known
+};
+struct str resize_note(struct arena *a, const struct container_note *note);
+// Whether it tells a size (those of older agents do not); else out->size stays as it is.
+bool resize_read_note(struct str text, struct container_note *out);
 
 // Resizes that wait for room, in the order in which they are tried: those that ask for no more than they have, then by
 // priority, quality of service, and who has waited longest.

@@ -98,6 +98,7 @@ static void read_container(struct arena *a, const struct json *json, enum contai
 	out->json = json;
 	out->name = json_str(json, "name");
 	out->image = json_str(json, "image");
+	out->image_key = (int64_t)(str_hash(out->image) >> 1 | 1);
 	out->pull = read_pull(json_str(json, "imagePullPolicy"));
 	out->has_restart = json_get(json, STR("restartPolicy")) != NULL;
 	out->restart = read_policy(json_str(json, "restartPolicy"));

@@ -40,6 +40,7 @@ struct probe_spec {
 
 struct container_spec {
 	struct str name, image;
+	int64_t image_key; // tells images apart by their names; never 0
 	enum container_kind kind;
 	enum pull_policy pull;
 	bool has_restart; // a restart policy of its own, beside the pod's

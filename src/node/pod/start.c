@@ -243,7 +243,8 @@ static int build_launch(struct container_start *s, struct err *e)
 	if (build_env(s, e) || launch_build(&x, &s->launch, e) || launch_mounts(&x, &s->mounts, &s->mount_count, e))
 		return -1;
 	s->launch.id = str_of(s->id);
-	s->launch.note = resize_note(&s->memory, s->attempt, &s->size);
+	s->launch.note =
+		resize_note(&s->memory, &(struct container_note){s->attempt, s->size, spec_of(s)->image_key});
 	s->launch.log_path = pod_disk_log(&s->memory, &s->host->disk, s->spec->uid, spec_of(s)->name, s->attempt);
 	return 0;
 }
@@ -427,6 +428,7 @@ void start_begin(struct pod_worker *w, size_t container)
 	c->stage = STAGE_STARTING;
 	s->attempt = c->attempts++;
 	s->size = c->size = container_size_of(s->spec, spec_of(s));
+	c->image = spec_of(s)->image_key;
 	take_turn(s);
 }
 

@@ -14,7 +14,7 @@ enum container_stage {
 	STAGE_EXITED,	// `run` tells how
 };
 
-enum stop_cause { STOP_NONE, STOP_POD, STOP_LIVENESS, STOP_STARTUP, STOP_HOOK, STOP_RESIZE, STOP_ANEW };
+enum stop_cause { STOP_NONE, STOP_POD, STOP_LIVENESS, STOP_STARTUP, STOP_HOOK, STOP_RESIZE, STOP_IMAGE, STOP_ANEW };
 
 enum { POD_ID_MAX = 64, POD_REASON_MAX = 48, POD_MESSAGE_MAX = 4096 };
 
@@ -41,6 +41,7 @@ struct container_state {
 	struct container_run last; // the one before that, ended; shown as lastState
 	int attempts;		   // how many lives were begun
 	struct container_size size; // of the life that is shown or begins
+	int64_t image;		    // of the same (container_spec.image_key); 0: not known
 	struct pod_backoff backoff;
 	bool backing_off; // the rest was told of (event) for the newest end
 	bool past;	  // it begins anew with the pod: what its lives did so far counts for nothing

@@ -45,7 +45,8 @@ static struct view view_of(struct arena *a, const struct pod_spec *s, const stru
 	bool runs = c->stage == STAGE_RUNNING || c->stage == STAGE_STOPPING;
 	const struct container_run *ended = newest_end(c);
 	// A life that a probe ended is shown until the next one stands for it.
-	bool replaced = c->restart_at_exit && c->stage != STAGE_NONE && !pod_is_stopping(s, st);
+	bool replaced =
+		c->restart_at_exit && c->stage != STAGE_NONE && !c->waiting_reason[0] && !pod_is_stopping(s, st);
 	if ((runs && !c->hooking) || replaced)
 		return (struct view){LOOK_RUNNING, .run = &c->run, .last = if_ended(&c->last),
 				     .restarts = c->run.attempt};

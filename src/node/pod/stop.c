@@ -109,6 +109,9 @@ static void tell_why(struct pod_worker *w, const struct plan_action *how)
 	if (how->cause == STOP_LIVENESS || how->cause == STOP_STARTUP)
 		tell(w, (int)how->container, EVENTS_NORMAL, "Killing",
 		     "Container %.*s failed %s probe, will be restarted", STR_FMT(name), probes[how->cause]);
+	else if (how->cause == STOP_IMAGE)
+		tell(w, (int)how->container, EVENTS_NORMAL, "Killing",
+		     "Container %.*s definition changed, will be restarted", STR_FMT(name));
 	else if (how->cause == STOP_RESIZE)
 		tell(w, (int)how->container, EVENTS_NORMAL, "Killing", "Container %.*s resize requires restart",
 		     STR_FMT(name));

@@ -249,8 +249,8 @@ static void start(struct pod_worker *w, size_t i)
 static void stop(struct pod_worker *w, const struct plan_action *how)
 {
 	struct container_state *c = &w->state->containers[how->container];
-	// The next life begins at its end, so its rest is reckoned now; a resize is no failure.
-	if (how->restart && how->cause != STOP_RESIZE && c->last.finished)
+	// The next life begins at its end, so its rest is reckoned now; a resize or another image is no failure.
+	if (how->restart && how->cause != STOP_RESIZE && how->cause != STOP_IMAGE && c->last.finished)
 		pod_backoff_next(&c->backoff, c->last.finished, worker_now(w));
 	stop_begin(w, how);
 }
@@ -387,10 +387,23 @@ void worker_reject(struct pod_worker *w, const char *reason, struct str message)
 	worker_step_soon(w);
 }
 
+// With another image a container need not rest for what it did with the one before.
+static void forget_rests(struct pod_worker *w, const struct pod_spec *fresh)
+{
+	for (size_t i = 0; i < w->spec->container_count; i++) {
+		struct container_state *c = &w->state->containers[i];
+		if (fresh->containers[i].image_key == w->spec->containers[i].image_key)
+			continue;
+		c->backoff = c->image_backoff = (struct pod_backoff){0};
+		c->retry_at = 0;
+	}
+}
+
 void worker_update(struct pod_worker *w, struct pod_spec *spec)
 {
 	bool was_deleted = w->spec->deleted;
 	resize_carry(w, spec);
+	forget_rests(w, spec);
 	if (w->wants) { // in this order, so that what stays wanted is not fetched anew
 		struct pod_spec *old = w->spec;
 		w->spec = spec;
