@@ -301,3 +301,54 @@ TEST(another_image_is_tried_at_once)
 	CHECK_INT(fake_runtime_running(w.runtime), 0);
 	world_end(&w);
 }
+
+static void replace_agent(struct world *w)
+{
+	node_destroy(w->node);
+	fake_runtime_restart(w->runtime);
+	world_start_node(w);
+}
+
+// Whenever agents end, while the pod starts and while it ends, the next ones lead it to its end.
+TEST(agents_replaced_at_every_moment)
+{
+	struct world w;
+	world_begin(&w, 4, "ends", acts, ARRAY_LEN(acts));
+	for (int ms = 0; ms < 400; ms += 9) {
+		add_pod(&w, CONTAINER("i", "brief", "") "," CONTAINER("s", "polite", SIDECAR FAILING_HOOK) ","
+			CONTAINER("t", "polite", SIDECAR), CONTAINER("c", "polite", FAILING_HOOK) "," CONTAINER("d", "deaf", ""),
+			"\"terminationGracePeriodSeconds\":3,\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],");
+		sim_run(w.sim, ms * TIME_MS);
+		replace_agent(&w);
+		sim_run(w.sim, TIME_S);
+		check_state(&w, "phase", "Running");
+		CHECK_INT(fake_runtime_running(w.runtime), 4);
+		CHECK_INT(json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1), 0);
+		CHECK_INT(json_i64(pod(&w), "status.initContainerStatuses.0.restartCount", -1), 0);
+		fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+		sim_run(w.sim, 10 * ms * TIME_MS);
+		replace_agent(&w);
+		sim_run(w.sim, 6 * TIME_S);
+		CHECK(!pod(&w));
+		CHECK_INT(fake_runtime_pods(w.runtime), 0);
+		CHECK_INT(fake_runtime_running(w.runtime), 0);
+		CHECK_INT(node_pod_count(w.node), 0);
+	}
+	world_end(&w);
+}
+
+// Where nothing begins again, it is not told so.
+TEST(probes_that_fail_where_nothing_is_restarted)
+{
+	struct world w;
+	begin(&w, "", CONTAINER("c", "polite", ",\"livenessProbe\":{\"exec\":{\"command\":[\"no\"]},\"periodSeconds\":1,"
+				"\"failureThreshold\":1}"), "\"restartPolicy\":\"Never\",");
+	sim_run(w.sim, 5 * TIME_S);
+	check_state(&w, "phase", "Succeeded");
+	struct json *list = fake_server_get(w.server, &w.arena, "/api/v1/namespaces/d/events");
+	json_each(e, json_get(list, STR("items")))
+		if (json_str_is(e, "reason", "Killing"))
+			CHECK_STR(json_str(e, "message"), "Container c failed liveness probe");
+	CHECK_INT(events_with(&w, "Killing", "{c}"), 1);
+	world_end(&w);
+}

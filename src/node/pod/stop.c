@@ -104,11 +104,14 @@ static void begin_hook(struct container_stop *s, const struct pod_action *hook)
 
 static void tell_why(struct pod_worker *w, const struct plan_action *how)
 {
-	struct str name = w->spec->containers[how->container].name;
+	const struct container_spec *spec = &w->spec->containers[how->container];
+	struct str name = spec->name;
 	static const char *const probes[] = {[STOP_LIVENESS] = "liveness", [STOP_STARTUP] = "startup"};
+	bool again = container_should_restart(w->spec, spec, 128 + SIGKILL); // now or when it has rested
 	if (how->cause == STOP_LIVENESS || how->cause == STOP_STARTUP)
 		tell(w, (int)how->container, EVENTS_NORMAL, "Killing",
-		     "Container %.*s failed %s probe, will be restarted", STR_FMT(name), probes[how->cause]);
+		     "Container %.*s failed %s probe%s", STR_FMT(name), probes[how->cause],
+		     again ? ", will be restarted" : "");
 	else if (how->cause == STOP_IMAGE)
 		tell(w, (int)how->container, EVENTS_NORMAL, "Killing",
 		     "Container %.*s definition changed, will be restarted", STR_FMT(name));
