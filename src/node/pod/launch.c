@@ -250,6 +250,27 @@ static void add_etc(const struct launch_context *x, const struct pod_disk *disk,
 			(struct runtime_mount){.source = pod_disk_etc(x->arena, disk, x->pod->uid, file), .target = target};
 }
 
+static size_t depth_of(struct str path)
+{
+	size_t depth = 0;
+	struct str piece;
+	while (str_next(&path, '/', &piece))
+		depth += piece.n > 0;
+	return depth;
+}
+
+// A mount would hide those that were made below it before.
+static struct runtime_mount *outer_first(struct arena *a, const struct runtime_mount *list, size_t n)
+{
+	struct runtime_mount *out = ARENA_ARRAY(a, struct runtime_mount, n + 1);
+	size_t placed = 0;
+	for (size_t depth = 0; placed < n; depth++)
+		for (size_t i = 0; i < n; i++)
+			if (depth_of(list[i].target) == depth)
+				out[placed++] = list[i];
+	return out;
+}
+
 void launch_finish(const struct launch_context *x, const struct pod_disk *disk, const struct pod_disk_mount *mounts,
 		   size_t count, struct str words, struct runtime_container_spec *out)
 {
@@ -271,7 +292,7 @@ void launch_finish(const struct launch_context *x, const struct pod_disk *disk, 
 	if (words.n)
 		list[n++] = (struct runtime_mount){
 			.source = words, .target = words_target.n ? words_target : STR("/dev/termination-log")};
-	out->mounts = list;
+	out->mounts = outer_first(x->arena, list, n);
 	out->mount_count = n;
 }
 
