@@ -149,6 +149,10 @@ TEST(what_containers_may_write_is_on_the_disk)
 	CHECK_STR(text_of(&a, pod_disk_etc(&a, &disk, uid, "hosts").p), "1 a\n");
 	CHECK(!files_write(words.p, STR("bye"), 0666, NULL));
 	CHECK_STR(disk.ops->last_words(&disk, &a, uid, STR("c"), 0, false), "bye");
+	struct str next; // a container that fails on and on does not fill the directory
+	REQUIRE(!disk.ops->set_up_container(&disk, &a, uid, STR("c"), 1, NULL, 0, &next, NULL));
+	disk.ops->remove_logs(&disk, uid, STR("c"), 0);
+	CHECK(access(words.p, F_OK) != 0 && access(next.p, F_OK) == 0);
 	CHECK(!disk.ops->tear_down(&disk, uid, NULL));
 	CHECK(access(in("pods/u"), F_OK));
 	files_unmount_and_remove(dir, NULL);

@@ -282,6 +282,7 @@ static void remove_logs(struct pod_disk *d, struct str uid, struct str container
 		return;
 	}
 	struct str log = pod_disk_log(&a, d, uid, container, attempt);
+	unlink(words_path(&a, d, uid, container, attempt).p);
 	unlink(log.p);
 	for (int i = 1; !unlink(arena_fmt(&a, "%s.%d", log.p, i).p); i++)
 		; // what rotation left

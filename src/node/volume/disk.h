@@ -49,8 +49,8 @@ struct pod_disk_ops {
 				 bool from_log);
 	// Takes all but the logs away. Idempotent.
 	int (*tear_down)(struct pod_disk *d, struct str uid, struct err *e);
-	void (*remove_logs)(struct pod_disk *d, struct str uid, struct str container,
-			    int attempt);					// attempt -1: of the whole pod
+	// Of one life, with its last words; attempt -1: of the whole pod.
+	void (*remove_logs)(struct pod_disk *d, struct str uid, struct str container, int attempt);
 	size_t (*list)(struct pod_disk *d, struct arena *a, struct str **uids); // pods that have something here
 };
 
