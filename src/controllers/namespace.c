@@ -17,9 +17,11 @@ struct namespace_controller {
 	struct informer *namespaces;
 	struct reconciler *reconciler;
 	struct map waits; // name -> how long to wait next, as a pointer
+	struct round *rounds;
 };
 
 struct round {
+	struct round *next, *previous;
 	struct namespace_controller *controller;
 	struct json *namespace;
 	size_t lists_open;
@@ -126,6 +128,20 @@ static void finalize(struct round *round, struct sync *s)
 		  NULL, NULL);
 }
 
+static void round_free(struct round *round)
+{
+	struct namespace_controller *c = round->controller;
+	if (round->previous)
+		round->previous->next = round->next;
+	else
+		c->rounds = round->next;
+	if (round->next)
+		round->next->previous = round->previous;
+	buf_finish(&round->contents);
+	map_finish(&round->finalizers);
+	free(round);
+}
+
 static void round_finish(struct round *round, struct sync *s)
 {
 	struct namespace_controller *c = round->controller;
@@ -140,8 +156,7 @@ static void round_finish(struct round *round, struct sync *s)
 			tell_remaining(round, s);
 		reconciler_add_after(c->reconciler, s->name, wait_ns);
 	}
-	buf_finish(&round->contents);
-	map_finish(&round->finalizers);
+	round_free(round);
 }
 
 // ---- lists
@@ -223,8 +238,12 @@ static void handle(void *arg, struct sync *s)
 	if (!namespace || !json_at(namespace, "metadata.deletionTimestamp") ||
 	    !json_first(json_at(namespace, "spec.finalizers")))
 		return;
-	struct round *round = ARENA_NEW(&s->arena, struct round);
+	struct round *round = MEM_NEW(struct round);
 	round->controller = c;
+	round->next = c->rounds;
+	if (round->next)
+		round->next->previous = round;
+	c->rounds = round;
 	round->namespace = namespace;
 	buf_init(&round->contents);
 	map_init(&round->finalizers);
@@ -258,6 +277,8 @@ void namespace_stop(void *controller)
 {
 	struct namespace_controller *c = controller;
 	reconciler_destroy(c->reconciler);
+	while (c->rounds)
+		round_free(c->rounds);
 	map_finish(&c->waits);
 	free(c);
 }

@@ -310,6 +310,26 @@ TEST(a_page_of_what_cannot_go_does_not_keep_the_rest_of_a_namespace)
 	bench_stop(&b);
 }
 
+// What the round holds goes with the controller: a sanitizer tells.
+TEST(a_controller_ends_while_it_empties_a_namespace)
+{
+	struct bench b;
+	bench_start(&b, 1, "namespace");
+	bench_do(&b, "POST", "/api/v1/namespaces", "{'metadata':{'name':'one'},'spec':{'finalizers':['kubernetes']}}");
+	for (int i = 0; i < 10; i++) {
+		add(&b, arena_fmt(&b.a, "held-%d", i).p, NULL, false);
+		bench_do(&b, "PATCH", arena_fmt(&b.a, MAPS "/held-%d", i).p, "{'metadata':{'finalizers':['hold.test/x']}}");
+	}
+	bench_do(&b, "DELETE", "/api/v1/namespaces/one", " ");
+	for (int i = 0; i < 100; i++) {
+		bench_run(&b, TIME_MS);
+		bench_restart_controllers(&b);
+	}
+	bench_run(&b, TIME_S);
+	CHECK_INT(bench_items(&b, MAPS)->count, 10);
+	bench_stop(&b);
+}
+
 TEST(pods_of_a_namespace_go_before_all_else)
 {
 	struct bench b;
