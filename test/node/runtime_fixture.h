@@ -4,6 +4,8 @@
 #ifndef TEST_RUNTIME_FIXTURE_H
 #define TEST_RUNTIME_FIXTURE_H
 
+#include <sys/types.h>
+
 #include "node/runtime/runtime.h"
 #include "sys/real.h"
 
@@ -27,6 +29,10 @@ void rig_tear_down(struct rig *g); // and checks that nothing is left
 #define CLEAN_RIG __attribute__((cleanup(rig_tear_down)))
 void rig_open(struct rig *g);  // the runtime, again
 void rig_close(struct rig *g); // as an agent that ends
+// This program once more, with the runtime of the same directories open: it ends with what rig_agent returns. (Only
+// forked, it would have none of the pool's threads.)
+pid_t rig_start_agent(struct rig *g, const char *role);
+int rig_agent(struct rig *g, const char *role); // of the test program that starts such agents
 
 // A container of busybox running `sh -c script`, in the pod "p1".
 struct runtime_container_spec rig_spec(struct rig *g, const char *id, const char *script);

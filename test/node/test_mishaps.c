@@ -137,6 +137,21 @@ TEST(agent_killed_between_note_and_start)
 	CHECK_STR(rig_log(&g, "c1"), "ran");
 }
 
+static void on_output(void *arg, int stream, struct str data)
+{
+}
+
+struct talk_end {
+	bool ended;
+};
+
+static void on_end(void *arg, int code, const struct err *e)
+{
+	((struct talk_end *)arg)->ended = true;
+}
+
+static const struct runtime_session_events session_events = {on_output, on_end};
+
 static int monitor_of(struct rig *g, const char *id)
 {
 	char text[32] = "";
@@ -164,6 +179,119 @@ TEST(monitor_killed_after_adoption)
 	kill(monitor, SIGKILL);
 	rig_wait_exit(&g, "c1");
 	CHECK(g.exited.lost);
+}
+
+static int run_c1(struct rig *g)
+{
+	if (rig_pod(g, "p1") == 0)
+		rig_run(g, "c1", "exec sleep 1000");
+	pause();
+	return 0;
+}
+
+static int exec_in_c1(struct rig *g)
+{
+	struct str args[] = {STR("sh"), STR("-c"), STR("echo old >>/dev/shm/said")};
+	struct runtime_exec_spec x = {.id = STR("c1"), .args = args, .arg_count = 3};
+	struct talk_end t = {0};
+	runtime_exec(g->runtime, &x, &session_events, &t);
+	rig_until(g, &t.ended);
+	return 0;
+}
+
+// How many containers there are; 9: something that is neither a whole one nor nothing.
+static int take_over(struct rig *g)
+{
+	struct runtime_state *list;
+	size_t count = runtime_list(g->runtime, &g->a, &list);
+	const char *dir = arena_fmt(&g->a, "%s/containers/c1", g->data).p;
+	bool good = count <= 1 && (access(dir, F_OK) == 0) == (count == 1);
+	if (count == 1 && list[0].phase == RUNTIME_RUNNING)
+		good &= kill(list[0].pid, 0) == 0;
+	if (g->crun)
+		usleep(1200000); // nobody goes on with what was cut off, however slow
+	good &= count || access(dir, F_OK) < 0;
+	good &= rig_pod_remove(g, "p1") == 0;
+	return good ? (int)count : 9;
+}
+
+int rig_agent(struct rig *g, const char *role)
+{
+	return strcmp(role, "run") == 0 ? run_c1(g) : strcmp(role, "exec") == 0 ? exec_in_c1(g) : take_over(g);
+}
+
+static void be_an_agent_and_die(struct rig *g, const char *role, useconds_t after_us)
+{
+	pid_t child = rig_start_agent(g, role);
+	usleep(after_us);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static int be_the_next_agent(struct rig *g)
+{
+	int status = -1;
+	waitpid(rig_start_agent(g, "take over"), &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// Killed at any moment of a container's making, an agent leaves a whole container or nothing.
+TEST(agent_killed_anywhere)
+{
+	struct rig g CLEAN_RIG;
+	int with[2] = {0};
+	rig_set_up(&g);
+	rig_close(&g);
+	for (useconds_t us = 3000; us < 80000; us += 1700) {
+		be_an_agent_and_die(&g, "run", us);
+		int found = be_the_next_agent(&g);
+		REQUIRE(found == 0 || found == 1);
+		with[found]++;
+	}
+	CHECK(with[0] > 0);
+	be_an_agent_and_die(&g, "run", 3000000);
+	CHECK_INT(be_the_next_agent(&g), 1);
+}
+
+static void make_crun_slow(struct rig *g, const char *command)
+{
+	const char *script = "#!/bin/sh\ncase \"$*\" in *%s*) sleep 1;; esac\nexec /usr/bin/crun \"$@\"\n";
+	g->crun = arena_fmt(&g->a, "%s/crun", g->dir).p;
+	write_file(g->crun, arena_fmt(&g->a, script, command));
+	REQUIRE(chmod(g->crun, 0755) == 0);
+}
+
+// Nothing makes a container any more when its agent's successor has taken it away.
+TEST(agent_killed_while_crun_is_slow)
+{
+	struct rig g CLEAN_RIG;
+	rig_set_up(&g);
+	rig_close(&g);
+	make_crun_slow(&g, "create");
+	for (useconds_t us = 200000; us < 900000; us += 170000) {
+		be_an_agent_and_die(&g, "run", us);
+		CHECK_INT(be_the_next_agent(&g), 0);
+	}
+}
+
+// A crun that outlives its agent runs its own command or none, not one of the next agent's.
+TEST(agent_killed_while_a_command_starts)
+{
+	struct rig g CLEAN_RIG;
+	struct talk_end t = {0};
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "exec sleep 1000") == 0);
+	rig_close(&g);
+	make_crun_slow(&g, "exec");
+	be_an_agent_and_die(&g, "exec", 500000);
+	rig_open(&g);
+	struct str args[] = {STR("sh"), STR("-c"), STR("echo new >>/dev/shm/said")};
+	struct runtime_exec_spec x = {.id = STR("c1"), .args = args, .arg_count = 3};
+	runtime_exec(g.runtime, &x, &session_events, &t);
+	REQUIRE(rig_until(&g, &t.ended));
+	rig_turn(&g, 500);
+	CHECK_INT(system(arena_fmt(&g.a, "[ $(grep -c new %s/pods/p1/shm/said) = 1 ]", g.run).p), 0);
+	CHECK(rig_pod_remove(&g, "p1") == 0);
 }
 
 // After a reboot there are neither processes nor mounts nor groups, and RUN is empty: what had run is lost, what had
@@ -286,21 +414,6 @@ static void end_shortage(struct shortage *s)
 		close(s->held[--s->count]);
 	setrlimit(RLIMIT_NOFILE, &s->before);
 }
-
-static void on_output(void *arg, int stream, struct str data)
-{
-}
-
-struct talk_end {
-	bool ended;
-};
-
-static void on_end(void *arg, int code, const struct err *e)
-{
-	((struct talk_end *)arg)->ended = true;
-}
-
-static const struct runtime_session_events session_events = {on_output, on_end};
 
 static int free_descriptors(void)
 {

@@ -495,66 +495,6 @@ TEST(adoption)
 	CHECK_STR(rig_log(&g, "c4"), "pod-host");
 }
 
-static void be_an_agent_and_die(struct rig *g, useconds_t after_us)
-{
-	pid_t child = fork();
-	if (child == 0) {
-		g->loop = NULL; // the parent's
-		g->runtime = NULL;
-		rig_open(g);
-		alarm(30);
-		if (rig_pod(g, "p1") == 0)
-			rig_run(g, "c1", "sleep 1000");
-		pause();
-		_exit(0);
-	}
-	usleep(after_us);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-}
-
-// Killed at any moment of a container's making, an agent leaves a whole container or nothing.
-TEST(agent_killed_anywhere)
-{
-	struct rig g CLEAN_RIG;
-	rig_set_up(&g);
-	rig_close(&g);
-	for (useconds_t us = 1000; us < 60000; us += 3700) {
-		be_an_agent_and_die(&g, us);
-		rig_open(&g);
-		struct runtime_state *list;
-		size_t count = runtime_list(g.runtime, &g.a, &list);
-		CHECK(count <= 1);
-		if (count == 0)
-			CHECK(access(arena_fmt(&g.a, "%s/containers/c1", g.data).p, F_OK) < 0);
-		else if (list[0].phase == RUNTIME_RUNNING)
-			CHECK(kill(list[0].pid, 0) == 0);
-		CHECK(rig_pod_remove(&g, "p1") == 0);
-		rig_close(&g);
-	}
-}
-
-// Nothing makes a container any more when its agent's successor has taken it away.
-TEST(agent_killed_while_crun_is_slow)
-{
-	struct rig g CLEAN_RIG;
-	rig_set_up(&g);
-	rig_close(&g);
-	g.crun = arena_fmt(&g.a, "%s/crun", g.dir).p;
-	struct str script = STR("#!/bin/sh\ncase \"$*\" in *create*) sleep 0.4;; esac\nexec /usr/bin/crun \"$@\"\n");
-	REQUIRE(file_write(g.loop, g.crun, script, 0755, NULL) == 0);
-	for (useconds_t us = 100000; us < 500000; us += 130000) {
-		be_an_agent_and_die(&g, us);
-		rig_open(&g);
-		usleep(500000);
-		struct runtime_state *list;
-		CHECK_INT(runtime_list(g.runtime, &g.a, &list), 0);
-		CHECK(access(arena_fmt(&g.a, "%s/containers/c1", g.data).p, F_OK) < 0);
-		CHECK(rig_pod_remove(&g, "p1") == 0);
-		rig_close(&g);
-	}
-}
-
 // Containers meet crun on a read-only mount, which outlives the agent and follows a crun that was replaced meanwhile.
 TEST(crun_is_not_to_be_written_to)
 {

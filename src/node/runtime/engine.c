@@ -228,6 +228,7 @@ int runtime_open(struct loop *l, const struct runtime_options *o, struct runtime
 {
 	struct engine *g = MEM_NEW(struct engine);
 	g->base = (struct runtime){&ops, l};
+	g->next_exec = (uint64_t)loop_wall(l); // a crun of an agent before may yet read and write files of its numbers
 	if (prepare(g, o, e) < 0 || exit_watch_open(g, e) < 0) {
 		engine_free(g);
 		return err_wrap(e, "container runtime");
