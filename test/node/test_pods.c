@@ -476,3 +476,46 @@ TEST(optional_objects_of_pods_without_volumes)
 	check_state(&w, "p", "ephemeralContainerStatuses.0.state.terminated.reason", "Completed");
 	world_end(&w);
 }
+
+static void add_pod_with_port(struct world *w, const char *name, const char *port)
+{
+	struct str body = arena_fmt(&w->arena, "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\","
+				    "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"command\":[\"polite\"],\"ports\":[{%s}]}]}}", name, port);
+	CHECK_INT(fake_server_do(w->server, "POST", PODS, body.p), 201);
+	sim_run(w->sim, TIME_S);
+}
+
+// Who comes past the scheduler may ask for a port of the host that another has.
+TEST(ports_of_the_host_that_others_have)
+{
+	static const struct {
+		const char *port;
+		bool good;
+	} cases[] = {
+		{"\"containerPort\":1,\"hostPort\":80", false},
+		{"\"containerPort\":1,\"hostPort\":80,\"protocol\":\"UDP\"", true},
+		{"\"containerPort\":1,\"hostPort\":81", true},
+		{"\"containerPort\":80", true},
+		{"\"containerPort\":1,\"hostPort\":80,\"hostIP\":\"127.0.0.1\"", false},
+		{"\"containerPort\":1,\"hostPort\":90,\"hostIP\":\"127.0.0.2\"", true},
+		{"\"containerPort\":1,\"hostPort\":90,\"hostIP\":\"127.0.0.2\"", false},
+		{"\"containerPort\":1,\"hostPort\":90,\"hostIP\":\"127.0.0.3\"", true},
+		{"\"containerPort\":1,\"hostPort\":90", false},
+	};
+	struct world w;
+	begin(&w);
+	add_pod_with_port(&w, "first", "\"containerPort\":1,\"hostPort\":80,\"protocol\":\"TCP\"");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *name = arena_fmt(&w.arena, "p%zu", i).p;
+		add_pod_with_port(&w, name, cases[i].port);
+		check_state(&w, name, "phase", cases[i].good ? "Running" : "Failed");
+		check_state(&w, name, "reason", cases[i].good ? "" : "NodePorts");
+	}
+	fake_server_do(w.server, "DELETE", PODS "/first", NULL);
+	sim_run(w.sim, 5 * TIME_S);
+	add_pod_with_port(&w, "last", "\"containerPort\":1,\"hostPort\":80");
+	check_state(&w, "last", "phase", "Running");
+	replace_agent(&w);
+	check_state(&w, "last", "phase", "Running");
+	world_end(&w);
+}

@@ -69,6 +69,51 @@ int admit_check_sysctls(struct str unsafe_sysctls, struct err *e)
 	return 0;
 }
 
+// ---- ports of the host
+
+static struct str or_else(struct str s, struct str otherwise)
+{
+	return s.n ? s : otherwise;
+}
+
+static bool is_any(struct str host_ip)
+{
+	return !host_ip.n || str_is(host_ip, "0.0.0.0") || str_is(host_ip, "::");
+}
+
+static bool same_host_port(const struct json *a, const struct json *b)
+{
+	struct str at_a = json_str(a, "hostIP"), at_b = json_str(b, "hostIP");
+	int64_t port = json_i64(a, "hostPort", 0);
+	return port && port == json_i64(b, "hostPort", 0) && (is_any(at_a) || is_any(at_b) || str_eq(at_a, at_b)) &&
+	       str_eq(or_else(json_str(a, "protocol"), STR("TCP")), or_else(json_str(b, "protocol"), STR("TCP")));
+}
+
+// Init containers have ended when others may want the port.
+static bool claims_host_port(const struct pod_spec *s, const struct json *port)
+{
+	for (size_t i = 0; i < s->container_count; i++) {
+		if (s->containers[i].kind != CONTAINER_MAIN && s->containers[i].kind != CONTAINER_SIDECAR)
+			continue;
+		json_each(own, json_get(s->containers[i].json, STR("ports")))
+			if (same_host_port(own, port))
+				return true;
+	}
+	return false;
+}
+
+bool pods_share_host_port(const struct pod_spec *a, const struct pod_spec *b)
+{
+	for (size_t i = 0; i < a->container_count; i++) {
+		if (a->containers[i].kind != CONTAINER_MAIN && a->containers[i].kind != CONTAINER_SIDECAR)
+			continue;
+		json_each(port, json_get(a->containers[i].json, STR("ports")))
+			if (json_i64(port, "hostPort", 0) && claims_host_port(b, port))
+				return true;
+	}
+	return false;
+}
+
 // ---- all
 
 bool pod_admit(struct arena *a, const struct pod_spec *s, const struct admit_rules *r, const struct node_amounts *used,

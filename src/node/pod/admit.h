@@ -15,6 +15,9 @@ struct admit_rules {
 bool pod_admit(struct arena *a, const struct pod_spec *s, const struct admit_rules *r, const struct node_amounts *used,
 	       const char **reason, struct str *message);
 
+// Whether both pods claim one and the same port of the host: then there is room for one of them.
+bool pods_share_host_port(const struct pod_spec *a, const struct pod_spec *b);
+
 // ERR_BAD_REQUEST names the one of unsafe_sysctls that is of no namespace: pods can't be allowed it.
 int admit_check_sysctls(struct str unsafe_sysctls, struct err *e);
 

@@ -48,6 +48,15 @@ static bool was_begun(const struct pod_spec *s)
 	return json_at(s->object, "status.startTime") != NULL;
 }
 
+static bool another_has_its_ports(const struct pods *p, const struct pod_worker *w)
+{
+	map_each(entry, &p->workers)
+		if (entry->value != w && worker_uses(entry->value).pods &&
+		    pods_share_host_port(worker_spec(w), worker_spec(entry->value)))
+			return true;
+	return false;
+}
+
 // A pod that nobody has looked at yet may be one too many, or none for this node.
 static void admit(struct pods *p, struct pod_worker *w, const struct node_amounts *used)
 {
@@ -56,8 +65,13 @@ static void admit(struct pods *p, struct pod_worker *w, const struct node_amount
 	struct str message;
 	arena_init(&a);
 	struct admit_rules rules = {p->host->allocatable, p->host->unsafe_sysctls};
-	if (!was_begun(worker_spec(w)) && !pod_admit(&a, worker_spec(w), &rules, used, &reason, &message))
+	if (was_begun(worker_spec(w)))
+		return;
+	if (!pod_admit(&a, worker_spec(w), &rules, used, &reason, &message))
 		worker_reject(w, reason, message);
+	else if (another_has_its_ports(p, w))
+		worker_reject(w, "NodePorts",
+			      STR("Predicate NodePorts failed: another pod has a port of the host that this one asks for"));
 }
 
 static void adopt(struct pod_worker *w, const struct runtime_state *all, size_t count)
