@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -113,6 +114,28 @@ TEST(started_twice)
 	rig_open(&g);
 	REQUIRE(runtime_state(g.runtime, &g.a, STR("c1"), &s));
 	CHECK_INT(s.phase, RUNTIME_RUNNING);
+}
+
+// One container that cannot be taken away does not keep the others running.
+TEST(a_container_that_stays)
+{
+	struct rig g CLEAN_RIG;
+	struct cgroups c;
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "exec sleep 1000") == 0 && rig_run(&g, "c2", "exec sleep 1000") == 0 &&
+		rig_run(&g, "c3", "exec sleep 1000") == 0);
+	const char *busy = arena_fmt(&g.a, "%s/containers/c2/busy", g.data).p;
+	REQUIRE(mkdir(busy, 0755) == 0 && mount("tmpfs", busy, "tmpfs", 0, NULL) == 0);
+	CHECK(rig_pod_remove(&g, "p1") < 0);
+	CHECK(strstr(err_text(&g.e), "containers/c2"));
+	REQUIRE(cgroups_init(&c, NULL, g.parent, NULL) == 0);
+	CHECK(cgroup_is_empty(&c, "podp1"));
+	CHECK(access(arena_fmt(&g.a, "%s/containers/c1", g.data).p, F_OK) < 0);
+	CHECK(access(arena_fmt(&g.a, "%s/containers/c3", g.data).p, F_OK) < 0);
+	umount2(busy, MNT_DETACH);
+	CHECK(rig_pod_remove(&g, "p1") == 0);
+	struct runtime_state *list;
+	CHECK_INT(runtime_list(g.runtime, &g.a, &list), 0);
 }
 
 // ---- agents that end in the middle

@@ -328,10 +328,11 @@ int pod_destroy(struct engine *g, struct arena *a, const char *uid, struct err *
 static int run_pod_remove(struct job *job)
 {
 	struct pod_job *j = (struct pod_job *)job;
-	for (size_t i = 0; i < j->container_count; i++)
-		if (container_destroy(job->engine, &job->arena, j->containers[i], j->uid, &job->e) < 0)
-			return -1;
-	return pod_destroy(job->engine, &job->arena, j->uid, &job->e);
+	int result = 0;
+	for (size_t i = 0; i < j->container_count; i++) // all of them, and the first failure is told
+		if (container_destroy(job->engine, &job->arena, j->containers[i], j->uid, result ? NULL : &job->e) < 0)
+			result = -1;
+	return result < 0 ? -1 : pod_destroy(job->engine, &job->arena, j->uid, &job->e);
 }
 
 static void finish_pod_remove(struct job *job)
