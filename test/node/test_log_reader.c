@@ -190,6 +190,18 @@ TEST(following_over_many_rotations)
 	log_reader_close(r);
 }
 
+// A write that was cut off by a full disk does not take the next file's first line with it.
+TEST(a_file_that_ends_within_a_line)
+{
+	struct place p CLEAN_PLACE;
+	set_up(&p);
+	append_lines(p.path, "0 o one");
+	append(p.path, "2026-01-01T12:00:00Z stdout F tw");
+	rotate(&p, 5);
+	append_lines(p.path, "1 o three");
+	CHECK_STR(read_all(&p, everything), "one\ntw\nthree\n");
+}
+
 // Between the renaming and the monitor's new file there is no log of that name; what there is can be read.
 TEST(opened_in_the_middle_of_a_rotation)
 {

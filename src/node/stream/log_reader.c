@@ -299,6 +299,8 @@ enum log_progress log_reader_next(struct log_reader *r, struct buf *out)
 		return r->query.limit >= 0 && r->left <= 0 ? LOG_FULL : LOG_MORE;
 	}
 	if (r->at + 1 < r->count) {
+		if (r->line.n || r->overlong) // a write cut off by a full disk: the next file does not go on with it
+			take_bytes(r, STR("\n"), out);
 		r->at++;
 		return LOG_MORE;
 	}
