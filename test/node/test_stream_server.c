@@ -230,6 +230,48 @@ TEST(endpoint_logs)
 		CHECK_INT(get(&s, arena_fmt(&s.rig.a, "/containerLogs/%s", absent[i]).p), 404);
 }
 
+static int inotify_instances(void)
+{
+	FILE *f = popen("ls -l /proc/$PPID/fd 2>/dev/null | grep -c inotify", "re");
+	int n = -1;
+	REQUIRE(f && fscanf(f, "%d", &n) == 1);
+	pclose(f);
+	return n;
+}
+
+struct follower {
+	bool done;
+	size_t bytes;
+};
+
+static void on_followed(void *arg, const struct http_response *r)
+{
+	struct follower *f = arg;
+	f->done = true;
+	f->bytes = r->body.n;
+}
+
+// Root has 128 inotify instances for all that it runs on the machine: many who follow logs leave some to others.
+TEST(endpoint_with_many_followers)
+{
+	enum { FOLLOWERS = 80 };
+	struct setting s CLEAN_SETTING = {0};
+	struct follower followers[FOLLOWERS] = {0};
+	struct http_call_request r = {.method = "GET", .target = STR("/containerLogs/default/p/c1?follow=true")};
+	set_up(&s);
+	REQUIRE(rig_run(&s.rig, "c1", "echo one; sleep 2; echo two") == 0);
+	for (size_t i = 0; i < FOLLOWERS; i++)
+		http_fetch(s.client, &r, 8 << 20, on_followed, &followers[i]);
+	rig_turn(&s.rig, 1000);
+	int instances = inotify_instances();
+	CHECK(instances > 2 && instances < 40);
+	for (size_t i = 0; i < FOLLOWERS; i++) {
+		REQUIRE(rig_until(&s.rig, &followers[i].done));
+		CHECK_INT(followers[i].bytes, strlen("one\ntwo\n"));
+	}
+	CHECK(inotify_instances() <= 1);
+}
+
 TEST(endpoint_figures)
 {
 	struct setting s CLEAN_SETTING = {0};

@@ -12,6 +12,7 @@
 #include "sys/real.h"
 
 enum { LOOK_AGAIN_MS = 200, PIECES_A_TURN = 4 };
+enum { WATCHED_MAX = 32 }; // by inotify: root may have 128 instances, and others of the machine need theirs
 
 struct log_stream {
 	struct open_stream open;
@@ -88,6 +89,7 @@ static void let_go(struct log_stream *l)
 	l->exchange->user = NULL;
 	timer_stop(&l->timer);
 	open_stream_drop(&l->open);
+	l->open.server->watched_logs -= l->inotify >= 0;
 	if (l->polling)
 		uv_close((uv_handle_t *)&l->poll, poll_closed);
 	else if (!l->posted)
@@ -222,10 +224,12 @@ static int choose_file(struct http_exchange *x, const struct stream_path *p, con
 
 static void follow(struct log_stream *l)
 {
-	l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct stream_server *s = l->open.server;
+	l->inotify = s->watched_logs < WATCHED_MAX ? inotify_init1(IN_CLOEXEC | IN_NONBLOCK) : -1;
 	if (l->inotify < 0)
 		return; // the timer alone, then
-	uv_poll_init(loop_real_uv(l->open.server->loop), &l->poll, l->inotify);
+	s->watched_logs++;
+	uv_poll_init(loop_real_uv(s->loop), &l->poll, l->inotify);
 	l->poll.data = l;
 	l->polling = true;
 	uv_poll_start(&l->poll, UV_READABLE, on_modified);

@@ -15,6 +15,7 @@ struct stream_server {
 	char *allowed_name, *node_name;
 	struct open_stream *open; // whatever is under way, to be cut at the end
 	size_t open_count;
+	size_t watched_logs; // by inotify
 };
 
 // A log, session or forward under way. The server cuts what is left when it closes.
