@@ -2,6 +2,7 @@
 // Pods that come to their end: in which order their containers are told, and how long each of them has; and what begins
 // once more where a pod goes on.
 #include <libgen.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "node/volume/files.h"
@@ -350,5 +351,57 @@ TEST(probes_that_fail_where_nothing_is_restarted)
 		if (json_str_is(e, "reason", "Killing"))
 			CHECK_STR(json_str(e, "message"), "Container c failed liveness probe");
 	CHECK_INT(events_with(&w, "Killing", "{c}"), 1);
+	world_end(&w);
+}
+
+#define RESTARTS_ALL ",\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"RestartAllContainers\"," \
+	"\"exitCodes\":{\"operator\":\"In\",\"values\":[3]}}]"
+
+static void storm(struct world *w, unsigned *seed, int step)
+{
+	static const char *const changes[] = {
+		"{\"metadata\":{\"labels\":{\"x\":\"%u\"}}}",
+		"{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i%u\",\"command\":[\"polite\"]},"
+		"{\"name\":\"d\",\"image\":\"i\",\"command\":[\"three\"]" RESTARTS_ALL "}]}}",
+		"{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"i\",\"command\":[\"deaf\"]}]}}",
+		"{\"spec\":{\"activeDeadlineSeconds\":%u}}",
+	};
+	unsigned dice = (unsigned)rand_r(seed) % 12;
+	const char *configs = "/api/v1/namespaces/d/configmaps/m";
+	if (dice < ARRAY_LEN(changes))
+		fake_server_do(w->server, "PATCH", PODS "/p", arena_fmt(&w->arena, changes[dice], 1 + rand_r(seed) % 9).p);
+	else if (dice == 4)
+		fake_server_do(w->server, "DELETE", PODS "/p", NULL);
+	else if (dice == 5)
+		fake_server_do(w->server, "DELETE", PODS "/p?gracePeriodSeconds=0", "{\"gracePeriodSeconds\":0}");
+	else if (dice == 6)
+		replace_agent(w);
+	else if (dice == 7)
+		fake_server_do(w->server, "PATCH", configs, arena_fmt(&w->arena, "{\"data\":{\"k\":\"%d\"}}", step).p);
+	else if (!pod(w))
+		add_pod(w, CONTAINER("i", "brief", "") "," CONTAINER("s", "polite", SIDECAR FAILING_HOOK) ","
+			CONTAINER("t", "deaf", SIDECAR), CONTAINER("c", "polite", FAILING_HOOK) "," CONTAINER("d", "three", RESTARTS_ALL),
+			"\"terminationGracePeriodSeconds\":2,\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"m\"}}],");
+	sim_run(w->sim, (int64_t)(rand_r(seed) % 900) * TIME_MS);
+}
+
+// Whatever comes upon pods, and in whatever order: at the end nothing of them is left.
+TEST(pods_in_a_storm)
+{
+	struct world w;
+	unsigned seed = 1;
+	world_begin(&w, 4, "ends", acts, ARRAY_LEN(acts));
+	fake_server_do(w.server, "POST", "/api/v1/namespaces/d/configmaps",
+		       "{\"metadata\":{\"name\":\"m\",\"namespace\":\"d\"},\"data\":{\"k\":\"0\"}}");
+	fake_server_set_faults(w.server, (struct fake_faults){
+		.request_lost = 30, .answer_lost = 30, .watch_broken = 10, .delay_max_ns = 20 * TIME_MS});
+	for (int step = 0; step < 2000; step++)
+		storm(&w, &seed, step);
+	fake_server_do(w.server, "DELETE", PODS "/p", NULL);
+	sim_run(w.sim, 60 * TIME_S);
+	CHECK(!pod(&w));
+	CHECK_INT(fake_runtime_pods(w.runtime), 0);
+	CHECK_INT(fake_runtime_running(w.runtime), 0);
+	CHECK_INT(node_pod_count(w.node), 0);
 	world_end(&w);
 }
