@@ -359,6 +359,26 @@ TEST(attach_stalled)
 	CHECK(t.out.n > 500000 && t.out.n <= 1 << 20);
 }
 
+// The monitor takes its clients one after the other; all of them come to be served.
+TEST(attached_by_many_at_once)
+{
+	enum { CLIENTS = 60 };
+	struct rig g CLEAN_RIG;
+	struct talk t[CLIENTS];
+	rig_set_up(&g);
+	REQUIRE(rig_run(&g, "c1", "sleep 1.5; echo out") == 0);
+	memset(t, 0, sizeof(t));
+	for (size_t i = 0; i < CLIENTS; i++)
+		runtime_attach(g.runtime, STR("c1"), false, &events, &t[i]);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		REQUIRE(rig_until(&g, &t[i].ended));
+		if (t[i].failed)
+			unit_fail(__FILE__, __LINE__, "client %zu: %s", i, t[i].text);
+		CHECK_STR(buf_str(&t[i].out), t[i].failed ? "" : "out\n");
+		talk_finish(&t[i]);
+	}
+}
+
 TEST(terminal_container)
 {
 	struct rig g CLEAN_RIG;

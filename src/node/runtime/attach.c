@@ -9,10 +9,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/times.h"
 #include "node/images/tree.h"
 #include "node/runtime/session.h"
 
 enum { PACKET_MAX = 64 << 10, HELD_MAX = 1 << 20, STREAM_OUT = 2, STREAM_ERR = 3, READS_A_TURN = 16 };
+enum { JOIN_WAIT_MS = 20, JOIN_TRIES = 250 }; // conmon lets a dozen clients wait; further ones come again
 
 struct held { // output kept while paused: stream, length and bytes, one after the other
 	uint32_t stream, n;
@@ -23,7 +25,9 @@ struct attach {
 	struct buf held;
 	bool at_end;
 	bool until_stdin_ends; // the container's stdin outlives this client's, and then there is nothing to wait for
-	struct timer leave;    // tells the end in a turn of its own
+	struct timer join;     // tries again to connect
+	int joins;
+	struct timer leave; // tells the end in a turn of its own
 	struct err e;
 };
 
@@ -131,13 +135,15 @@ static void resize_attach(struct session *s, int width, int height)
 static void free_attach(struct session *s)
 {
 	struct attach *t = attach_of(s);
+	timer_stop(&t->join);
 	timer_stop(&t->leave);
 	buf_finish(&t->held);
 	err_clear(&t->e);
 }
 
-// The socket's path may be longer than an address may be: it is named by its directory's descriptor.
-static int connect_to_conmon(struct engine *g, const char *id, struct err *e)
+// The socket's path may be longer than an address may be: it is named by its directory's descriptor. -1: errno, EAGAIN
+// where too many are waiting.
+static int connect_to_conmon(struct engine *g, const char *id)
 {
 	struct arena a CLEAN_ARENA;
 	arena_init(&a);
@@ -147,9 +153,34 @@ static int connect_to_conmon(struct engine *g, const char *id, struct err *e)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (dir >= 0 && fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
-	err_errno(e, errno, "attach to container %s", id);
+	int number = errno;
 	tree_close_fd(&fd);
+	errno = number;
 	return -1;
+}
+
+static void join(struct attach *t)
+{
+	struct session *s = &t->session;
+	struct loop *l = s->base.runtime->loop;
+	int fd = connect_to_conmon(s->engine, s->id);
+	if (fd < 0 && errno == EAGAIN && t->joins++ < JOIN_TRIES) {
+		timer_start(l, &t->join, JOIN_WAIT_MS * TIME_MS);
+		return;
+	}
+	if (fd < 0) {
+		err_errno(&t->e, errno, "attach to container %s", s->id);
+		timer_start(l, &t->leave, 0);
+		return;
+	}
+	session_open_channel(s, &s->out, fd, UV_READABLE, on_socket_ready);
+	s->input = s->stdin_open ? &s->out : NULL;
+	session_flush_input(s);
+}
+
+static void join_again(struct timer *timer)
+{
+	join(CONTAINER_OF(timer, struct attach, join));
 }
 
 struct runtime_session *engine_attach(struct runtime *r, struct str id, bool stdin_open,
@@ -164,20 +195,18 @@ struct runtime_session *engine_attach(struct runtime *r, struct str id, bool std
 	s->tty = c && c->tty;
 	s->stdin_open = stdin_open && c && c->stdin_open;
 	t->until_stdin_ends = s->stdin_open && !(c->stdin_once && !c->tty);
-	t->leave.fire = leave;
+	t->join = (struct timer){.fire = join_again, .loop = r->loop};
+	t->leave = (struct timer){.fire = leave, .loop = r->loop};
 	s->packets = true;
 	s->on_resume = resume_attach;
 	s->on_stdin_closed = stdin_closed;
 	s->on_resize = resize_attach;
 	s->free = free_attach;
-	if (!c || c->phase == RUNTIME_EXITED)
-		err_set(&t->e, ERR_NOT_FOUND, "container %.*s does not run", STR_FMT(id));
-	int fd = t->e.reason ? -1 : connect_to_conmon(g, s->id, &t->e);
-	if (fd < 0) {
-		timer_start(r->loop, &t->leave, 0);
+	if (c && c->phase != RUNTIME_EXITED) {
+		join(t);
 		return &s->base;
 	}
-	session_open_channel(s, &s->out, fd, UV_READABLE, on_socket_ready);
-	s->input = s->stdin_open ? &s->out : NULL;
+	err_set(&t->e, ERR_NOT_FOUND, "container %.*s does not run", STR_FMT(id));
+	timer_start(r->loop, &t->leave, 0);
 	return &s->base;
 }
