@@ -33,6 +33,9 @@ TEST(who_asks_is_proven)
 	CHECK_INT(get_as(&s, admin, NODES, NULL, NULL).code, 200);
 	CHECK_INT(get_as(&s, admin, NODES, NULL, "ann").code, 403);
 	CHECK_INT(get_as(&s, nobody, NODES, "secret", "admin").code, 403); // ann may not be another
+	struct http_header extra[] = {{STR("Authorization"), STR("Bearer root")},
+				      {STR("Impersonate-Extra-Scopes"), STR("few")}};
+	CHECK_INT(site_fetch(&s, nobody, "GET", NODES, extra, 2, STR_NONE).code, 400); // of whom?
 	http_client_destroy(nobody);
 	http_client_destroy(admin);
 	site_finish(&s);

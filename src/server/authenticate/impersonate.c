@@ -48,10 +48,11 @@ int impersonate(struct call *c, struct err *e)
 	for (size_t i = 0; i < c->headers.count && count < GROUPS_MAX; i++)
 		if (str_eq_nocase(c->headers.list[i].name, STR("Impersonate-Group")))
 			groups[count++] = c->headers.list[i].value;
+	struct json *extra = extra_of(c);
 	if (str_empty(name)) {
-		if (count || !str_empty(uid))
+		if (count || !str_empty(uid) || extra)
 			return err_set(e, ERR_BAD_REQUEST,
-				       "impersonating groups or a uid without a user is not possible");
+				       "impersonating groups, a uid or extras without a user is not possible");
 		return 0;
 	}
 	if (!may(c, "", "users", name))
@@ -59,7 +60,6 @@ int impersonate(struct call *c, struct err *e)
 	for (size_t i = 0; i < count; i++)
 		if (!may(c, "", "groups", groups[i]))
 			return refuse(e, "groups", groups[i]);
-	struct json *extra = extra_of(c);
 	if (extra && !may(c, "authentication.k8s.io", "userextras", STR_NONE))
 		return refuse(e, "userextras", STR("*"));
 	struct user u = str_is(name, "system:anonymous") ? user_anonymous(c->arena)
