@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Environments and command lines; names, hosts and resolv.conf; what pods may know of themselves.
 #include "node/env/env.h"
+#include "node/env/env_file.h"
 #include "node/env/expand.h"
 #include "node/env/services.h"
 #include "node/pod/names.h"
@@ -159,6 +160,30 @@ TEST(downward)
 	CHECK_STR(value, "1");
 	CHECK(downward_resource(&a, &x, ref, STR("none"), &value, NULL) < 0);
 	pod_spec_unref(pod);
+}
+
+TEST(files_of_variables)
+{
+	static const char file[] = "# made by an init container\n\n  A='1'\nB='two\nlines' # and a comment\r\n\r\nC= 'nothing'\n"
+				   "D='$A \\n \"'\nA='again'\nE=bare\nF='6'";
+	static const struct {
+		const char *name, *want; // NULL: it cannot be read so far
+	} cases[] = {{"A", "1"}, {"B", "two\nlines"}, {"C", ""}, {"D", "$A \\n \""}, {"E", NULL}, {"F", NULL}};
+	struct str value;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e CLEAN_ERR = ERR_EMPTY;
+		int r = env_file_find(str_of(file), str_of(cases[i].name), &value, &e);
+		CHECK_INT(r, cases[i].want ? 0 : -1);
+		if (cases[i].want)
+			CHECK_STR(value, cases[i].want);
+		else
+			CHECK_STR(str_of(err_text(&e)), "line 10 is not NAME='value'");
+	}
+	static const char *const bad[] = {"A", "A\nB='1'", "='1'", "A ='1'", "A=", "A=\n", "A='1", "A='1'x", "A='1''2'"};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		CHECK(env_file_find(str_of(bad[i]), STR("A"), &value, NULL) < 0);
+	CHECK(!env_file_find(STR(""), STR("A"), &value, NULL) && !value.n);
+	CHECK(!env_file_find(STR("B='1'\n"), STR("A"), &value, NULL) && !value.n);
 }
 
 TEST(service_variables)

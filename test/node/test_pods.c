@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The node as a whole in virtual time: agents that come back, images that come late, objects that change, pods that are
 // too many, and many at once.
+#include <unistd.h>
+
 #include "base/map.h"
+#include "node/volume/files.h"
 #include "node_fixture.h"
 #include "unit.h"
 
@@ -517,5 +520,36 @@ TEST(ports_of_the_host_that_others_have)
 	check_state(&w, "last", "phase", "Running");
 	replace_agent(&w);
 	check_state(&w, "last", "phase", "Running");
+	world_end(&w);
+}
+
+// What an init container wrote becomes the environment of those after it.
+TEST(variables_from_a_file)
+{
+	struct world w;
+	world_begin(&w, 4, "pods", acts, ARRAY_LEN(acts));
+	static const char body[] =
+		"{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\"},\"spec\":{\"nodeName\":\"n1\",\"restartPolicy\":\"Never\","
+		"\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],"
+		"\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"command\":[\"$(WHO)$(NONE)\"],\"env\":["
+		"{\"name\":\"WHO\",\"valueFrom\":{\"fileKeyRef\":{\"volumeName\":\"v\",\"path\":\"d/env\",\"key\":\"WHO\"}}},"
+		"{\"name\":\"NONE\",\"value\":\"\"},"
+		"{\"name\":\"NONE\",\"valueFrom\":{\"fileKeyRef\":{\"volumeName\":\"v\",\"path\":\"d/env\",\"key\":\"NO\",\"optional\":true}}}"
+		"]}]}}";
+	CHECK_INT(fake_server_do(w.server, "POST", PODS, body), 201);
+	sim_run(w.sim, TIME_S);
+	check_state(&w, "p", "containerStatuses.0.state.waiting.reason", "CreateContainerConfigError");
+	struct str uid = json_str(pod(&w, "p"), "metadata.uid");
+	const char *dir = arena_fmt(&w.arena, "%s/pods/%.*s/v/d", w.data, STR_FMT(uid)).p;
+	const char *file = arena_fmt(&w.arena, "%s/env", dir).p;
+	REQUIRE(!files_make_dirs(dir, 0755, NULL));
+	REQUIRE(!symlink("/etc/passwd", file)); // leads to nothing outside
+	sim_run(w.sim, 12 * TIME_S);
+	check_state(&w, "p", "containerStatuses.0.state.waiting.reason", "CreateContainerConfigError");
+	CHECK(str_contains(json_str(pod(&w, "p"), "status.containerStatuses.0.state.waiting.message"), STR("No such file")));
+	REQUIRE(!unlink(file));
+	REQUIRE(!files_write(file, STR("WHO='brief'\n"), 0644, NULL));
+	sim_run(w.sim, 12 * TIME_S);
+	check_state(&w, "p", "phase", "Succeeded");
 	world_end(&w);
 }

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/encode.h"
 #include "base/map.h"
+#include "node/env/env_file.h"
 #include "node/env/expand.h"
 
 enum { ENV_MAX = 20000 }; // variables of one container
@@ -64,6 +65,19 @@ static int key_ref(struct builder *b, bool secret, const struct json *ref, struc
 		       secret ? "Secret" : "ConfigMap", STR_FMT(b->x->downward->pod->namespace), STR_FMT(name));
 }
 
+// fileKeyRef. A file that is not there is an error, optional or not: only its variable may be missing.
+static int file_ref(struct builder *b, const struct json *ref, struct str *value, bool *skip)
+{
+	struct str path = json_str(ref, "path"), key = json_str(ref, "key"), text;
+	if (b->x->read_file(b->x->lookup_arg, json_str(ref, "volumeName"), path, &text, b->e) ||
+	    env_file_find(text, key, value, b->e))
+		return err_wrap(b->e, "environment file \"%.*s\"", STR_FMT(path));
+	*skip = !value->n && json_is_true(ref, "optional");
+	return value->n || *skip ? 0
+				 : err_set(b->e, ERR_NOT_FOUND, "environment variable key \"%.*s\" not found in file \"%.*s\"",
+					   STR_FMT(key), STR_FMT(path));
+}
+
 static int value_from(struct builder *b, const struct json *from, struct str *value, bool *skip)
 {
 	const struct json *ref;
@@ -75,6 +89,8 @@ static int value_from(struct builder *b, const struct json *from, struct str *va
 		return key_ref(b, false, ref, value, skip);
 	if ((ref = json_get(from, STR("secretKeyRef"))))
 		return key_ref(b, true, ref, value, skip);
+	if ((ref = json_get(from, STR("fileKeyRef"))))
+		return file_ref(b, ref, value, skip);
 	return err_set(b->e, ERR_INVALID, "valueFrom names a source that this node does not know");
 }
 

@@ -10,6 +10,8 @@
 // The data of a ConfigMap or Secret: a JSON object, values as they stand in the API (a Secret's in base64), or NULL
 // when there is none such.
 typedef const struct json *env_lookup(void *arg, bool secret, struct str name);
+// The text of a file in one of the pod's volumes.
+typedef int env_read_file(void *arg, struct str volume, struct str path, struct str *text, struct err *e);
 
 struct env_context {
 	const struct downward_context *downward;
@@ -18,7 +20,8 @@ struct env_context {
 	const struct str *services; // "NAME=value"
 	size_t service_count;
 	env_lookup *lookup;
-	void *lookup_arg;
+	env_read_file *read_file;
+	void *lookup_arg; // of both
 };
 
 struct env {

@@ -193,6 +193,14 @@ static const struct json *lookup_data(void *arg, bool secret, struct str name)
 	return data ? data : json_object(&s->memory);
 }
 
+static int read_file(void *arg, struct str volume, struct str path, struct str *text, struct err *e)
+{
+	struct container_start *s = arg;
+	struct pod_disk *disk = &s->host->disk;
+	bool in_memory = volume_is_in_memory(pod_spec_volume(s->spec, volume));
+	return disk->ops->read_file(disk, &s->memory, s->spec->uid, volume, in_memory, path, text, e);
+}
+
 static int build_env(struct container_start *s, struct err *e)
 {
 	const struct json *links = json_at(s->spec->object, "spec.enableServiceLinks");
@@ -203,6 +211,7 @@ static int build_env(struct container_start *s, struct err *e)
 		.container = spec_of(s),
 		.image = &s->image,
 		.lookup = lookup_data,
+		.read_file = read_file,
 		.lookup_arg = s,
 	};
 	struct str *services = NULL;

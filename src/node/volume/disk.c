@@ -17,7 +17,7 @@
 #include "node/volume/last_words.h"
 #include "node/volume/subpath.h"
 
-enum { TMPFS_KIND = 0x01021994, NOTE_MAX = 1 << 20 };
+enum { TMPFS_KIND = 0x01021994, NOTE_MAX = 1 << 20, FILE_MAX = 64 << 10 };
 
 static struct str data_dir(struct arena *a, const struct pod_disk *d, struct str uid)
 {
@@ -258,6 +258,16 @@ static struct str read_last_words(struct pod_disk *d, struct arena *a, struct st
 			: last_words_of_file(a, words_path(a, d, uid, container, attempt).p);
 }
 
+static int read_file(struct pod_disk *d, struct arena *a, struct str uid, struct str volume, bool in_memory,
+		     struct str path, struct str *text, struct err *e)
+{
+	struct buf content CLEAN_BUF;
+	buf_init(&content);
+	int r = subpath_read(volume_dir(a, d, uid, volume, in_memory).p, path, FILE_MAX, &content, e);
+	*text = arena_str(a, buf_str(&content));
+	return r;
+}
+
 // ---- the end
 
 static int tear_down(struct pod_disk *d, struct str uid, struct err *e)
@@ -315,7 +325,7 @@ void pod_disk_init(struct pod_disk *d, const char *data_dir, const char *run)
 {
 	static const struct pod_disk_ops ops = {
 		set_up_etc, write_note, read_note, set_up_volumes, set_up_container, read_last_words, tear_down,
-		remove_logs, list,
+		remove_logs, read_file, list,
 	};
 	static const char *const of_pods[] = {"pods", "logs"};
 	*d = (struct pod_disk){&ops, data_dir, run};

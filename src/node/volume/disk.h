@@ -51,6 +51,9 @@ struct pod_disk_ops {
 	int (*tear_down)(struct pod_disk *d, struct str uid, struct err *e);
 	// Of one life, with its last words; attempt -1: of the whole pod.
 	void (*remove_logs)(struct pod_disk *d, struct str uid, struct str container, int attempt);
+	// The content of a file in a volume, at most 64 KiB.
+	int (*read_file)(struct pod_disk *d, struct arena *a, struct str uid, struct str volume, bool in_memory,
+			 struct str path, struct str *text, struct err *e);
 	size_t (*list)(struct pod_disk *d, struct arena *a, struct str **uids); // pods that have something here
 };
 

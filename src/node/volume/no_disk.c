@@ -45,6 +45,12 @@ static void no_logs(struct pod_disk *d, struct str uid, struct str container, in
 {
 }
 
+static int no_file(struct pod_disk *d, struct arena *a, struct str uid, struct str volume, bool in_memory,
+		   struct str path, struct str *text, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "there is no disk");
+}
+
 static size_t no_list(struct pod_disk *d, struct arena *a, struct str **uids)
 {
 	return 0;
@@ -53,7 +59,7 @@ static size_t no_list(struct pod_disk *d, struct arena *a, struct str **uids)
 void pod_disk_init_none(struct pod_disk *d)
 {
 	static const struct pod_disk_ops ops = {
-		no_etc, no_write, no_read, no_volumes, no_container, no_words, no_tear_down, no_logs, no_list,
+		no_etc, no_write, no_read, no_volumes, no_container, no_words, no_tear_down, no_logs, no_file, no_list,
 	};
 	*d = (struct pod_disk){&ops, "", ""};
 }

@@ -97,3 +97,21 @@ int subpath_mount(const char *volume, struct str sub_path, const char *target, s
 	close(found);
 	return r;
 }
+
+int subpath_read(const char *volume, struct str path, size_t max, struct buf *out, struct err *e)
+{
+	char name[PATH_MAX];
+	struct stat st;
+	if (!str_to_c(path, name, sizeof(name)))
+		return err_set(e, ERR_INVALID, "path too long");
+	int root = open(volume, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = root < 0 ? -1 : open_inside(root, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	int r = fd < 0 || fstat(fd, &st) ? err_errno(e, errno, "open") : 0;
+	if (!r && (!S_ISREG(st.st_mode) || (size_t)st.st_size > max))
+		r = err_set(e, ERR_INVALID, "it is no file of at most %zu bytes", max);
+	if (!r && files_read_fd(fd, out->n + max, out))
+		r = err_errno(e, errno, "read");
+	tree_close_fd(&fd);
+	tree_close_fd(&root);
+	return r;
+}
