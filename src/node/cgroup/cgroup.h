@@ -15,8 +15,8 @@
 
 // Gives the agent a mount namespace of its own where the host's cgroups are hybrid, with the version 2 part unmounted
 // (crun refuses it), and pins it at RUN_DIR/mnt so that an agent that comes later enters the same one and finds its
-// mounts. Where the host is pure version 1 or 2 it does not. Makes RUN_DIR a tmpfs where it is on none. Call at start, as root,
-// while single-threaded. run_dir NULL: a namespace only, not pinned, for a short life.
+// mounts. Where the host is pure version 1 or 2 it does not. Makes RUN_DIR a tmpfs where it is on none. Call at start, as
+// root, while single-threaded. run_dir NULL: a namespace only, not pinned, for a short life.
 int node_isolate(const char *run_dir, struct err *e);
 // Lets go of the pinned namespace. Idempotent; call it in the namespace that node_isolate was called in.
 void node_unisolate(const char *run_dir);
@@ -57,8 +57,8 @@ struct cgroup_stats {
 	uint64_t io_read_bytes, io_write_bytes, io_reads, io_writes;
 };
 
-// Finds the version and makes ROOT/PARENT with the controllers pods need and a share of all processors. root NULL: "/sys/fs/cgroup".
-// parent: "/onggi"; agents of several data dirs on one host use different ones.
+// Finds the version and makes ROOT/PARENT with the controllers pods need and a share of all processors. root NULL:
+// "/sys/fs/cgroup". parent: "/onggi"; agents of several data dirs on one host use different ones.
 int cgroups_init(struct cgroups *c, const char *root, const char *parent, struct err *e);
 // Removes PARENT and all below it that holds no process any more.
 void cgroups_drop(struct cgroups *c);

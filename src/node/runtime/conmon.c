@@ -16,7 +16,8 @@
 #include "node/runtime/engine.h"
 #include "node/runtime/spawn.h"
 
-enum { CREATE_TIMEOUT_MS = 120000, FINISH_TIMEOUT_MS = 5000, REOPEN_TIMEOUT_MS = 1000, ANSWER_MAX = 16 << 10, ARGS_MAX = 48 };
+enum { CREATE_TIMEOUT_MS = 120000, FINISH_TIMEOUT_MS = 5000, REOPEN_TIMEOUT_MS = 1000 };
+enum { ANSWER_MAX = 16 << 10, ARGS_MAX = 48 };
 
 // ---- creating
 
