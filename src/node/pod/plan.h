@@ -10,7 +10,7 @@ enum plan_kind {
 	PLAN_PREPARE, // make network, cgroup, namespaces and volumes
 	PLAN_START,   // begin the next life of a container
 	PLAN_STOP,   // end a container within grace_ns, for `cause`; restart: and begin the next when it ended. Planned
-		     // again while it ends, for the grace may have become shorter
+		     // again while it ends: its turn may have come, or the grace have become shorter
 	PLAN_REST,   // tell (once) that a container waits before its next life
 	PLAN_EXPIRE, // activeDeadlineSeconds are over: note it
 	PLAN_KEEP,     // write down what is allocated to the pod
