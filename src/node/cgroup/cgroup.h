@@ -82,7 +82,7 @@ bool cgroup_exists(const struct cgroups *c, const char *path);
 bool cgroup_is_empty(const struct cgroups *c, const char *path); // no process, also none below
 int cgroup_read_stats(const struct cgroups *c, const char *path, struct cgroup_stats *out, struct err *e);
 uint64_t cgroup_oom_kills(const struct cgroups *c, const char *path);
-// The process ids in the group (not below). Arena's memory.
+// The process ids in the group (not below), of some ten thousand only the first. Arena's memory.
 int cgroup_pids(const struct cgroups *c, struct arena *a, const char *path, pid_t **pids, size_t *count, struct err *e);
 
 // Kubernetes' conversion of version 1 shares to version 2 weight (1..10000): a curve through both least values, both

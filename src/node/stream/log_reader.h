@@ -18,7 +18,8 @@ struct log_query {
 
 struct log_reader;
 
-// ERR_NOT_FOUND where there is no log.
+// In the middle of a rotation, where nothing has the path's name yet, the log is what was renamed. ERR_NOT_FOUND where there
+// is none.
 int log_reader_open(struct log_reader **out, const char *path, const struct log_query *q, struct err *e);
 void log_reader_close(struct log_reader *r); // NULL is fine
 
@@ -28,7 +29,7 @@ enum log_progress {
 	LOG_FULL, // the limit is reached
 };
 
-// Appends at most some 64 KiB of output. Goes on in the new file once the log was rotated.
+// Appends at most some 64 KiB of output. Once the log was rotated, goes on in the newer files, one after the other.
 enum log_progress log_reader_next(struct log_reader *r, struct buf *out);
 // The descriptor of the file being read, for inotify by /proc/self/fd.
 int log_reader_fd(const struct log_reader *r);
