@@ -278,6 +278,46 @@ TEST(container_with_a_new_image_starts_anew)
 	world_end(&w);
 }
 
+struct readiness {
+	struct arena *arena;
+	int told, missing; // how often the pod was told of, and how often not as ready
+};
+
+static void note_readiness(void *arg, const char *type, struct str resource, struct str object)
+{
+	struct readiness *r = arg;
+	struct json *pod;
+	bool ready = false;
+	if (!str_is(resource, "v1/pods") || json_parse(r->arena, arena_str(r->arena, object), NULL, &pod, NULL))
+		return;
+	json_each(c, json_at(pod, "status.conditions"))
+		ready |= json_str_is(c, "type", "Ready") && json_str_is(c, "status", "True");
+	r->told++;
+	r->missing += !ready;
+}
+
+// As from kubelet: where the next life stands for the one before at once, nobody is told of the moment between.
+TEST(a_new_image_leaves_the_pod_ready)
+{
+	struct world w;
+	begin(&w, "", CONTAINER("c", "polite", ""), "");
+	struct readiness r = {.arena = &w.arena};
+	sim_run(w.sim, TIME_S);
+	fake_server_on_change(w.server, note_readiness, &r);
+	fake_server_do(w.server, "PATCH", PODS "/p",
+		       "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"newer\",\"command\":[\"polite\"]}]}}");
+	sim_run(w.sim, 3 * TIME_S);
+	CHECK_INT(json_i64(pod(&w), "status.containerStatuses.0.restartCount", -1), 1);
+	CHECK(r.told >= 2);
+	CHECK_INT(r.missing, 0);
+	fake_server_do(w.server, "PATCH", PODS "/p",
+		       "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"example.test/none\",\"command\":[\"polite\"]}]}}");
+	sim_run(w.sim, 3 * TIME_S);
+	CHECK(r.missing > 0);
+	check_condition(&w, "Ready", "False");
+	world_end(&w);
+}
+
 TEST(another_image_is_tried_at_once)
 {
 #define OF_IMAGE(image, command) "{\"name\":\"c\",\"image\":\"" image "\",\"command\":[\"" command "\"]}"

@@ -39,15 +39,18 @@ static bool is_crash_looping(const struct pod_spec *s, const struct pod_state *s
 	       now >= c->run.finished + PLAN_CRASH_SHOWN_AFTER_S * TIME_S;
 }
 
+// A life that was ended to begin anew at once stands until the next one does.
+static bool is_replaced(const struct container_state *c)
+{
+	return c->restart_at_exit && c->stage != STAGE_NONE && !c->waiting_reason[0];
+}
+
 static struct view view_of(struct arena *a, const struct pod_spec *s, const struct pod_state *st, size_t i, int64_t now)
 {
 	const struct container_state *c = &st->containers[i];
 	bool runs = c->stage == STAGE_RUNNING || c->stage == STAGE_STOPPING;
 	const struct container_run *ended = newest_end(c);
-	// A life that a probe ended is shown until the next one stands for it.
-	bool replaced =
-		c->restart_at_exit && c->stage != STAGE_NONE && !c->waiting_reason[0] && !pod_is_stopping(s, st);
-	if ((runs && !c->hooking) || replaced)
+	if ((runs && !c->hooking) || (is_replaced(c) && !pod_is_stopping(s, st)))
 		return (struct view){LOOK_RUNNING, .run = &c->run, .last = if_ended(&c->last),
 				     .restarts = c->run.attempt};
 	struct view v = {LOOK_WAITING, .last = ended, .restarts = ended ? ended->attempt : 0};
@@ -76,7 +79,8 @@ bool container_is_ready(const struct container_spec *c, const struct container_s
 		return st->stage == STAGE_EXITED && !st->run.exit_code && !st->past;
 	if (c->kind == CONTAINER_EPHEMERAL)
 		return false;
-	return (st->stage == STAGE_RUNNING || st->stage == STAGE_STOPPING) && !st->hooking && st->started && st->ready;
+	bool runs = st->stage == STAGE_RUNNING || st->stage == STAGE_STOPPING || is_replaced(st);
+	return runs && !st->hooking && st->started && st->ready;
 }
 
 // ---- phase

@@ -536,7 +536,9 @@ void worker_ended(struct pod_worker *w, size_t i, struct container_run *end)
 	if (pod_is_stopping(w->spec, w->state))
 		c->restart_at_exit = false;
 	c->stage = STAGE_EXITED;
-	c->hooking = c->started = c->ready = false;
+	c->hooking = false;
+	if (!c->restart_at_exit)
+		c->started = c->ready = false;
 	c->failed = STOP_NONE;
 	c->backing_off = false;
 	c->retry_at = 0;
