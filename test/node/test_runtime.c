@@ -338,6 +338,27 @@ static void import_more(struct rig *g, const char *name, struct str tar)
 	g->busybox = got[0];
 }
 
+// Groups of the image whose numbers are none do not become others, and do not keep its user from running.
+TEST(groups_out_of_range)
+{
+	struct rig g CLEAN_RIG;
+	struct buf tar CLEAN_BUF;
+	rig_set_up(&g);
+	buf_init(&tar);
+	tar_add(&tar, "etc/passwd", '0', 0644, NULL, STR("me:x:1000:1000::/:/bin/sh\n"));
+	tar_add(&tar, "etc/group", '0', 0644, NULL, STR("a:x:4294967296:me\nb:x:-1:me\nc:x:2147483648:me\nd:x:77:me\n"));
+	import_more(&g, "groups", buf_str(&tar));
+	REQUIRE(rig_pod(&g, "p1") == 0);
+	struct runtime_container_spec s = rig_spec(&g, "c1", "busybox id -G");
+	s.image_id = g.busybox.id;
+	s.user = STR("me");
+	if (rig_create(&g, &s) < 0)
+		unit_fail(__FILE__, __LINE__, "%s", err_text(&g.e));
+	REQUIRE(rig_start(&g, "c1") == 0);
+	rig_wait_exit(&g, "c1");
+	CHECK_STR(rig_log(&g, "c1"), "1000 77");
+}
+
 // What an image declares as volumes can be written to under a read-only root, with what the image has there; a link among
 // them leads nowhere outside.
 TEST(volumes_of_the_image)

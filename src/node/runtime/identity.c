@@ -80,6 +80,13 @@ static bool find_group(struct lookup *l, struct str name, int64_t *gid)
 	return false;
 }
 
+static int check_id(const char *what, int64_t id, struct err *e)
+{
+	if (id >= 0 && id < id_bound)
+		return 0;
+	return err_set(e, ERR_INVALID, "%s %lld is out of range: 0 to 2147483647", what, (long long)id);
+}
+
 static void add_group(struct identity *who, int64_t gid)
 {
 	for (size_t i = 0; i < who->group_count; i++)
@@ -89,26 +96,19 @@ static void add_group(struct identity *who, int64_t gid)
 		who->groups[who->group_count++] = gid;
 }
 
-// The groups that list the user as a member.
+// The groups that list the user as a member, of those with a number that is one.
 static void add_memberships(struct lookup *l, struct str user, struct identity *who)
 {
 	read_databases(l);
 	struct str rest = l->group, line, field[4], member;
 	while (str_next(&rest, '\n', &line)) {
 		int64_t gid;
-		if (!split(line, field, 4) || str_to_i64(field[2], &gid) < 0)
+		if (!split(line, field, 4) || str_to_i64(field[2], &gid) < 0 || check_id("group", gid, NULL) < 0)
 			continue;
 		while (str_next(&field[3], ',', &member))
 			if (str_eq(member, user))
 				add_group(who, gid);
 	}
-}
-
-static int check_id(const char *what, int64_t id, struct err *e)
-{
-	if (id >= 0 && id < id_bound)
-		return 0;
-	return err_set(e, ERR_INVALID, "%s %lld is out of range: 0 to 2147483647", what, (long long)id);
 }
 
 // The image's "user[:group]", where the pod says nothing else.
