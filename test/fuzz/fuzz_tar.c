@@ -46,13 +46,12 @@ static void set_up(int *root, int *low, int *victim)
 
 static void check_unharmed(int victim)
 {
-	uint64_t bytes, inodes;
 	struct stat st;
 	char path[128];
 	MUST(fstatat(victim, "file", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 4 && st.st_nlink == 1 && S_ISREG(st.st_mode));
-	snprintf(path, sizeof(path), "%s/victim", base);
-	MUST(tree_usage(path, &bytes, &inodes) == 0 && inodes == 1);
 	MUST(faccessat(victim, "../root", F_OK, 0) == 0 && faccessat(victim, "../low/dir", F_OK, 0) == 0);
+	snprintf(path, sizeof(path), "%s/victim", base);
+	MUST(unlinkat(victim, "file", 0) == 0 && rmdir(path) == 0); // there was nothing else in it
 }
 
 static void unpack(int root, int low, bool layer, const unsigned char *data, size_t size)

@@ -2,6 +2,7 @@
 #include "tar_maker.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -198,6 +199,22 @@ char *test_dir(const char *hint)
 	snprintf(name, sizeof(name), "/tmp/onggi-test-%s-XXXXXX", hint);
 	MUST(mkdtemp(name));
 	return mem_strdup(name);
+}
+
+static size_t entries;
+
+static int count_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	entries += at->level > 0;
+	return 0;
+}
+
+size_t entries_below(const char *path)
+{
+	enum { OPEN_MOST = 16 };
+	entries = 0;
+	nftw(path, count_entry, OPEN_MOST, FTW_PHYS);
+	return entries;
 }
 
 void test_dir_remove(char *dir)

@@ -29,6 +29,7 @@ void docker_write(const char *dir, const char *name, const struct layout_layer *
 
 char *test_dir(const char *hint); // a fresh directory under /tmp, the caller's to free
 void test_dir_remove(char *dir);  // with all that is in it; frees the name
+size_t entries_below(const char *path); // however deep
 void write_file(const char *path, struct str bytes);
 
 #endif

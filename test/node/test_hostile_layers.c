@@ -40,18 +40,15 @@ static void tear_down(struct world *w)
 
 static void check_unharmed(struct world *w, const char *what)
 {
-	uint64_t bytes, inodes, layers;
 	struct stat st;
-	tree_usage(w->victim, &bytes, &inodes);
-	tree_usage(arena_fmt(&w->a, "%s/layers", w->data).p, &bytes, &layers);
+	size_t layers = entries_below(arena_fmt(&w->a, "%s/layers", w->data).p);
 	struct image *list;
 	size_t count = 1;
 	images_list(w->images, &w->a, &list, &count, NULL);
 	bool same = stat(arena_fmt(&w->a, "%s/file", w->victim).p, &st) == 0 && st.st_size == 4 && st.st_nlink == 1;
-	if (inodes != 1 || layers || count || !same)
+	if (entries_below(w->victim) != 1 || layers || count || !same)
 		unit_fail(__FILE__, __LINE__, "%s: something changed", what);
-	tree_usage(arena_fmt(&w->a, "%s/images/tmp", w->data).p, &bytes, &inodes);
-	CHECK_INT(inodes, 0);
+	CHECK_INT(entries_below(arena_fmt(&w->a, "%s/images/tmp", w->data).p), 0);
 }
 
 static void check_refused(struct world *w, const char *what, const struct layout_layer *layers, size_t count, const char *says)

@@ -85,7 +85,5 @@ int rootfs_mount_image(struct images *s, struct arena *a, struct str id, unsigne
 		       struct str *path, struct err *e);
 // Unmounts and deletes DATA/containers/ID. Idempotent.
 int rootfs_remove(struct images *s, struct str id, struct err *e);
-// Bytes and inodes written by the container (its upper directory).
-int rootfs_usage(struct images *s, struct str id, uint64_t *bytes, uint64_t *inodes);
 
 #endif

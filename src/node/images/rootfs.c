@@ -173,10 +173,3 @@ int rootfs_remove(struct images *s, struct str id, struct err *e)
 		return -1;
 	return tree_erase(AT_FDCWD, dir) < 0 ? err_errno(e, errno, "%s", dir) : 0;
 }
-
-int rootfs_usage(struct images *s, struct str id, uint64_t *bytes, uint64_t *inodes)
-{
-	struct arena a CLEAN_ARENA;
-	arena_init(&a);
-	return tree_usage(store_path(s, &a, "containers/%.*s/upper", STR_FMT(id)), bytes, inodes);
-}

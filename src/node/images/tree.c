@@ -129,30 +129,6 @@ int tree_erase(int dir, const char *name)
 	return remove_entry(dir, name, false, dir, 0);
 }
 
-static int usage(int dir, const char *name, uint64_t *bytes, uint64_t *inodes, int depth)
-{
-	DIR *d = depth < DEPTH_MAX ? open_dir(dir, name) : NULL;
-	if (!d)
-		return -1;
-	for (struct dirent *at; (at = readdir(d));) {
-		struct stat st;
-		if (is_dot(at->d_name) || fstatat(dirfd(d), at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		*bytes += (uint64_t)st.st_blocks * 512 / (S_ISDIR(st.st_mode) ? 1 : (uint64_t)st.st_nlink);
-		++*inodes;
-		if (S_ISDIR(st.st_mode))
-			usage(dirfd(d), at->d_name, bytes, inodes, depth + 1);
-	}
-	closedir(d);
-	return 0;
-}
-
-int tree_usage(const char *path, uint64_t *bytes, uint64_t *inodes)
-{
-	*bytes = *inodes = 0;
-	return usage(AT_FDCWD, path, bytes, inodes, 0);
-}
-
 int tree_sync_dir(const char *path)
 {
 	int fd CLEAN_FD = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Directories whose contents are not to be trusted: opening below them without leaving, deleting, counting.
+// Directories whose contents are not to be trusted: opening below them without leaving, deleting.
 // Functions return 0 (or a descriptor) or -1 with errno set, as the calls they stand for.
 #ifndef NODE_TREE_H
 #define NODE_TREE_H
@@ -18,8 +18,6 @@ int tree_open_in_root(int root, const char *path, int flags);
 // Deletes name and all below it, however deep; never follows a symlink, never enters what is mounted there: that and
 // the directories above it stay, the rest goes, and the answer is -1. 0 when it is not there.
 int tree_erase(int dir, const char *name);
-// Bytes (as blocks on disk) and inodes below the directory.
-int tree_usage(const char *path, uint64_t *bytes, uint64_t *inodes);
 int tree_sync_dir(const char *path); // fsync of a directory
 bool tree_is_whiteout(const struct stat *st); // overlayfs: a character device 0:0
 int tree_make_dirs(const char *path, unsigned mode); // mkdir -p
