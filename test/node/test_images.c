@@ -510,6 +510,28 @@ TEST(import_killed_anywhere)
 	}
 }
 
+TEST(a_damaged_image_hides_no_other)
+{
+	struct fixture f CLEAN_FIXTURE;
+	struct buf tars[2];
+	struct image *list, m;
+	size_t count;
+	set_up(&f);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "good:v" : "bad:v", *source = arena_fmt(&f.a, "%s/%d", f.dir, i).p;
+		struct layout_layer layer = {.tar = one_file_tar(&tars[i], "file", name)};
+		layout_write(source, name, &layer, 1);
+		must_import(&f, source);
+		buf_finish(&tars[i]);
+	}
+	REQUIRE(images_find(f.images, &f.a, STR("bad:v"), &m, NULL) == 0);
+	write_file(arena_fmt(&f.a, "%s/images/blobs/sha256/%s", f.data, m.id.p + strlen("sha256:")).p, STR("{"));
+	REQUIRE(images_list(f.images, &f.a, &list, &count, NULL) == 0);
+	CHECK(count == 1 && str_is(list[0].names.items[0], "docker.io/library/good:v"));
+	CHECK(images_find(f.images, &f.a, STR("bad:v"), &m, NULL) < 0);
+	CHECK(images_remove(f.images, STR("bad:v"), NULL) == 0);
+}
+
 // An index that is not one, or of another version, says nothing about what is needed: nothing is deleted on its word.
 TEST(a_damaged_index_deletes_nothing)
 {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "node/images/store.h"
 #include "node/images/tree.h"
 #include "oci/digest.h"
@@ -149,9 +150,13 @@ int images_list(struct images *s, struct arena *a, struct image **out, size_t *c
 	const struct json *images = json_get(index, STR("images"));
 	struct image *list = ARENA_ARRAY(a, struct image, (images ? images->count : 0) + 1);
 	size_t n = 0;
-	json_each(entry, images)
-		if (describe(s, a, entry, &list[n++], e) < 0)
-			return -1;
+	json_each(entry, images) {
+		struct err why CLEAN_ERR = ERR_EMPTY;
+		if (describe(s, a, entry, &list[n], &why) == 0)
+			n++;
+		else
+			log_warn("%s", err_text(&why));
+	}
 	qsort(list, n, sizeof *list, by_first_name);
 	*out = list;
 	*count = n;

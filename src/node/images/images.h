@@ -66,7 +66,8 @@ int images_import(struct images *s, struct arena *a, const char *path, const str
 // By name as Kubernetes users write it ("busybox", "busybox:1", "r.example/x@sha256:..."), by "sha256:..." ID, or by an
 // unambiguous start (>= 6 digits) of the ID's hex. ERR_NOT_FOUND when absent, ERR_BAD_REQUEST for an ill-formed name.
 int images_find(struct images *s, struct arena *a, struct str name, struct image *out, struct err *e);
-int images_list(struct images *s, struct arena *a, struct image **out, size_t *count, struct err *e); // by first name
+// By first name; a damaged one is left out, and the log says why.
+int images_list(struct images *s, struct arena *a, struct image **out, size_t *count, struct err *e);
 // Takes the name away; with the last name (or given an ID) the image, and the layers no other image needs, but those
 // of an image in use by a container: that is refused with ERR_CONFLICT.
 int images_remove(struct images *s, struct str name, struct err *e);
