@@ -20,7 +20,7 @@
 #include "node/stream/stream_server.h"
 #include "sys/real.h"
 
-enum { KUBECONFIG_PATIENCE_S = 60, RENEWAL_S = 600, LOOK_S = 10, LOG_BYTES = LOG_ROTATE_BYTES };
+enum { KUBECONFIG_PATIENCE_S = 60, RENEWAL_S = 600, LOOK_S = 10 };
 
 struct agent {
 	struct node_setup setup;
@@ -219,7 +219,7 @@ static int open_all(struct agent *x, struct err *e)
 	choose_address(x);
 	if (start_node(x, e) < 0 || start_streams(x, e) < 0)
 		return -1;
-	x->rotation = log_rotation_create(x->runtime, LOG_BYTES, LOG_ROTATE_FILES);
+	x->rotation = log_rotation_create(x->runtime, LOG_ROTATE_BYTES, LOG_ROTATE_FILES, LOG_ROTATE_EVERY_S * TIME_S);
 	x->renewal.fire = renew;
 	timer_start(x->loop, &x->renewal, RENEWAL_S * TIME_S);
 	x->whereabouts.fire = look_for_address;

@@ -65,7 +65,7 @@ static void set_up(struct setting *s)
 	s->runtime = (struct runtime){&ops, sim_loop(s->sim, "node")};
 	s->dir = test_dir("rotation");
 	s->log = arena_fmt(&s->a, "%s/log", s->dir).p;
-	s->rotation = log_rotation_create(&s->runtime, 18, 3);
+	s->rotation = log_rotation_create(&s->runtime, 18, 3, 10 * TIME_S);
 }
 
 static void tear_down(struct setting *s)

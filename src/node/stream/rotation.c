@@ -12,13 +12,12 @@
 #include "node/images/tree.h"
 #include "node/stream/stream_server.h"
 
-enum { LOOK_EVERY_S = 10 };
-
 struct log_rotation {
 	struct runtime *runtime;
 	struct timer timer;
 	uint64_t max_bytes;
 	int files;
+	int64_t every_ns;
 };
 
 static bool shift(struct arena *a, const char *path, int files)
@@ -75,15 +74,16 @@ static void look(struct timer *t)
 	size_t count = runtime_list(g->runtime, &a, &list);
 	for (size_t i = 0; i < count; i++)
 		look_at(g, &a, &list[i]);
-	timer_start(g->runtime->loop, t, LOOK_EVERY_S * TIME_S);
+	timer_start(g->runtime->loop, t, g->every_ns);
 }
 
-struct log_rotation *log_rotation_create(struct runtime *r, uint64_t max_bytes, int files)
+struct log_rotation *log_rotation_create(struct runtime *r, uint64_t max_bytes, int files, int64_t every_ns)
 {
 	struct log_rotation *g = MEM_NEW(struct log_rotation);
-	*g = (struct log_rotation){.runtime = r, .max_bytes = max_bytes, .files = files < 2 ? 2 : files};
+	*g = (struct log_rotation){
+		.runtime = r, .max_bytes = max_bytes, .files = files < 2 ? 2 : files, .every_ns = every_ns};
 	g->timer = (struct timer){.fire = look, .loop = r->loop};
-	timer_start(r->loop, &g->timer, LOOK_EVERY_S * TIME_S);
+	timer_start(r->loop, &g->timer, every_ns);
 	return g;
 }
 

@@ -68,12 +68,12 @@ void stream_server_close(struct stream_server *s); // cuts what is open; NULL is
 
 // ---- logs: files of the CRI form, "TIME STREAM TAG TEXT"
 
-enum { LOG_ROTATE_BYTES = 10 << 20, LOG_ROTATE_FILES = 5 };
+enum { LOG_ROTATE_BYTES = 10 << 20, LOG_ROTATE_FILES = 5, LOG_ROTATE_EVERY_S = 10 };
 
 // Keeps every running container's log below max_bytes, by renaming (LOG -> LOG.1 ... LOG.<files-1>) and reopening.
-// Looks at all of them every 10 s, and finishes what an agent that was killed has begun.
+// Looks at all of them every so many ns, and finishes what an agent that was killed has begun.
 struct log_rotation;
-struct log_rotation *log_rotation_create(struct runtime *r, uint64_t max_bytes, int files);
+struct log_rotation *log_rotation_create(struct runtime *r, uint64_t max_bytes, int files, int64_t every_ns);
 void log_rotation_destroy(struct log_rotation *g);
 
 #endif
