@@ -174,7 +174,9 @@ static struct edit *edit_start(struct collector *c, struct sync *s, const struct
 {
 	struct arena *a = &s->arena;
 	struct edit *edit = ARENA_NEW(a, struct edit);
-	*edit = (struct edit){.collector = c, .kind = kind, .path = path_of(a, gc_node_place(node)), .uid = arena_str(a, node->uid)};
+	*edit = (struct edit){.collector = c, .kind = kind};
+	edit->path = path_of(a, gc_node_place(node));
+	edit->uid = arena_str(a, node->uid);
 	edit->owners = ARENA_ARRAY(a, struct str, owner_count + 1);
 	sync_send(s, "GET", edit->path, NULL, read_for_edit, edit);
 	return edit;

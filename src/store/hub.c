@@ -291,9 +291,18 @@ struct store_watch *hub_watch(struct hub *h, const struct store_scope *scope, in
 {
 	struct store_watch *w = MEM_NEW(struct store_watch);
 	*w = (struct store_watch){
-		.ops = h->ops, .hub = h, .loop = loop, .events = *events, .arg = arg,
-		.scope = {copy_of(scope->prefix), scope->facet, copy_of(scope->wanted)}, .after = after, .place = nowhere, .start = {.run = start}, .deliver = {.run = deliver},
-		.back = {.run = come_back}, .close = {.run = close_watch},
+		.ops = h->ops,
+		.hub = h,
+		.loop = loop,
+		.events = *events,
+		.arg = arg,
+		.scope = {copy_of(scope->prefix), scope->facet, copy_of(scope->wanted)},
+		.after = after,
+		.place = nowhere,
+		.start = {.run = start},
+		.deliver = {.run = deliver},
+		.back = {.run = come_back},
+		.close = {.run = close_watch},
 	};
 	loop_post(h->core, &w->start);
 	return w;
