@@ -148,9 +148,7 @@ int rootfs_mount_image(struct images *s, struct arena *a, struct str id, unsigne
 
 static int unmount(const char *at, struct err *e)
 {
-	if (umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
-		return 0;
-	return err_errno(e, errno, "unmount %s", at);
+	return tree_unmount(at) < 0 ? err_errno(e, errno, "unmount %s", at) : 0;
 }
 
 static int unmount_images(struct arena *a, const char *dir, struct err *e)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 
 #include "base/mem.h"
@@ -127,6 +128,11 @@ static int empty_dir(int dir, const char *name, int top, int depth)
 int tree_erase(int dir, const char *name)
 {
 	return remove_entry(dir, name, false, dir, 0);
+}
+
+int tree_unmount(const char *path)
+{
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT ? 0 : -1;
 }
 
 int tree_sync_dir(const char *path)

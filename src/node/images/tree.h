@@ -18,6 +18,7 @@ int tree_open_in_root(int root, const char *path, int flags);
 // Deletes name and all below it, however deep; never follows a symlink, never enters what is mounted there: that and
 // the directories above it stay, the rest goes, and the answer is -1. 0 when it is not there.
 int tree_erase(int dir, const char *name);
+int tree_unmount(const char *path); // lazily, never through a symlink; 0 also where nothing is mounted or there
 int tree_sync_dir(const char *path); // fsync of a directory
 bool tree_is_whiteout(const struct stat *st); // overlayfs: a character device 0:0
 int tree_make_dirs(const char *path, unsigned mode); // mkdir -p

@@ -217,9 +217,7 @@ static int make_namespaces(struct engine *g, struct arena *a, const struct runti
 
 static int unhold(const char *path, struct err *e)
 {
-	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
-		return err_errno(e, errno, "unmount %s", path);
-	return 0;
+	return tree_unmount(path) < 0 ? err_errno(e, errno, "unmount %s", path) : 0;
 }
 
 // One process namespace for all containers needs a first process that outlives each of them, and this agent. Where that

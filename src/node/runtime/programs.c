@@ -38,7 +38,7 @@ static int mount_read_only(const char *program, const char *at, struct err *e)
 {
 	if (is_mounted(program, at))
 		return 0;
-	umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW);
+	tree_unmount(at);
 	int fd CLEAN_FD = open(at, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || mount(program, at, NULL, MS_BIND, NULL) < 0 ||
 	    mount(NULL, at, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
@@ -65,6 +65,6 @@ int programs_find(struct engine *g, const struct runtime_options *o, struct err 
 
 void programs_release(struct engine *g)
 {
-	umount2(protected_crun(g), MNT_DETACH | UMOUNT_NOFOLLOW);
+	tree_unmount(protected_crun(g));
 	tree_erase(AT_FDCWD, arena_fmt(&g->arena, "%s/bin", g->run).p);
 }
