@@ -89,28 +89,29 @@ static bool same_host_port(const struct json *a, const struct json *b)
 	       str_eq(or_else(json_str(a, "protocol"), STR("TCP")), or_else(json_str(b, "protocol"), STR("TCP")));
 }
 
-// Init containers have ended when others may want the port.
-static bool claims_host_port(const struct pod_spec *s, const struct json *port)
+// Init containers have ended when others may want their ports.
+static bool is_lasting(const struct container_spec *c)
 {
-	for (size_t i = 0; i < s->container_count; i++) {
-		if (s->containers[i].kind != CONTAINER_MAIN && s->containers[i].kind != CONTAINER_SIDECAR)
-			continue;
-		json_each(own, json_get(s->containers[i].json, STR("ports")))
-			if (same_host_port(own, port))
-				return true;
-	}
+	return c->kind == CONTAINER_MAIN || c->kind == CONTAINER_SIDECAR;
+}
+
+static bool holds_port(const struct pod_spec *s, const struct json *port)
+{
+	for (size_t i = 0; i < s->container_count; i++)
+		if (is_lasting(&s->containers[i]))
+			json_each(own, json_get(s->containers[i].json, STR("ports")))
+				if (same_host_port(own, port))
+					return true;
 	return false;
 }
 
 bool pods_share_host_port(const struct pod_spec *a, const struct pod_spec *b)
 {
-	for (size_t i = 0; i < a->container_count; i++) {
-		if (a->containers[i].kind != CONTAINER_MAIN && a->containers[i].kind != CONTAINER_SIDECAR)
-			continue;
-		json_each(port, json_get(a->containers[i].json, STR("ports")))
-			if (json_i64(port, "hostPort", 0) && claims_host_port(b, port))
-				return true;
-	}
+	for (size_t i = 0; i < a->container_count; i++)
+		if (is_lasting(&a->containers[i]))
+			json_each(port, json_get(a->containers[i].json, STR("ports")))
+				if (json_i64(port, "hostPort", 0) && holds_port(b, port))
+					return true;
 	return false;
 }
 

@@ -11,12 +11,6 @@ struct need {
 	int about; // whom events are told of: the container, or -1 for the pod (a volume's)
 };
 
-static enum pull_policy pull_of_volume(const struct json *source)
-{
-	struct str policy = json_str(source, "pullPolicy");
-	return str_is(policy, "Never") ? PULL_NEVER : str_is(policy, "Always") ? PULL_ALWAYS : PULL_IF_NOT_PRESENT;
-}
-
 // Those of volumes first, the container's own last.
 static struct need *needs_of(const struct pod_worker *w, size_t container, struct arena *a, size_t *count)
 {
@@ -27,7 +21,8 @@ static struct need *needs_of(const struct pod_worker *w, size_t container, struc
 	json_each(mount, mounts) {
 		const struct json *source = json_get(pod_spec_volume(w->spec, json_str(mount, "name")), STR("image"));
 		if (source)
-			all[(*count)++] = (struct need){json_str(source, "reference"), pull_of_volume(source), -1};
+			all[(*count)++] = (struct need){json_str(source, "reference"),
+							pull_policy_of(json_str(source, "pullPolicy")), -1};
 	}
 	all[(*count)++] = (struct need){c->image, c->pull, (int)container};
 	return all;

@@ -139,10 +139,12 @@ static void make_pod(struct prepare *p, struct network_work *n)
 	struct runtime_pod_spec spec;
 	struct cgroup_limits *has = &p->worker->state->resize.pod;
 	launch_pod(&n->memory, p->spec, n->net_ns, n->hostname, &spec);
-	if (runtime_pod_limits(p->worker->host->runtime, p->spec->uid, has))
+	if (runtime_pod_limits(p->worker->host->runtime, p->spec->uid, has)) {
 		spec.limits = (struct cgroup_limits){0}; // of containers that run: changed in order only (resize_plan.h)
-	else
-		adopt_anew(p->worker), *has = spec.limits;
+	} else {
+		adopt_anew(p->worker);
+		*has = spec.limits;
+	}
 	spec.limits.pids = p->worker->host->pod_processes_max;
 	worker_enter(p->worker);
 	runtime_pod_make(p->worker->host->runtime, &spec, on_pod_made, p);
@@ -235,6 +237,13 @@ static bool all_is_here(struct pod_worker *w)
 	struct object_check c = {w, true};
 	volumes_each_object(w->spec, check_object, &c);
 	volumes_each_token(w->spec, check_token, &c);
+	return c.all_known;
+}
+
+bool prepare_knows_objects_of(struct pod_worker *w, const struct container_spec *container)
+{
+	struct object_check c = {w, true};
+	volumes_each_object_of(container, check_object, &c);
 	return c.all_known;
 }
 

@@ -86,7 +86,7 @@ static enum restart_policy read_policy(struct str s)
 	return str_is(s, "Never") ? RESTART_NEVER : str_is(s, "OnFailure") ? RESTART_ON_FAILURE : RESTART_ALWAYS;
 }
 
-static enum pull_policy read_pull(struct str s)
+enum pull_policy pull_policy_of(struct str s)
 {
 	return str_is(s, "Never") ? PULL_NEVER : str_is(s, "Always") ? PULL_ALWAYS : PULL_IF_NOT_PRESENT;
 }
@@ -99,7 +99,7 @@ static void read_container(struct arena *a, const struct json *json, enum contai
 	out->name = json_str(json, "name");
 	out->image = json_str(json, "image");
 	out->image_key = (int64_t)(str_hash(out->image) >> 1 | 1);
-	out->pull = read_pull(json_str(json, "imagePullPolicy"));
+	out->pull = pull_policy_of(json_str(json, "imagePullPolicy"));
 	out->has_restart = json_get(json, STR("restartPolicy")) != NULL;
 	out->restart = read_policy(json_str(json, "restartPolicy"));
 	out->restart_rules = json_get(json, STR("restartPolicyRules"));

@@ -86,6 +86,7 @@ const struct json *pod_spec_volume(const struct pod_spec *s, struct str name); /
 bool container_should_restart(const struct pod_spec *s, const struct container_spec *c, int exit_code);
 // One of its rules says that all containers of the pod begin anew with it.
 bool container_restarts_all(const struct container_spec *c, int exit_code);
+enum pull_policy pull_policy_of(struct str name); // of a container's image, or a volume's
 // "SIGUSR1", "RTMIN+3" with or without "SIG"; 0 when it is no signal.
 int signal_of_name(struct str name);
 

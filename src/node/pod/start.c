@@ -373,32 +373,13 @@ static void disk_ready(struct work *work)
 	runtime_create(s->host->runtime, &s->launch, created, s);
 }
 
-struct object_check {
-	struct container_start *start;
-	bool all_known;
-};
-
-static void check_object(void *arg, bool secret, struct str name)
-{
-	struct object_check *c = arg;
-	c->all_known &= objects_known(c->start->host->objects, c->start->spec->namespace, secret, name);
-}
-
-// An ephemeral container may refer to objects that the pod did not, so that nobody has looked yet whether they are there.
-static bool objects_are_known(struct container_start *s)
-{
-	struct object_check c = {s, true};
-	volumes_each_object_of(spec_of(s), check_object, &c);
-	return c.all_known;
-}
-
 static void run_turn(struct container_start *s)
 {
 	struct err e CLEAN_ERR = ERR_EMPTY;
 	struct image_lack lack;
 	if (!goes_on(s, false))
 		return;
-	if (!objects_are_known(s)) { // worker_inputs_changed comes back
+	if (!prepare_knows_objects_of(s->worker, spec_of(s))) { // worker_inputs_changed comes back
 		give_up(s, NULL, NULL, CONFIG_RETRY_S * TIME_S);
 		return;
 	}

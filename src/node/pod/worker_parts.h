@@ -91,6 +91,9 @@ void adopt_anew(struct pod_worker *w);			   // nothing of the sandbox was left
 void prepare_begin(struct pod_worker *w);
 void prepare_objects_changed(struct pod_worker *w); // tries the volumes again
 void prepare_refresh(struct pod_worker *w);	    // brings the files of a running pod's volumes up to date
+// Whether it is known of all that the container's environment refers to that it is there, or is not. An ephemeral one may
+// refer to what the pod did not, so that nobody has looked yet.
+bool prepare_knows_objects_of(struct pod_worker *w, const struct container_spec *container);
 void prepare_teardown(struct pod_worker *w);
 void prepare_abandon(struct pod_worker *w); // the worker is being destroyed
 
