@@ -115,7 +115,7 @@ static void remove_slices_but(struct sync *s, const struct json *families, struc
 	for (size_t i = 0; i < known.n; i++) {
 		bool wanted = false;
 		json_each(family, families)
-			wanted |= json_str_is(known.p[i], "addressType", arena_c(&s->arena, family->text));
+			wanted |= str_eq(json_str(known.p[i], "addressType"), family->text);
 		if (!wanted)
 			sync_send(s, "DELETE", slice_path(s, json_str(known.p[i], "metadata.name")), NULL, NULL, NULL);
 	}
