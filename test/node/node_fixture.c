@@ -41,6 +41,13 @@ void world_begin(struct world *w, int cpus, const char *dir, const struct fake_a
 	world_start_node(w);
 }
 
+void world_replace_node(struct world *w)
+{
+	node_destroy(w->node);
+	fake_runtime_restart(w->runtime);
+	world_start_node(w);
+}
+
 void world_end(struct world *w)
 {
 	node_destroy(w->node);

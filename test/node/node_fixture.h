@@ -23,6 +23,7 @@ struct world {
 // acts: what the containers do by their command; kept. dir: what the name of its directory begins with, or NULL.
 void world_begin(struct world *w, int cpus, const char *dir, const struct fake_act *acts, size_t n);
 void world_start_node(struct world *w); // once more, after node_destroy(w->node)
+void world_replace_node(struct world *w); // by another, at once
 void world_end(struct world *w);
 
 #endif

@@ -343,13 +343,6 @@ TEST(another_image_is_tried_at_once)
 	world_end(&w);
 }
 
-static void replace_agent(struct world *w)
-{
-	node_destroy(w->node);
-	fake_runtime_restart(w->runtime);
-	world_start_node(w);
-}
-
 // Whenever agents end, while the pod starts and while it ends, the next ones lead it to its end.
 TEST(agents_replaced_at_every_moment)
 {
@@ -360,7 +353,7 @@ TEST(agents_replaced_at_every_moment)
 			CONTAINER("t", "polite", SIDECAR), CONTAINER("c", "polite", FAILING_HOOK) "," CONTAINER("d", "deaf", ""),
 			"\"terminationGracePeriodSeconds\":3,\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],");
 		sim_run(w.sim, ms * TIME_MS);
-		replace_agent(&w);
+		world_replace_node(&w);
 		sim_run(w.sim, TIME_S);
 		check_state(&w, "phase", "Running");
 		CHECK_INT(fake_runtime_running(w.runtime), 4);
@@ -368,7 +361,7 @@ TEST(agents_replaced_at_every_moment)
 		CHECK_INT(json_i64(pod(&w), "status.initContainerStatuses.0.restartCount", -1), 0);
 		fake_server_do(w.server, "DELETE", PODS "/p", NULL);
 		sim_run(w.sim, 10 * ms * TIME_MS);
-		replace_agent(&w);
+		world_replace_node(&w);
 		sim_run(w.sim, 6 * TIME_S);
 		CHECK(!pod(&w));
 		CHECK_INT(fake_runtime_pods(w.runtime), 0);
@@ -415,7 +408,7 @@ static void storm(struct world *w, unsigned *seed, int step)
 	else if (dice == 5)
 		fake_server_do(w->server, "DELETE", PODS "/p?gracePeriodSeconds=0", "{\"gracePeriodSeconds\":0}");
 	else if (dice == 6)
-		replace_agent(w);
+		world_replace_node(w);
 	else if (dice == 7)
 		fake_server_do(w->server, "PATCH", configs, arena_fmt(&w->arena, "{\"data\":{\"k\":\"%d\"}}", step).p);
 	else if (!pod(w))

@@ -241,13 +241,6 @@ TEST(deleted_before_it_runs)
 	world_end(&w);
 }
 
-static void replace_agent(struct world *w)
-{
-	node_destroy(w->node);
-	fake_runtime_restart(w->runtime);
-	world_start_node(w);
-}
-
 // Whenever an agent ends, the next one knows what there is to be taken away.
 TEST(agent_replaced_while_a_pod_starts)
 {
@@ -281,7 +274,7 @@ TEST(agent_replaced_while_a_pod_ends)
 		sim_run(w.sim, 70 * TIME_MS);
 		fake_server_do(w.server, "DELETE", arena_fmt(&w.arena, PODS "/%s", name).p, NULL);
 		sim_run(w.sim, ms * TIME_MS);
-		replace_agent(&w);
+		world_replace_node(&w);
 		sim_run(w.sim, 4 * TIME_S);
 		CHECK(!pod(&w, name));
 		CHECK_INT(fake_runtime_pods(w.runtime), 0);
@@ -299,7 +292,7 @@ TEST(agent_replaced_after_a_pod_has_ended)
 		add_pod(&w, "p", "i", "brief", "\"restartPolicy\":\"Never\",");
 		sim_run(w.sim, 3 * TIME_S);
 		check_state(&w, "p", "phase", "Succeeded");
-		replace_agent(&w);
+		world_replace_node(&w);
 		CHECK_INT(node_pod_count(w.node), 1);
 		const char *how = i ? PODS "/p" : PODS "/p?gracePeriodSeconds=0"; // with a notice, and without
 		fake_server_do(w.server, "DELETE", how, i ? NULL : "{\"gracePeriodSeconds\":0}");
@@ -518,7 +511,7 @@ TEST(ports_of_the_host_that_others_have)
 	sim_run(w.sim, 5 * TIME_S);
 	add_pod_with_port(&w, "last", "\"containerPort\":1,\"hostPort\":80");
 	check_state(&w, "last", "phase", "Running");
-	replace_agent(&w);
+	world_replace_node(&w);
 	check_state(&w, "last", "phase", "Running");
 	world_end(&w);
 }

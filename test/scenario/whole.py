@@ -200,17 +200,21 @@ def holders():
     return found
 
 
+def comes_late(name, image):
+    """The pod waits for the image, and goes on once it is there."""
+    def waiting():
+        statuses = get(name)["status"].get("containerStatuses") or [{}]
+        return statuses[0].get("state", {}).get("waiting", {})
+    eventually(lambda: waiting().get("reason") in ("ImagePullBackOff", "ErrImagePull"), 20, f"no ImagePullBackOff: {waiting()}")
+    check(image in waiting().get("message", ""), f"the message does not name the image: {waiting()}")
+    platform.import_image(image)
+    eventually(lambda: ready(name), 40, f"the pod did not go on once {image} was there")
+
+
 def test_an_image_that_comes_late():
     need()
     client.must("POST", PODS, pod("late", image="late.example/app:1"))
-
-    def waiting():
-        statuses = get("late")["status"].get("containerStatuses") or [{}]
-        return statuses[0].get("state", {}).get("waiting", {})
-    eventually(lambda: waiting().get("reason") in ("ImagePullBackOff", "ErrImagePull"), 20, f"no ImagePullBackOff: {waiting()}")
-    check("late.example/app:1" in waiting().get("message", ""), f"the message does not name the image: {waiting()}")
-    platform.import_image("late.example/app:1")
-    eventually(lambda: ready("late"), 40, "the pod did not go on once its image was there")
+    comes_late("late", "late.example/app:1")
     remove("late")
 
 
@@ -220,14 +224,7 @@ def test_an_image_as_a_volume():
                                   volumes=[{"name": "jar", "image": {"reference": "volume.example/jar:1"}}],
                                   container={"volumeMounts": [{"name": "jar", "mountPath": "/jar"},
                                                               {"name": "jar", "mountPath": "/one", "subPath": "bin/busybox"}]}))
-
-    def waiting():
-        statuses = get("reader")["status"].get("containerStatuses") or [{}]
-        return statuses[0].get("state", {}).get("waiting", {})
-    eventually(lambda: waiting().get("reason") in ("ImagePullBackOff", "ErrImagePull"), 20, f"no ImagePullBackOff: {waiting()}")
-    check("volume.example/jar:1" in waiting().get("message", ""), f"the message does not name the image: {waiting()}")
-    platform.import_image("volume.example/jar:1")
-    eventually(lambda: ready("reader"), 40, "the pod did not go on once its volume's image was there")
+    comes_late("reader", "volume.example/jar:1")
     said = platform.kubectl("logs", "reader")
     check("same" in said and "Read-only file system" in said, said)
     remove("reader")
